@@ -1,0 +1,172 @@
+//! A blocking client: one connection, one call at a time, one deadline over the whole of a call.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::frame::{Call, MAX_FRAME_BYTES, Method, Reply};
+
+/// A connection to podyd. Whoever makes the stream decides how to connect and whom to trust.
+pub struct Client {
+    stream: UnixStream,
+    deadline: Duration,
+}
+
+/// Why a call brought no reply.
+#[derive(Debug)]
+pub enum ClientError {
+    /// podyd is not there, or went away in the middle: what became of the call is not known.
+    Away(io::Error),
+    /// podyd did not answer before the deadline.
+    Deadline,
+    /// What came back is not what this version understands, or what was to be sent is too large.
+    Malformed(String),
+    /// podyd answered, with an error.
+    Refused(Error),
+}
+
+impl Client {
+    /// Speaks over `stream`; no call takes longer than `deadline`.
+    pub fn new(stream: UnixStream, deadline: Duration) -> Self {
+        Self { stream, deadline }
+    }
+
+    /// Calls a method and waits for its reply.
+    pub fn call<M: Method>(&mut self, method: &M) -> Result<M::Reply, ClientError> {
+        let until = Instant::now() + self.deadline;
+        self.send(method, until)?;
+        let frame = self.receive(until)?;
+        let reply: Reply = serde_json::from_slice(&frame).map_err(malformed)?;
+        match reply.error {
+            Some(name) => Err(ClientError::Refused(Error::from_reply(&name, &reply.parameters))),
+            None => serde_json::from_value(reply.parameters).map_err(malformed),
+        }
+    }
+
+    fn send<M: Method>(&mut self, method: &M, until: Instant) -> Result<(), ClientError> {
+        let parameters = serde_json::to_value(method).map_err(malformed)?;
+        let call = Call { method: Cow::Borrowed(M::NAME), parameters };
+        let mut frame = serde_json::to_vec(&call).map_err(malformed)?;
+        if frame.len() > MAX_FRAME_BYTES {
+            return Err(ClientError::Malformed(format!("a call of {} bytes is too large", frame.len())));
+        }
+        frame.push(0);
+        let mut rest = frame.as_slice();
+        while !rest.is_empty() {
+            self.stream.set_write_timeout(Some(remaining(until)?)).map_err(ClientError::Away)?;
+            match self.stream.write(rest) {
+                Ok(sent) => rest = &rest[sent..],
+                Err(error) => retry(error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, until: Instant) -> Result<Vec<u8>, ClientError> {
+        let mut frame = Vec::new();
+        let mut chunk = [0; 4096];
+        loop {
+            self.stream.set_read_timeout(Some(remaining(until)?)).map_err(ClientError::Away)?;
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(ClientError::Away(io::ErrorKind::UnexpectedEof.into())),
+                Ok(read) => frame.extend_from_slice(&chunk[..read]),
+                Err(error) => retry(error)?,
+            }
+            // One call, one reply: whatever stands behind the NUL was not asked for.
+            if let Some(end) = frame.iter().position(|&byte| byte == 0) {
+                frame.truncate(end);
+                return Ok(frame);
+            }
+            if frame.len() > MAX_FRAME_BYTES {
+                return Err(ClientError::Malformed("the reply is too large".into()));
+            }
+        }
+    }
+}
+
+fn remaining(until: Instant) -> Result<Duration, ClientError> {
+    match until.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(ClientError::Deadline),
+        left => Ok(left),
+    }
+}
+
+/// A signal is no failure and a socket time-out is the deadline; anything else means podyd is gone.
+fn retry(error: io::Error) -> Result<(), ClientError> {
+    match error.kind() {
+        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => Ok(()),
+        _ => Err(ClientError::Away(error)),
+    }
+}
+
+fn malformed(error: serde_json::Error) -> ClientError {
+    ClientError::Malformed(error.to_string())
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Away(error) => write!(f, "podyd is away: {error}"),
+            Self::Deadline => f.write_str("podyd did not answer in time"),
+            Self::Malformed(what) => write!(f, "podyd and this program do not understand each other: {what}"),
+            Self::Refused(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::thread;
+
+    use super::*;
+    use crate::node::{NodeStatus, Status};
+
+    /// Calls Status on a peer that reads the call and then writes `answer`.
+    fn call_with(answer: &'static [u8]) -> Result<NodeStatus, ClientError> {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let peer = thread::spawn(move || {
+            let mut call = Vec::new();
+            BufReader::new(&theirs).read_until(0, &mut call).unwrap();
+            (&theirs).write_all(answer).unwrap();
+            if answer.is_empty() {
+                // Stay silent until the client has given up.
+                let _ = (&theirs).read(&mut [0]);
+            }
+            call
+        });
+        let mut client = Client::new(ours, Duration::from_millis(200));
+        let result = client.call(&Status {});
+        drop(client);
+        assert_eq!(peer.join().unwrap(), b"{\"method\":\"org.pody.Node.Status\",\"parameters\":{}}\0");
+        result
+    }
+
+    #[test]
+    fn a_reply_and_an_error_are_told_apart() {
+        let full = serde_json::to_string(&NodeStatus { users: 3, ..Default::default() }).unwrap();
+        let reply: &'static str = format!("{{\"parameters\":{full}}}\0").leak();
+        assert_eq!(call_with(reply.as_bytes()).unwrap().users, 3);
+        let refused = b"{\"error\":\"org.pody.Busy\",\"parameters\":{\"message\":\"later\"}}\0";
+        assert!(matches!(call_with(refused), Err(ClientError::Refused(Error::Busy { .. }))));
+    }
+
+    #[test]
+    fn silence_hits_the_deadline_and_nonsense_is_named() {
+        assert!(matches!(call_with(b""), Err(ClientError::Deadline)));
+        assert!(matches!(call_with(b"{]\0"), Err(ClientError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_peer_that_hangs_up_is_away_and_raises_no_signal() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(theirs);
+        let result = Client::new(ours, Duration::from_secs(1)).call(&Status {});
+        assert!(matches!(result, Err(ClientError::Away(_))));
+    }
+}
