@@ -19,8 +19,12 @@ pub use privileged::{PRIVILEGED_GROUPS, is_privileged_group};
 #[cfg(any(feature = "std", test))]
 mod account;
 #[cfg(any(feature = "std", test))]
+mod day;
+#[cfg(any(feature = "std", test))]
 mod field;
 #[cfg(any(feature = "std", test))]
 pub use account::{Day, Group, State, User};
+#[cfg(any(feature = "std", test))]
+pub use day::DayError;
 #[cfg(any(feature = "std", test))]
 pub use field::{AbsolutePath, Email, FieldError, Gecos};

@@ -247,7 +247,7 @@ method! {
 }
 
 /// A group to import.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportGroup {
     /// Where it came from, for the report: a line number.
@@ -259,8 +259,8 @@ pub struct ImportGroup {
     pub gid: Option<u32>,
 }
 
-/// A user to import.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// A user to import. What is left out costs nothing on the wire: a frame holds hundreds of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportUser {
     /// Where it came from, for the report: a line number.
@@ -268,39 +268,42 @@ pub struct ImportUser {
     /// The login name.
     pub name: String,
     /// The id it had.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
-    /// The primary group's id it had; a private group is made when absent or equal to `uid`.
-    #[serde(default)]
+    /// The name of the primary group, imported before or in this batch; a private group is made when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The id that the private group had; the same as `uid` when absent, without meaning beside `group`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
     /// The comment field.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub gecos: String,
     /// The e-mail address.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// The home directory; the default one when absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<String>,
     /// The login shell; the default one when absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shell: Option<String>,
     /// `$argon2id$ $y$ $6$ $5$ $2a$ $2b$ $2y$ $apr1$` or Pody's `sha256:…`; none: no password.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<Secret>,
     /// Imported as locked (shadow's `!`).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub locked: bool,
     /// The first day on which the account has expired, `YYYY-MM-DD`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
     /// Whether the user may administer the directory.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_admin: bool,
 }
 
 /// A membership to import.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportMember {
     /// Where it came from, for the report: a line number.
@@ -309,6 +312,26 @@ pub struct ImportMember {
     pub group: String,
     /// The user's name.
     pub user: String,
+}
+
+/// The largest database of the original Pody that [`ReadPodyDatabase`] takes: as base64 it still fits a
+/// frame, and so do the users that come back, about 6 000.
+pub const MAX_PODY_DATABASE_BYTES: usize = 700 * 1024;
+
+method! {
+    /// Reads the users out of the original Pody's `users.db` and changes nothing: only podyd speaks SQL.
+    /// What comes back may be sent on to [`Import`]; `line` is the row's id.
+    ReadPodyDatabase -> PodyUsersReply {
+        /// The whole file, base64 (RFC 4648 §4, padded), [`MAX_PODY_DATABASE_BYTES`] at the most.
+        content: Secret,
+    }
+}
+
+/// The users of a database of the original Pody.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PodyUsersReply {
+    /// The users, in the order of their ids, with `sha256:…` as password hash.
+    pub users: Vec<ImportUser>,
 }
 
 method! {
