@@ -1,0 +1,52 @@
+# The front door. Each verb is one script or one command; CI uses the same ones.
+
+CARGO_TARGET_DIR ?= target
+# Which build `make install` takes: release, or debug as the tests do. The NSS module has one of its own.
+PROFILE ?= release
+PREFIX ?= /usr
+MULTIARCH := $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch 2>/dev/null)
+LIBDIR ?= $(PREFIX)/lib$(if $(MULTIARCH),/$(MULTIARCH),64)
+export CARGO_TARGET_DIR
+
+built = $(CARGO_TARGET_DIR)/$(PROFILE)
+root = $(DESTDIR)$(PREFIX)
+
+.PHONY: help demo try test build module install lint
+
+help: ## List these verbs
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## See it work: build it and log a user in, in a private copy of this machine
+	@tests/demo
+
+try: ## The same, ending in a shell to play in
+	@tests/demo --shell
+
+test: ## Run every check there is (some need root: the rest runs without)
+	@tests/run
+
+build: module ## Build what is installed
+	cargo build --locked --release --workspace --exclude tests
+
+module: # without std, unwinding and whatever else a program that calls getpwnam did not ask for
+	@tests/deps build
+	cargo build --locked --package nss-module --no-default-features --profile module
+
+install: ## Install what was built; honours DESTDIR, PREFIX, LIBDIR, CARGO_TARGET_DIR, PROFILE
+	@test -e $(built)/podyd || { echo "There is no $(built)/podyd: run make build first" >&2; exit 1; }
+	install -D -m 0755 $(built)/podyd $(root)/sbin/podyd
+	install -D -m 0755 $(built)/podyctl $(root)/bin/podyctl
+	install -D -m 0644 $(CARGO_TARGET_DIR)/module/libnss_pody.so $(DESTDIR)$(LIBDIR)/libnss_pody.so.2
+	install -D -m 0644 $(built)/libpam_pody.so $(DESTDIR)$(LIBDIR)/security/pam_pody.so
+	install -D -m 0644 -t $(root)/lib/systemd/system systemd/system/*
+	install -D -m 0644 -t $(root)/lib/sysusers.d systemd/sysusers.d/*
+	install -D -m 0644 -t $(root)/lib/tmpfiles.d systemd/tmpfiles.d/*
+	install -D -m 0755 packaging/nsswitch $(root)/share/pody/nsswitch
+	mkdir -p $(root)/share/pody && cp -R packaging/pam $(root)/share/pody/
+	test -e $(DESTDIR)/etc/pody/config.toml || install -D -m 0640 config.toml $(DESTDIR)/etc/pody/config.toml
+
+lint: ## Formatting, clippy, and licences and advisories where cargo-deny is installed
+	@tests/deps build
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; fi
