@@ -1,0 +1,44 @@
+//! Everything that somebody else can grow, and how far: each limit with its reason.
+
+use std::time::Duration;
+
+/// A password, in bytes: sshd takes no more (auth-passwd.c), and it bounds what hashing one costs.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// A stored password hash, in bytes: crypt(3) returns 383 at the most (CRYPT_OUTPUT_SIZE), the longest
+/// argon2id string that is accepted is half that.
+pub const MAX_HASH_BYTES: usize = 383;
+
+/// Memory of one argon2id hash, in KiB: 1 GiB, the most that libsodium's strongest preset takes.
+pub const MAX_ARGON2_MEMORY_KIB: u32 = 1024 * 1024;
+
+/// Passes of one argon2id hash; RFC 9106 recommends 1 and 3.
+pub const MAX_ARGON2_PASSES: u32 = 16;
+
+/// Lanes of one argon2id hash. They are computed one after the other, so they buy an attacker nothing.
+pub const MAX_ARGON2_LANES: u32 = 16;
+
+/// Memory times passes of one argon2id hash, in KiB: 4 GiB, some 4 seconds. The limits above together
+/// would allow 16 GiB, longer than anybody waits for a login.
+pub const MAX_ARGON2_WORK_KIB: u64 = 4 * 1024 * 1024;
+
+/// Memory of one yescrypt hash, in bytes: 1 GiB, what crypt(3) uses at its highest cost, 11.
+pub const MAX_YESCRYPT_MEMORY_BYTES: u64 = 1 << 30;
+
+/// Rounds of sha256crypt and sha512crypt: under half a second for ordinary passwords. The format allows
+/// 999 999 999, which is minutes.
+pub const MAX_SHA_CRYPT_ROUNDS: u32 = 1_000_000;
+
+/// Cost of bcrypt: 15 takes some 2 seconds and each step doubles that; the format goes up to 31, a day.
+pub const MAX_BCRYPT_COST: u32 = 15;
+
+/// Password checks that wait for a slot. More would wait longer than [`MAX_VERIFICATION_WAIT`] on all but
+/// the largest machines; the next one is told at once that podyd is busy.
+pub const MAX_WAITING_VERIFICATIONS: usize = 256;
+
+/// How long a password check waits for a slot: people, and programs that call PAM, give up soon after.
+pub const MAX_VERIFICATION_WAIT: Duration = Duration::from_secs(10);
+
+/// Records of failed logins: anybody on the network can fail with any name, and at 100 bytes each these
+/// are 10 MB. The oldest make room.
+pub const MAX_LOCKOUT_RECORDS: usize = 100_000;

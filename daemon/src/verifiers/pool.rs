@@ -1,0 +1,160 @@
+//! Passwords are hashed here, a few at a time: each slot has its own memory and a thread, so that a storm of
+//! logins takes bounded memory and lets the rest of podyd go on. Decides nothing but whether a password
+//! is right.
+//!
+//! How long a *failing* check takes must not tell whether there is such a user. A user without a usable
+//! hash (unknown, locked, no password) is checked against a hash of the current parameters that nothing
+//! matches; most users have such a hash, and the work is the same. Imported hashes cost something else
+//! until their owner's first login, so every failure is answered at the next whole [`FAILURE_STEP`] from
+//! its start in a slot. What remains visible: an imported hash that takes longer than one step (bcrypt
+//! above cost 12), and, to somebody who can measure it under load, how long others wait in the queue.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use identity::Name;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until, timeout};
+use zeroize::Zeroizing;
+
+use super::{Argon2Parameters, Memory, NewPassword, PasswordHash, Salt};
+use crate::limits::{MAX_VERIFICATION_WAIT, MAX_WAITING_VERIFICATIONS};
+
+/// Failures are answered at whole multiples of this: longer than any usual hash takes, shorter than the
+/// two seconds that pam_unix makes people wait.
+const FAILURE_STEP: Duration = Duration::from_millis(500);
+
+/// The queue is full, or the wait was too long: nothing was checked, and trying again later may help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+impl std::fmt::Display for Busy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("podyd is checking too many passwords at once; try again in a few seconds")
+    }
+}
+
+impl std::error::Error for Busy {}
+
+/// What came of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Whether the password is the user's.
+    pub ok: bool,
+    /// A hash of the current kind and parameters, to be stored in place of the one that was given if that
+    /// is still there.
+    pub rehash: Option<PasswordHash>,
+}
+
+/// Slots to compute hashes in. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Pool(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    parameters: Argon2Parameters,
+    unmatchable: PasswordHash,
+    waiting: Semaphore,
+    slots: Arc<Semaphore>,
+    /// The memories of the slots that are free and were used before.
+    memories: Mutex<Vec<Memory>>,
+}
+
+impl Pool {
+    /// A pool that makes hashes of these parameters and computes `slots` at a time (at least one), each in
+    /// memory of its own, which is taken at first use and kept.
+    pub fn new(parameters: Argon2Parameters, slots: usize) -> Self {
+        Self(Arc::new(Shared {
+            parameters,
+            unmatchable: PasswordHash::unmatchable(parameters),
+            waiting: Semaphore::new(MAX_WAITING_VERIFICATIONS),
+            slots: Arc::new(Semaphore::new(slots.max(1))),
+            memories: Mutex::default(),
+        }))
+    }
+
+    /// Checks a password against the hash of `name`: `None` for a user who is unknown, locked or has no
+    /// password, so that they fail like all the others.
+    pub async fn verify(
+        &self,
+        name: &Name,
+        hash: Option<PasswordHash>,
+        password: Zeroizing<String>,
+    ) -> Result<Verified, Busy> {
+        let name = *name;
+        let (verified, began) = self
+            .in_a_slot(move |shared, memory| shared.verify(&name, hash.as_ref(), password.as_bytes(), memory))
+            .await?;
+        if !verified.ok {
+            sleep_until(next_step(began)).await;
+        }
+        Ok(verified)
+    }
+
+    /// The hash of a new password.
+    pub async fn hash(&self, password: NewPassword) -> Result<PasswordHash, Busy> {
+        let (hash, _) =
+            self.in_a_slot(move |shared, memory| shared.hash(password.as_bytes(), memory)).await?;
+        Ok(hash)
+    }
+
+    /// Does work in the next free slot, and says when it began. The work is finished even if nobody waits
+    /// for it any more: only then is the slot free again.
+    async fn in_a_slot<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared, &mut Memory) -> T + Send + 'static,
+    ) -> Result<(T, Instant), Busy> {
+        let shared = Arc::clone(&self.0);
+        let place = shared.waiting.try_acquire().map_err(|_| Busy)?;
+        let slot = Arc::clone(&shared.slots).acquire_owned();
+        let slot = timeout(MAX_VERIFICATION_WAIT, slot).await.map_err(|_| Busy)?;
+        let slot = slot.expect("the semaphore is never closed");
+        drop(place);
+        let began = Instant::now();
+        let shared = Arc::clone(&self.0);
+        let task = tokio::task::spawn_blocking(move || {
+            let mut memory = shared.take_memory();
+            let result = work(&shared, &mut memory);
+            shared.keep_memory(memory);
+            drop(slot);
+            result
+        });
+        // It fails only when the runtime is being shut down: a panic ends podyd.
+        task.await.map(|result| (result, began)).map_err(|_| Busy)
+    }
+}
+
+impl Shared {
+    fn verify(
+        &self,
+        name: &Name,
+        hash: Option<&PasswordHash>,
+        password: &[u8],
+        memory: &mut Memory,
+    ) -> Verified {
+        let matches = hash.unwrap_or(&self.unmatchable).verify(name, password, memory);
+        let hash = hash.filter(|_| matches);
+        let outdated = hash.filter(|hash| hash.needs_rehash(self.parameters));
+        Verified { ok: hash.is_some(), rehash: outdated.map(|_| self.hash(password, memory)) }
+    }
+
+    fn hash(&self, password: &[u8], memory: &mut Memory) -> PasswordHash {
+        let mut salt = Salt::default();
+        getrandom::fill(&mut salt).expect("getrandom(2) does not fail once Linux has booted");
+        PasswordHash::of_bytes(password, self.parameters, &salt, memory)
+    }
+
+    fn take_memory(&self) -> Memory {
+        let mut free = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        free.pop().unwrap_or_else(|| Memory::for_hashes_of(self.parameters))
+    }
+
+    fn keep_memory(&self, memory: Memory) {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    }
+}
+
+fn next_step(began: Instant) -> Instant {
+    let steps = began.elapsed().div_duration_f64(FAILURE_STEP).ceil().max(1.0);
+    began + FAILURE_STEP.mul_f64(steps)
+}
