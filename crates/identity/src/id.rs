@@ -85,6 +85,16 @@ impl IdRange {
     pub const fn allows(self, id: u32) -> bool {
         self.min <= id && id <= self.max && !is_reserved_id(id)
     }
+
+    /// The lowest id that [may be used](Self::allows), or none where all are reserved.
+    pub const fn first_allowed(self) -> Option<u32> {
+        let id = match self.min {
+            61_184..=65_535 => 65_536,
+            524_288..=1_879_048_191 => 1_879_048_192,
+            id => id,
+        };
+        if self.allows(id) { Some(id) } else { None }
+    }
 }
 
 impl fmt::Display for IdRange {
@@ -117,6 +127,16 @@ mod tests {
             assert!(IdRange::ORDINARY.allows(id), "{id}");
         }
         assert!(!IdRange::DEFAULT.allows(1000) && IdRange::DEFAULT.allows(1_900_000_000));
+    }
+
+    #[test]
+    fn the_first_allowed_id_lies_behind_the_reserved_ones() {
+        let first = |min, max| IdRange::new(min, max).unwrap().first_allowed();
+        assert_eq!(first(1000, 1000), Some(1000));
+        assert_eq!(first(61_184, 70_000), Some(65_536));
+        assert_eq!(first(524_288, u32::MAX), Some(1_879_048_192));
+        assert_eq!((first(61_184, 65_535), first(524_288, 1_879_048_191)), (None, None));
+        assert_eq!(first(2_147_352_576, u32::MAX), None);
     }
 
     #[test]

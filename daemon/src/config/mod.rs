@@ -1,8 +1,32 @@
 //! Settings: from a file and the environment to one valid [`Settings`], or to everything that is wrong
 //! with them at once. Nothing else in podyd reads a configuration, and nothing here acts on one.
+//!
+//! `PODY_SECTION__KEY` wins over `AUTH_MODE`, which wins over the file. Every setting is declared once,
+//! in `table.rs`.
 
+mod draft;
+mod environment;
+mod error;
+mod id_ranges;
+mod interpolate;
+mod load;
+mod read;
+mod reload;
 mod settings;
+mod suggest;
+mod table;
 mod template;
+mod value;
 
+pub use environment::Environment;
+pub use error::{ConfigError, Place};
+pub use load::{load, parse_str};
+pub use reload::Reload;
 pub use settings::{Auth, AuthMode, Ids, Lockout, Log, LogLevel, Nss, Password, Paths, Settings, Users};
+pub use table::{SECTIONS, SETTINGS, Setting};
 pub use template::{Template, TemplateError};
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Settings while they are being read: what stands in the configuration, before the rules that join
+//! several settings have been applied.
+
+use identity::IdRange;
+
+use super::settings::Settings;
+
+/// [`Settings`] in the making. A range of ids is two numbers until both are known.
+pub(super) struct Draft {
+    pub(super) ids_min: u32,
+    pub(super) ids_max: u32,
+    pub(super) settings: Settings,
+}
+
+/// A rule about several settings together.
+pub(super) struct Rule {
+    /// The settings. Where one of them could not even be read, the rule has nothing to say.
+    pub(super) keys: &'static [&'static str],
+    /// Whether they fit together; if not, a sentence that says why.
+    pub(super) judge: fn(&Draft) -> Result<(), String>,
+}
+
+/// Every rule.
+pub(super) const RULES: [Rule; 4] = [
+    Rule { keys: &["ids.min", "ids.max"], judge: |draft| draft.allocate().map(drop) },
+    Rule { keys: &["auth.lockout.first_wait", "auth.lockout.longest_wait"], judge: waits_grow },
+    Rule {
+        keys: &["auth.lockout.longest_wait", "auth.lockout.forget_after"],
+        judge: waits_end_before_forgetting,
+    },
+    Rule { keys: &["password.memory_kib", "password.passes"], judge: argon2_is_strong_enough },
+];
+
+impl Draft {
+    /// The finished settings. To be called once every rule has agreed.
+    pub(super) fn finish(self) -> Settings {
+        let allocate = self.allocate().expect("the rule about ids has agreed");
+        let mut settings = self.settings;
+        settings.ids.allocate = allocate;
+        settings
+    }
+
+    fn allocate(&self) -> Result<IdRange, String> {
+        let range = IdRange::new(self.ids_min, self.ids_max)
+            .map_err(|why| format!("[ids] min = {}, max = {}: {why}", self.ids_min, self.ids_max))?;
+        if range.first_allowed().is_none() {
+            return Err(format!(
+                "[ids] {range} holds only ids that belong to systemd or to containers; \
+                 take others, such as {}",
+                IdRange::DEFAULT
+            ));
+        }
+        let accept = &self.settings.ids.accept;
+        if accept.iter().any(|accepted| accepted.min() <= range.min() && range.max() <= accepted.max()) {
+            return Ok(range);
+        }
+        Err(format!(
+            "[ids] {range} is not inside any range of {}, so that no program would see these users; \
+             add the line '{} {}' there, or change [ids]",
+            self.settings.paths.id_ranges.display(),
+            range.min(),
+            range.max(),
+        ))
+    }
+}
+
+impl From<Settings> for Draft {
+    fn from(settings: Settings) -> Self {
+        let allocate = settings.ids.allocate;
+        Self { ids_min: allocate.min(), ids_max: allocate.max(), settings }
+    }
+}
+
+fn waits_grow(draft: &Draft) -> Result<(), String> {
+    let lockout = &draft.settings.auth.lockout;
+    if lockout.first_wait <= lockout.longest_wait {
+        return Ok(());
+    }
+    Err("[auth.lockout] first_wait is longer than longest_wait; exchange them".into())
+}
+
+fn waits_end_before_forgetting(draft: &Draft) -> Result<(), String> {
+    let lockout = &draft.settings.auth.lockout;
+    if lockout.longest_wait <= lockout.forget_after {
+        return Ok(());
+    }
+    Err("[auth.lockout] forget_after is shorter than longest_wait, so that a wait would be forgotten before it is \
+         over; make it at least as long"
+        .into())
+}
+
+/// Equally strong pairs of passes and KiB, the weakest that OWASP's Password Storage Cheat Sheet
+/// recommends for argon2id.
+const WEAKEST: [(u32, u32); 5] = [(1, 47_104), (2, 19_456), (3, 12_288), (4, 9_216), (5, 7_168)];
+
+/// The least memory that any number of passes makes up for.
+pub(super) const LEAST_MEMORY_KIB: u32 = WEAKEST[WEAKEST.len() - 1].1;
+
+fn argon2_is_strong_enough(draft: &Draft) -> Result<(), String> {
+    let password = &draft.settings.password;
+    let least =
+        WEAKEST.iter().rev().find(|(passes, _)| *passes <= password.passes).map_or(u32::MAX, |(_, kib)| *kib);
+    if password.memory_kib >= least {
+        return Ok(());
+    }
+    Err(format!(
+        "[password] memory_kib = {} is too little for passes = {}: set memory_kib to {least} or more",
+        password.memory_kib, password.passes
+    ))
+}

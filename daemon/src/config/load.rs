@@ -1,0 +1,116 @@
+//! Where configuration comes from: the files, which are read here and nowhere else.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use identity::IdRange;
+
+use super::environment::Environment;
+use super::error::{ConfigError, Place};
+use super::settings::{Ids, Paths, Settings};
+use super::{id_ranges, read};
+
+/// More than a thousand times what a configuration needs; whatever is larger is another file.
+const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
+
+/// Room for a thousand ranges.
+const MAX_ID_RANGES_BYTES: u64 = 64 * 1024;
+
+/// Reads the configuration: `config_file`, which must then exist, or else the usual file, if there is
+/// one; the id-ranges file; and the environment. The errors are all that is wrong.
+pub fn load(config_file: Option<&Path>, environment: &Environment) -> Result<Settings, Vec<ConfigError>> {
+    let mut paths = Paths::from_environment(environment).map_err(|error| vec![error])?;
+    if let Some(file) = config_file {
+        paths.config_file = file.to_owned();
+    }
+    let (accept, mut errors) = match accepted_ids(&paths.id_ranges) {
+        Ok(accept) => (accept, Vec::new()),
+        Err(errors) => (Ids::default().accept, errors),
+    };
+    let text = match read_file(&paths.config_file, MAX_CONFIG_BYTES) {
+        Ok(Some(text)) => Ok(text),
+        Ok(None) if config_file.is_none() => Ok(String::new()),
+        Ok(None) => Err(ConfigError::about_file(&paths.config_file, "does not exist")),
+        Err(error) => Err(error),
+    };
+    let base = Settings { paths, ids: Ids { accept, ..Ids::default() }, ..Settings::default() };
+    match text.map_err(|error| vec![error]).and_then(|text| read::read(&text, base, environment)) {
+        Ok(settings) if errors.is_empty() => Ok(settings),
+        Ok(_) => Err(errors),
+        Err(more) => {
+            errors.extend(more);
+            Err(errors)
+        }
+    }
+}
+
+/// Reads the text of a configuration file and the environment, and no file: the same as [`load`] on a
+/// node that has nothing else.
+pub fn parse_str(text: &str, environment: &Environment) -> Result<Settings, Vec<ConfigError>> {
+    let paths = Paths::from_environment(environment).map_err(|error| vec![error])?;
+    read::read(text, Settings { paths, ..Settings::default() }, environment)
+}
+
+impl Paths {
+    /// The usual paths, or those under `PODY_HOME`.
+    fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+        match environment.get("PODY_HOME").map(PathBuf::from) {
+            None => Ok(Self::default()),
+            Some(home) if home.is_absolute() => Ok(Self::under(&home)),
+            Some(_) => Err(ConfigError {
+                place: Place::Variable("PODY_HOME".into()),
+                key: "paths".into(),
+                message: "must be an absolute path, such as /srv/pody; unset it for the usual paths".into(),
+            }),
+        }
+    }
+
+    /// Everything below one directory: what `PODY_HOME` asks for.
+    pub fn under(home: &Path) -> Self {
+        Self {
+            config_file: home.join("config.toml"),
+            id_ranges: home.join("id-ranges"),
+            state: home.join("state"),
+            cache: home.join("cache"),
+            run: home.join("run"),
+        }
+    }
+}
+
+fn accepted_ids(file: &Path) -> Result<Vec<IdRange>, Vec<ConfigError>> {
+    match read_file(file, MAX_ID_RANGES_BYTES).map_err(|error| vec![error])? {
+        Some(text) => id_ranges::parse(&text, file),
+        None => Ok(Ids::default().accept),
+    }
+}
+
+/// A file's text; `None` if there is no such file.
+fn read_file(file: &Path, limit: u64) -> Result<Option<String>, ConfigError> {
+    let bytes = match read_bytes(file, limit + 1) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(ConfigError::about_file(file, format!("cannot be read: {error}"))),
+    };
+    if bytes.len() as u64 > limit {
+        return Err(ConfigError::about_file(
+            file,
+            format!("has more than {limit} bytes; is it the right file?"),
+        ));
+    }
+    String::from_utf8(bytes).map(Some).map_err(|error| {
+        let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let place = Place::in_text(file, &valid, valid.len());
+        ConfigError {
+            place,
+            key: "file".into(),
+            message: "is not UTF-8 from here on; save it as UTF-8".into(),
+        }
+    })
+}
+
+fn read_bytes(file: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,30 @@
+//! What a changed configuration means for a podyd that is running.
+
+use super::settings::Settings;
+use super::table::SETTINGS;
+
+/// The settings that differ, by what becomes of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Reload {
+    /// In force from now on.
+    pub applied: Vec<&'static str>,
+    /// In force after `systemctl restart podyd`.
+    pub needs_restart: Vec<&'static str>,
+}
+
+impl Settings {
+    /// What changes if `new` takes the place of these settings. The ranges of the id-ranges file are
+    /// shown as `id-ranges`.
+    pub fn reload_diff(&self, new: &Self) -> Reload {
+        let mut reload = Reload::default();
+        for setting in SETTINGS.iter().filter(|setting| setting.show(self) != setting.show(new)) {
+            let keys = if setting.reloads { &mut reload.applied } else { &mut reload.needs_restart };
+            keys.push(setting.key);
+        }
+        if self.ids.accept != new.ids.accept {
+            reload.applied.push("id-ranges");
+        }
+        reload
+    }
+}

@@ -1,0 +1,146 @@
+//! One setting's value: how each kind of it is read, which values are valid, and how it is written.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::draft::Draft;
+
+/// What a setting holds, and the field that it goes to.
+pub(super) enum Kind {
+    /// A whole number.
+    Number(fn(&mut Draft) -> &mut u32, RangeInclusive<u32>),
+    /// A whole number that has no default.
+    OptionalNumber(fn(&mut Draft) -> &mut Option<u32>, RangeInclusive<u32>),
+    /// A length of time, such as `"15m"`; the range is in seconds.
+    Time(fn(&mut Draft) -> &mut Duration, RangeInclusive<u64>),
+    /// A text that its type checks.
+    Text(fn(&mut Draft) -> &mut dyn Text),
+}
+
+/// A value as somebody gave it.
+pub(super) enum Given {
+    /// A TOML integer; `None` if no `u32` holds it.
+    Integer(Option<u32>),
+    /// A TOML string, its references replaced.
+    Text(String),
+    /// An environment variable, which may stand for any type.
+    Variable(String),
+    /// Another TOML type, by its name.
+    Other(&'static str),
+}
+
+/// A field that is read from text and written as text.
+pub(super) trait Text {
+    fn read(&mut self, text: &str) -> Result<(), String>;
+    fn show(&self) -> String;
+}
+
+impl<T: FromStr<Err: Display> + Display> Text for T {
+    fn read(&mut self, text: &str) -> Result<(), String> {
+        *self = text.parse().map_err(|why: T::Err| why.to_string())?;
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Kind {
+    /// Reads a value into its field. The error is a sentence about the setting.
+    pub(super) fn read(&self, draft: &mut Draft, given: Given) -> Result<(), String> {
+        match self {
+            Self::Number(field, range) => *field(draft) = number(given, range)?,
+            Self::OptionalNumber(field, range) => *field(draft) = Some(number(given, range)?),
+            Self::Time(field, range) => *field(draft) = time(given, range)?,
+            Self::Text(field) => field(draft).read(&text(given)?)?,
+        }
+        Ok(())
+    }
+
+    /// The field's value as TOML; `None` if it has none.
+    pub(super) fn show(&self, draft: &mut Draft) -> Option<String> {
+        Some(match self {
+            Self::Number(field, _) => field(draft).to_string(),
+            Self::OptionalNumber(field, _) => (*field(draft))?.to_string(),
+            Self::Time(field, _) => format!("\"{}\"", show_time(field(draft).as_secs())),
+            Self::Text(field) => toml::Value::String(field(draft).show()).to_string(),
+        })
+    }
+}
+
+fn number(given: Given, range: &RangeInclusive<u32>) -> Result<u32, String> {
+    let must = format!("must be a whole number from {} to {}", range.start(), range.end());
+    let number = match given {
+        Given::Integer(number) => number,
+        Given::Variable(text) => text.parse().ok(),
+        Given::Text(_) => return Err(format!("{must}, without quotes")),
+        Given::Other(kind) => return Err(format!("{must}; this is of type {kind}")),
+    };
+    number.filter(|number| range.contains(number)).ok_or(must)
+}
+
+fn text(given: Given) -> Result<String, String> {
+    match given {
+        Given::Text(text) | Given::Variable(text) => Ok(text),
+        Given::Integer(_) => Err("must be text in quotes; this is a number".into()),
+        Given::Other(kind) => Err(format!("must be text in quotes; this is of type {kind}")),
+    }
+}
+
+const UNITS: [(char, u64); 4] = [('d', 24 * 60 * 60), ('h', 60 * 60), ('m', 60), ('s', 1)];
+
+fn time(given: Given, range: &RangeInclusive<u64>) -> Result<Duration, String> {
+    let seconds = parse_time(&text(given)?).filter(|seconds| range.contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        let (least, most) = (show_time(*range.start()), show_time(*range.end()));
+        format!(
+            "must be a length of time such as \"30s\", \"15m\", \"12h\" or \"7d\", from {least} to {most}"
+        )
+    })
+}
+
+fn parse_time(text: &str) -> Option<u64> {
+    let (_, factor) = UNITS.iter().find(|(unit, _)| text.ends_with(*unit))?;
+    let digits = &text[..text.len() - 1];
+    // `parse` alone would take a sign, too.
+    let number: u64 = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
+    number.checked_mul(*factor)
+}
+
+fn show_time(seconds: u64) -> String {
+    let whole = UNITS.iter().find(|(_, factor)| seconds.is_multiple_of(*factor) && seconds > 0);
+    let (unit, factor) = whole.unwrap_or(&('s', 1));
+    format!("{}{unit}", seconds / factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_have_one_number_and_one_unit() {
+        for (text, seconds) in
+            [("1s", 1), ("90s", 90), ("15m", 900), ("12h", 43_200), ("7d", 604_800), ("0s", 0)]
+        {
+            assert_eq!(parse_time(text), Some(seconds), "{text}");
+        }
+        for bad in
+            ["", "s", "5", "-1s", "+1s", "1.5h", "1 s", "1h30m", "1w", "1S", "9999999999999999999d", "1ä"]
+        {
+            assert_eq!(parse_time(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_is_shown_in_its_largest_whole_unit() {
+        for (seconds, text) in
+            [(0, "0s"), (59, "59s"), (60, "1m"), (90, "90s"), (86_400, "1d"), (90_000, "25h")]
+        {
+            assert_eq!(show_time(seconds), text);
+            assert_eq!(parse_time(text), Some(seconds));
+        }
+    }
+}
