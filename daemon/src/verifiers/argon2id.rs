@@ -172,3 +172,34 @@ fn compute(
         })
         .expect("the lengths of password, salt and tag were checked when they were parsed");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_wiped_after_use_and_given_back_beyond_what_is_kept() {
+        let usual = Argon2Parameters::new(64, 1, 1).unwrap();
+        let costly = Argon2Parameters::new(1024, 1, 1).unwrap();
+        let mut memory = Memory::for_hashes_of(usual);
+        let _ = Argon2id::new(b"correct horse", usual, &[7; 16], &mut memory);
+        assert_eq!(memory.blocks.len(), 64);
+        assert!(memory.blocks.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)));
+        let _ = Argon2id::new(b"correct horse", costly, &[7; 16], &mut memory);
+        assert_eq!(memory.blocks.capacity(), 0);
+    }
+
+    #[test]
+    fn parameters_that_argon2_or_a_login_cannot_bear_are_refused() {
+        for (memory_kib, passes, lanes) in [(7, 1, 1), (64, 0, 1), (64, 1, 0), (63, 1, 8)] {
+            let refused = Argon2Parameters::new(memory_kib, passes, lanes);
+            assert_eq!(
+                refused,
+                Err(HashError::Malformed(HashKind::Argon2id)),
+                "{memory_kib} {passes} {lanes}"
+            );
+        }
+        assert_eq!(Argon2Parameters::new(1 << 21, 1, 1), Err(HashError::TooCostly(HashKind::Argon2id)));
+        assert_eq!(Argon2Parameters::new(19_456, 2, 1), Ok(Argon2Parameters::DEFAULT));
+    }
+}

@@ -332,3 +332,6 @@ fn verify_pody_sha256(text: &str, name: &Name, password: &[u8]) -> bool {
         Sha256::new().chain_update(name.as_bytes()).chain_update(":").chain_update(password).finalize();
     pody_digest(text).is_some_and(|expected| actual.as_slice().ct_eq(&expected).into())
 }
+
+#[cfg(test)]
+mod tests;
