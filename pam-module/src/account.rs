@@ -1,0 +1,139 @@
+//! `pam_sm_acct_mgmt`: whether the account may be used, whatever proved who it is.
+//!
+//! SSH keys, cron and sudo come here without having authenticated, and must be answered while podyd is
+//! down. So the account part of the snapshot decides; podyd is asked only by those who cannot read it.
+
+use identity::{Day, Name};
+use protocol::login::Verdict;
+use protocol::{ClientError, Error};
+
+use crate::pam::{Code, Level};
+use crate::request::{Account, Lookup, Request, code_of};
+
+/// Decides whether the user may come in.
+pub fn check_account(request: &mut Request<'_>) -> Code {
+    let name = match request.user() {
+        Ok(name) => name,
+        Err(code) => return code,
+    };
+    match request.accounts.lookup(&name) {
+        Lookup::Found(account) => conclude(request, &name, judge(account, request.today), None),
+        Lookup::Absent => Code::UserUnknown,
+        Lookup::Unusable => ask_podyd(request, &name),
+    }
+}
+
+/// What the record says on this day. A lock is named before an expiry: only an admin lifts it.
+#[must_use]
+pub fn judge(account: Account, today: Day) -> Verdict {
+    match account.expires_at {
+        _ if account.locked => Verdict::AccountLocked,
+        Some(first_day) if today >= first_day => Verdict::AccountExpired,
+        _ => Verdict::Granted,
+    }
+}
+
+fn ask_podyd(request: &mut Request<'_>, name: &Name) -> Code {
+    let service = request.pam.service();
+    match request.podyd.check_account(name.as_str(), &service) {
+        Ok(decision) => conclude(request, name, decision.verdict, decision.message),
+        Err(ClientError::Refused(Error::NotFound { .. })) => Code::UserUnknown,
+        Err(error) => {
+            let text = format!(
+                "neither the account part of the snapshot nor podyd can say whether {name} may log in: {error}"
+            );
+            request.log(Level::Error, &text);
+            Code::AuthinfoUnavail
+        }
+    }
+}
+
+fn conclude(request: &mut Request<'_>, name: &Name, verdict: Verdict, message: Option<String>) -> Code {
+    let sentence = match verdict {
+        Verdict::AccountLocked => Some("Your account is locked. Please ask your administrator."),
+        Verdict::AccountExpired => {
+            Some("Your account has expired. Please ask your administrator to extend it.")
+        }
+        _ => None,
+    };
+    if let Some(sentence) = message.as_deref().or(sentence) {
+        request.tell(sentence, verdict != Verdict::Granted);
+    }
+    if verdict != Verdict::Granted && verdict != Verdict::Unknown {
+        request.log(Level::Notice, &format!("{name} may not use this account now: {verdict:?}"));
+    }
+    code_of(verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::login::Decision;
+
+    use super::*;
+    use crate::script::{Event::*, Stage, TODAY, away};
+
+    const ACTIVE: Account = Account { locked: false, expires_at: None };
+    const LOCKED: &str = "Your account is locked. Please ask your administrator.";
+    const EXPIRED: &str = "Your account has expired. Please ask your administrator to extend it.";
+
+    fn stage(lookup: Lookup, script: impl IntoIterator<Item = crate::script::Event>) -> Stage {
+        let mut stage = Stage::new("ada", script);
+        stage.lookup = lookup;
+        stage
+    }
+
+    #[test]
+    fn an_account_ends_with_the_first_expired_day_and_a_lock_weighs_more() {
+        let expiring = |day| Account { locked: false, expires_at: Some(Day(day)) };
+        assert_eq!(judge(ACTIVE, Day(100)), Verdict::Granted);
+        assert_eq!(judge(expiring(101), Day(100)), Verdict::Granted);
+        assert_eq!(judge(expiring(100), Day(100)), Verdict::AccountExpired);
+        assert_eq!(judge(expiring(0), Day(100)), Verdict::AccountExpired);
+        assert_eq!(judge(Account { locked: true, ..expiring(0) }, Day(100)), Verdict::AccountLocked);
+    }
+
+    #[test]
+    fn the_account_part_decides_without_podyd() {
+        let expired = Account { locked: false, expires_at: Some(TODAY) };
+        let locked = Account { locked: true, expires_at: None };
+        assert_eq!(stage(Lookup::Found(ACTIVE), []).run(check_account), Code::Success);
+        let script = [Tell(LOCKED), Log(Level::Notice)];
+        assert_eq!(stage(Lookup::Found(locked), script).run(check_account), Code::PermDenied);
+        let script = [Tell(EXPIRED), Log(Level::Notice)];
+        assert_eq!(stage(Lookup::Found(expired), script).run(check_account), Code::AcctExpired);
+        assert_eq!(stage(Lookup::Absent, []).run(check_account), Code::UserUnknown);
+    }
+
+    #[test]
+    fn podyd_is_asked_when_the_account_part_cannot_be_used() {
+        let decision =
+            |verdict, message: Option<&str>| Decision { verdict, message: message.map(str::to_owned) };
+        let granted = [Check("ada", Ok(decision(Verdict::Granted, None)))];
+        assert_eq!(stage(Lookup::Unusable, granted).run(check_account), Code::Success);
+        let locked = [
+            Check("ada", Ok(decision(Verdict::AccountLocked, Some("Until Monday.")))),
+            Tell("Until Monday."),
+            Log(Level::Notice),
+        ];
+        assert_eq!(stage(Lookup::Unusable, locked).run(check_account), Code::PermDenied);
+        let unknown = [Check("ada", Ok(decision(Verdict::Unknown, None)))];
+        assert_eq!(stage(Lookup::Unusable, unknown).run(check_account), Code::UserUnknown);
+        let not_found = [Check("ada", Err(ClientError::Refused(Error::NotFound { message: String::new() })))];
+        assert_eq!(stage(Lookup::Unusable, not_found).run(check_account), Code::UserUnknown);
+    }
+
+    #[test]
+    fn with_neither_record_nor_podyd_nobody_comes_in() {
+        let script = [Check("ada", Err(away())), Log(Level::Error)];
+        assert_eq!(stage(Lookup::Unusable, script).run(check_account), Code::AuthinfoUnavail);
+    }
+
+    #[test]
+    fn a_record_of_root_or_of_a_local_user_is_never_looked_at() {
+        for name in ["root", "local"] {
+            let mut stage = Stage::new(name, []);
+            stage.lookup = Lookup::Found(ACTIVE);
+            assert_eq!(stage.run(check_account), Code::UserUnknown);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! [`AccountPart`] over the published snapshot. It is mapped for one lookup and let go: a module that
+//! keeps nothing has nothing that a fork, a chroot or a checkpoint could break.
+
+use identity::{Day, Name};
+use snapshot::{LoadedAccounts, Places};
+
+use crate::request::{Account, AccountPart, Lookup};
+
+/// The snapshot in the directories that are compiled in.
+pub struct Published;
+
+impl AccountPart for Published {
+    fn lookup(&self, name: &Name) -> Lookup {
+        let Ok(loaded) = LoadedAccounts::open(Places::SYSTEM) else { return Lookup::Unusable };
+        let accounts = loaded.view();
+        match accounts.account_by_name(name) {
+            Ok(Some(record)) => {
+                Lookup::Found(Account { locked: record.locked, expires_at: record.expires_at.map(Day) })
+            }
+            Ok(None) if accounts.is_complete() => Lookup::Absent,
+            _ => Lookup::Unusable,
+        }
+    }
+}
