@@ -158,3 +158,6 @@ fn next_step(began: Instant) -> Instant {
     let steps = began.elapsed().div_duration_f64(FAILURE_STEP).ceil().max(1.0);
     began + FAILURE_STEP.mul_f64(steps)
 }
+
+#[cfg(test)]
+mod tests;
