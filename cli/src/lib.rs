@@ -1,1 +1,96 @@
-//! Placeholder.
+//! podyctl, the admin's hand. It turns a command line into calls on podyd's Varlink socket and the
+//! replies into tables or JSON.
+//!
+//! It opens no database and decides no rule: who may do what, which names are valid and which ids are
+//! free, podyd says. Commands write through an [`Output`] and meet people through [`Person`], so that
+//! tests run them without a terminal.
+#![forbid(unsafe_code)]
+
+pub mod import;
+
+mod arguments;
+mod daemon;
+mod export;
+mod failure;
+mod generate;
+mod group;
+mod output;
+mod person;
+mod status;
+mod table;
+mod user;
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, IsTerminal, Read};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+pub use failure::{Code, Failure};
+pub use output::Output;
+pub use person::{Person, Terminal};
+
+/// What comes of a command.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+/// What a command works with, beside its arguments.
+pub struct Session<'a> {
+    /// podyd's socket.
+    pub socket: PathBuf,
+    /// Standard input.
+    pub input: &'a mut dyn Read,
+    /// Standard output and standard error.
+    pub output: Output<'a>,
+    /// Whoever sits at the terminal, if it is one.
+    pub person: Option<&'a mut dyn Person>,
+}
+
+/// Runs podyctl with this process's arguments, streams and environment.
+pub fn main() -> ExitCode {
+    let stdout = BufWriter::new(io::stdout());
+    let stdin = io::stdin();
+    let mut terminal = Terminal;
+    let mut session = Session {
+        socket: daemon::socket(std::env::var_os("PODY_HOME")),
+        person: if stdin.is_terminal() { Some(&mut terminal) } else { None },
+        input: &mut stdin.lock(),
+        output: Output::new(Box::new(stdout), Box::new(io::stderr()))
+            .on_terminals(io::stdout().is_terminal(), io::stderr().is_terminal())
+            .in_colour(std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())),
+    };
+    run(std::env::args_os(), &mut session).into()
+}
+
+/// Runs one command line; what went wrong has been said when this returns.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, session: &mut Session<'_>) -> Code {
+    let result = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => {
+            session.output.json = arguments.json;
+            dispatch(arguments.command, session)
+        }
+        Err(error) if error.use_stderr() => Err(Failure::new(Code::Usage, error.render())),
+        Err(help) => session.output.text(&help.render().to_string()),
+    };
+    let result = result.and_then(|()| session.output.flush());
+    match result {
+        Ok(()) => Code::Done,
+        Err(failure) => {
+            // What was printed before the failure is still worth reading.
+            let _ = session.output.flush();
+            session.output.complain(&failure);
+            failure.code
+        }
+    }
+}
+
+fn dispatch(command: Command, session: &mut Session<'_>) -> Result<()> {
+    match command {
+        Command::User(command) => user::run(command, session),
+        Command::Group(command) => group::run(command, session),
+        Command::Status => status::run(session),
+        Command::Completions { shell } => generate::completions(shell, session),
+        Command::Generate(command) => generate::run(command),
+    }
+}

@@ -1,2 +1,5 @@
-//! Placeholder.
-fn main() {}
+//! podyctl: see `cli`.
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,426 @@
+//! The command line: one declaration from which parser, help, man pages and completions are made.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use identity::Day;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed, or not all of it was done
+  2  the command line, or a value in it, is wrong
+  3  there is no such user or group
+  4  a name or id is taken, or the record has changed meanwhile
+  5  refused: not permitted, read-only, or against the policy
+  6  podyd or the directory cannot be reached
+
+Environment:
+  PODY_HOME  podyd's files are under this directory: the socket is $PODY_HOME/run/varlink
+  NO_COLOR   no colours, whatever the terminal can do
+
+Who may do what, podyd decides by the uid that calls: root and admins everything, users what
+concerns themselves.";
+
+/// Manages the users and groups that Pody serves on this cluster.
+#[derive(Debug, Parser)]
+#[command(name = "podyctl", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Arguments {
+    /// Print one JSON array or object instead of words and tables
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Add, show, change, import and export users
+    #[command(subcommand, after_help = "Examples:\n  podyctl user add ada\n  podyctl user list")]
+    User(UserCommand),
+
+    /// Add, show and delete groups, and say who belongs to them
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  podyctl group add physics\n  podyctl group add-member physics ada bob"
+    )]
+    Group(GroupCommand),
+
+    /// Show how this node is doing
+    #[command(after_help = "Examples:\n  podyctl status\n  podyctl status --json | jq .published_revision")]
+    Status,
+
+    /// Print a completion script for a shell
+    #[command(after_help = "Examples:\n  podyctl completions bash > /etc/bash_completion.d/podyctl")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+
+    /// Write the files that packages ship
+    #[command(subcommand, hide = true, after_help = "Examples:\n  podyctl generate man docs/man")]
+    Generate(GenerateCommand),
+}
+
+/// The commands about users.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Create a user, with a private group of the same name
+    ///
+    /// On a terminal, the password is asked for. Elsewhere give it with --password-stdin, or the user is
+    /// created without one.
+    #[command(
+        after_help = "Examples:\n  podyctl user add ada --gecos 'Ada Lovelace' --groups physics,staff-7\n  \
+        pass show ada | podyctl user add ada --password-stdin"
+    )]
+    Add(Add),
+
+    /// Show one user
+    #[command(after_help = "Examples:\n  podyctl user show ada\n  podyctl user show 1900000000 --json")]
+    Show {
+        /// The login name, or the uid
+        #[arg(value_name = "NAME|UID")]
+        user: String,
+    },
+
+    /// List all users, in the order of their names
+    #[command(
+        after_help = "Examples:\n  podyctl user list\n  podyctl user list --json | jq -r '.[] | select(.is_admin).name'"
+    )]
+    List,
+
+    /// Change a user
+    #[command(after_help = "Examples:\n  podyctl user update ada --shell /bin/zsh --expires 2027-09-30\n  \
+        podyctl user update ada --expires never --email ''")]
+    Update(Update),
+
+    /// Delete a user, the private group and all memberships
+    ///
+    /// Files are left alone. The uid is never given to another.
+    #[command(after_help = "Examples:\n  podyctl user delete ada\n  podyctl user delete ada --yes")]
+    Delete {
+        /// The login name
+        name: String,
+        /// Ask no question
+        #[arg(long, short)]
+        yes: bool,
+    },
+
+    /// Let a user in no more, by no door; nothing is lost
+    #[command(after_help = "Examples:\n  podyctl user lock ada")]
+    Lock {
+        /// The login name
+        name: String,
+    },
+
+    /// Let a locked user in again
+    #[command(after_help = "Examples:\n  podyctl user unlock ada")]
+    Unlock {
+        /// The login name
+        name: String,
+    },
+
+    /// Set a password: your own, or as an admin anybody's
+    ///
+    /// Your own is changed with the old one (with --password-stdin: two lines, the old and the new). root is
+    /// not asked for old ones.
+    #[command(after_help = "Examples:\n  podyctl user passwd\n  podyctl user passwd ada\n  \
+        pwgen 20 1 | podyctl user passwd ada --password-stdin")]
+    Passwd(Passwd),
+
+    /// Take users over from elsewhere, with their passwords
+    ///
+    /// Each record is taken or refused by itself, and every refusal is reported with its line. Stored
+    /// passwords of the kinds $argon2id$ $y$ $6$ $5$ $2a$ $2b$ $2y$ $apr1$ keep working. It is safe to run
+    /// the same import again: those who are here already are refused.
+    #[command(
+        after_help = "Examples:\n  podyctl user import --shadow old/shadow --group old/group --dry-run old/passwd\n  \
+        podyctl user import .htpasswd\n  podyctl user import --new-ids backup.jsonl"
+    )]
+    Import(ImportArguments),
+
+    /// Write all users and groups, with password hashes, as JSON Lines
+    #[command(
+        after_help = "Examples:\n  podyctl user export -o backup.jsonl\n  podyctl user export | age -r … > backup.age"
+    )]
+    Export {
+        /// Write to this file, which only you may read, instead of standard output
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Replace the file if there is one
+        #[arg(long, requires = "output")]
+        force: bool,
+    },
+}
+
+/// `user add`.
+#[derive(Debug, Args)]
+pub struct Add {
+    /// The login name: a-z, 0-9, '_', '.', '-', at most 32 characters
+    pub name: String,
+    /// The uid; by default the next free one
+    #[arg(long)]
+    pub uid: Option<u32>,
+    /// An existing primary group, in place of a private one
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+    /// Existing groups to join, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub groups: Vec<String>,
+    /// The comment field, usually the full name
+    #[arg(long, value_name = "TEXT")]
+    pub gecos: Option<String>,
+    /// The e-mail address
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
+    /// The home directory
+    #[arg(long, value_name = "DIR")]
+    pub home: Option<String>,
+    /// The login shell
+    #[arg(long, value_name = "FILE")]
+    pub shell: Option<String>,
+    /// The first day on which the account has expired, YYYY-MM-DD
+    #[arg(long, value_name = "DATE", value_parser = expiry)]
+    pub expires: Option<String>,
+    /// Let this user administer the directory
+    #[arg(long)]
+    pub admin: bool,
+    /// Take the password from the first line of standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Ask for no password: the user can log in by other means alone
+    #[arg(long, conflicts_with = "password_stdin")]
+    pub no_password: bool,
+}
+
+/// `user update`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true))]
+pub struct Update {
+    /// The login name
+    pub name: String,
+    /// A new login name; uid, home and memberships stay
+    #[arg(long, value_name = "NAME", group = "change")]
+    pub rename: Option<String>,
+    /// The comment field
+    #[arg(long, value_name = "TEXT", group = "change")]
+    pub gecos: Option<String>,
+    /// The e-mail address; '' removes it
+    #[arg(long, value_name = "ADDRESS", group = "change")]
+    pub email: Option<String>,
+    /// The home directory (nothing is moved)
+    #[arg(long, value_name = "DIR", group = "change")]
+    pub home: Option<String>,
+    /// The login shell
+    #[arg(long, value_name = "FILE", group = "change")]
+    pub shell: Option<String>,
+    /// The first day on which the account has expired, YYYY-MM-DD, or 'never'
+    #[arg(long, value_name = "DATE", value_parser = expiry, group = "change")]
+    pub expires: Option<String>,
+    /// Let this user administer the directory
+    #[arg(long, group = "change")]
+    pub admin: bool,
+    /// Let this user administer the directory no more
+    #[arg(long, group = "change", conflicts_with = "admin")]
+    pub no_admin: bool,
+}
+
+/// `user passwd`.
+#[derive(Debug, Args)]
+pub struct Passwd {
+    /// The login name; yours by default
+    pub name: Option<String>,
+    /// Take the password from the first line of standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Take the password away: the user can log in by other means alone
+    #[arg(long, conflicts_with = "password_stdin")]
+    pub remove: bool,
+}
+
+/// `user import`.
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// What to read
+    pub file: PathBuf,
+    /// What kind of file it is; guessed by default
+    #[arg(long)]
+    pub format: Option<Format>,
+    /// The shadow file with the passwords of a passwd file
+    #[arg(long, value_name = "FILE")]
+    pub shadow: Option<PathBuf>,
+    /// The group file with the groups of a passwd file
+    #[arg(long, value_name = "FILE")]
+    pub group: Option<PathBuf>,
+    /// Lines of passwd and group files with lower ids belong to the system and are left out
+    #[arg(long, value_name = "ID", default_value_t = 1000)]
+    pub min_uid: u32,
+    /// Lines of passwd and group files with higher ids belong to the system and are left out
+    #[arg(long, value_name = "ID", default_value_t = 59_999)]
+    pub max_uid: u32,
+    /// Give everybody a fresh uid and gid instead of the ones they had
+    #[arg(long)]
+    pub new_ids: bool,
+    /// Check everything, change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write every refusal and note to this file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+/// What an imported file can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// passwd(5), with --shadow and --group
+    Passwd,
+    /// Apache's name:hash lines
+    Htpasswd,
+    /// users.db of the original Pody
+    PodyDb,
+    /// JSON Lines, as 'podyctl user export' writes them
+    Jsonl,
+}
+
+/// The commands about groups.
+#[derive(Debug, Subcommand)]
+pub enum GroupCommand {
+    /// Create a group
+    #[command(after_help = "Examples:\n  podyctl group add physics")]
+    Add {
+        /// The name: a-z, 0-9, '_', '.', '-', at most 32 characters
+        name: String,
+        /// The gid; by default the next free one
+        #[arg(long)]
+        gid: Option<u32>,
+    },
+
+    /// Show one group and its members
+    #[command(
+        after_help = "Examples:\n  podyctl group show physics\n  podyctl group show physics --json | jq -r '.members[]'"
+    )]
+    Show {
+        /// The name, or the gid
+        #[arg(value_name = "NAME|GID")]
+        group: String,
+    },
+
+    /// List all groups, in the order of their names
+    #[command(after_help = "Examples:\n  podyctl group list\n  podyctl group list --private")]
+    List {
+        /// Users' private groups, too
+        #[arg(long)]
+        private: bool,
+    },
+
+    /// Delete a group and its memberships
+    #[command(after_help = "Examples:\n  podyctl group delete physics --yes")]
+    Delete {
+        /// The name
+        name: String,
+        /// Ask no question
+        #[arg(long, short)]
+        yes: bool,
+    },
+
+    /// Make users members of a group
+    #[command(after_help = "Examples:\n  podyctl group add-member physics ada bob")]
+    AddMember(Members),
+
+    /// End the membership of users
+    #[command(after_help = "Examples:\n  podyctl group remove-member physics ada bob")]
+    RemoveMember(Members),
+}
+
+/// A group and some users.
+#[derive(Debug, Args)]
+pub struct Members {
+    /// The group's name
+    pub group: String,
+    /// The users' login names
+    #[arg(required = true, value_name = "USER")]
+    pub users: Vec<String>,
+}
+
+/// The shells that completions are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// What packages ship beside the program.
+#[derive(Debug, Subcommand)]
+pub enum GenerateCommand {
+    /// Write the man pages
+    #[command(after_help = "Examples:\n  podyctl generate man docs/man")]
+    Man {
+        /// An existing directory
+        directory: PathBuf,
+    },
+    /// Write the completion scripts of all shells
+    #[command(after_help = "Examples:\n  podyctl generate completions debian/completions")]
+    Completions {
+        /// An existing directory
+        directory: PathBuf,
+    },
+}
+
+/// Reads a date as podyd does; `never` is podyd's empty text.
+fn expiry(text: &str) -> Result<String, String> {
+    if text == "never" {
+        return Ok(String::new());
+    }
+    match text.parse::<Day>() {
+        Ok(day) => Ok(day.to_string()),
+        Err(error) => Err(format!("{error}, or 'never'")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn check(command: &clap::Command) {
+            for command in command.get_subcommands() {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("Examples:\n  "), "{}", command.get_name());
+                check(command);
+            }
+        }
+        check(&Arguments::command());
+    }
+
+    #[test]
+    fn no_argument_takes_a_password() {
+        let mut long = Vec::new();
+        fn collect(command: &clap::Command, long: &mut Vec<String>) {
+            let takes_values =
+                command.get_arguments().filter(|argument| argument.get_action().takes_values());
+            long.extend(takes_values.map(|argument| argument.get_id().to_string()));
+            command.get_subcommands().for_each(|command| collect(command, long));
+        }
+        collect(&Arguments::command(), &mut long);
+        assert!(!long.is_empty() && !long.iter().any(|name| name.contains("pass")), "{long:?}");
+    }
+
+    #[test]
+    fn a_date_is_checked_and_never_is_empty() {
+        assert_eq!(expiry("2027-09-30"), Ok("2027-09-30".into()));
+        assert_eq!(expiry("never"), Ok(String::new()));
+        assert!(expiry("2027-02-30").is_err() && expiry("tomorrow").is_err());
+    }
+}

@@ -1,0 +1,122 @@
+//! The connection to podyd, and listings a page at a time.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use protocol::{Client, Method};
+
+use crate::{Code, Failure, Result};
+
+/// No call takes longer: a batch of an import, published on a slow disk, is the longest.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Where podyd listens: `$PODY_HOME/run/varlink`, or the system's socket without `PODY_HOME`.
+pub fn socket(pody_home: Option<OsString>) -> PathBuf {
+    match pody_home.filter(|home| !home.is_empty()) {
+        Some(home) => Path::new(&home).join("run/varlink"),
+        None => protocol::SOCKET.into(),
+    }
+}
+
+/// podyd, at the other end of its socket.
+pub struct Daemon(Client);
+
+impl Daemon {
+    /// Connects, or says why not and what to do about it.
+    pub fn connect(socket: &Path) -> Result<Self> {
+        let stream = UnixStream::connect(socket).map_err(|error| unreachable(socket, &error))?;
+        Ok(Self(Client::new(stream, DEADLINE)))
+    }
+
+    /// Calls a method.
+    pub fn call<M: Method>(&mut self, method: &M) -> Result<M::Reply> {
+        Ok(self.0.call(method)?)
+    }
+}
+
+fn unreachable(socket: &Path, error: &io::Error) -> Failure {
+    let socket = socket.display();
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            let why = match error.kind() {
+                io::ErrorKind::NotFound => "there is no socket",
+                _ => "nobody listens at",
+            };
+            Failure::new(
+                Code::Away,
+                format_args!("podyd is not running: {why} {socket}. Start it with: systemctl start podyd"),
+            )
+        }
+        io::ErrorKind::PermissionDenied => Failure::new(
+            Code::Refused,
+            format_args!(
+                "you may not open {socket}. podyd makes it open to everybody: look at the modes with: namei -l {socket}"
+            ),
+        ),
+        _ => Failure::new(Code::Away, format_args!("cannot reach podyd at {socket}: {error}")),
+    }
+}
+
+/// Walks a listing: `page` fetches what comes after a name, and whether there is more behind it; `each`
+/// takes a page. No more than one page is held.
+pub fn pages<T>(
+    mut page: impl FnMut(Option<String>) -> Result<(Vec<T>, bool)>,
+    name: fn(&T) -> &str,
+    mut each: impl FnMut(Vec<T>) -> Result<()>,
+) -> Result<()> {
+    let mut after: Option<String> = None;
+    loop {
+        let (items, more) = page(after.clone())?;
+        let last = items.last().map(|item| name(item).to_owned());
+        each(items)?;
+        if !more {
+            return Ok(());
+        }
+        if last <= after {
+            return Err(Failure::new(
+                Code::Failed,
+                "podyd sends the same page again and again; see: journalctl -u podyd",
+            ));
+        }
+        after = last;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pody_home_moves_the_socket() {
+        assert_eq!(socket(None), Path::new("/run/pody/varlink"));
+        assert_eq!(socket(Some("".into())), Path::new("/run/pody/varlink"));
+        assert_eq!(socket(Some("/tmp/x".into())), Path::new("/tmp/x/run/varlink"));
+    }
+
+    #[test]
+    fn a_listing_ends_even_if_podyd_never_says_so() {
+        let walk = |replies: &[(&[&'static str], bool)]| {
+            let (mut asked, mut seen) = (Vec::new(), Vec::new());
+            let result = pages(
+                |after| {
+                    asked.push(after);
+                    let (items, more) = replies[asked.len() - 1];
+                    Ok((items.to_vec(), more))
+                },
+                |item| item,
+                |items| {
+                    seen.extend(items);
+                    Ok(())
+                },
+            );
+            (result.is_ok(), asked.len(), seen.join(" "))
+        };
+        assert_eq!(walk(&[(&["a", "b"], true), (&["c"], false)]), (true, 2, "a b c".into()));
+        assert_eq!(walk(&[(&[], false)]), (true, 1, String::new()));
+        assert_eq!(walk(&[(&[], true)]), (false, 1, String::new()));
+        assert_eq!(walk(&[(&["a"], true), (&["a"], true)]), (false, 2, "a a".into()));
+    }
+}

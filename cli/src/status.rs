@@ -1,0 +1,89 @@
+//! `podyctl status`.
+
+use protocol::node::{NodeStatus, Status};
+
+use crate::daemon::Daemon;
+use crate::table::{Value, record};
+use crate::{Code, Failure, Result, Session};
+
+/// How many hidden names are listed for people; `--json` lists all.
+const SHOWN_NAMES: usize = 20;
+
+/// Shows how the node is doing; a directory that cannot be reached is a failure to report.
+pub fn run(session: &mut Session<'_>) -> Result<()> {
+    let status = Daemon::connect(&session.socket)?.call(&Status {})?;
+    if session.output.json {
+        session.output.object(&status)?;
+    } else {
+        record(&mut session.output, fields(&status))?;
+        for warning in &status.warnings {
+            session.output.remark(&format!("warning: {warning}"));
+        }
+    }
+    if status.reachable {
+        return Ok(());
+    }
+    let away = format!(
+        "the directory at {} cannot be reached; users keep what they had. See: journalctl -u podyd",
+        status.location
+    );
+    Err(Failure::new(Code::Away, away))
+}
+
+fn fields(status: &NodeStatus) -> Vec<(&'static str, Value)> {
+    let reachable = if status.reachable { "" } else { ", cannot be reached" };
+    let directory = format!("{}, {}{reachable}", status.directory, status.location);
+    let mut fields = vec![
+        ("podyd", format!("{}, up {}", status.version, duration(status.uptime_seconds)).into()),
+        ("directory", if status.reachable { directory.into() } else { Value::Striking(directory) }),
+        ("revision", revision(status)),
+        ("users", status.users.into()),
+        ("groups", status.groups.into()),
+    ];
+    if !status.hidden.is_empty() {
+        fields.push(("hidden", Value::Striking(hidden(&status.hidden))));
+    }
+    fields
+}
+
+fn revision(status: &NodeStatus) -> Value {
+    match status.revision.saturating_sub(status.published_revision) {
+        0 => status.revision.into(),
+        _ => Value::Striking(format!(
+            "{}; programs here still see {}",
+            status.revision, status.published_revision
+        )),
+    }
+}
+
+fn hidden(names: &[String]) -> String {
+    let shown = names.iter().take(SHOWN_NAMES).map(String::as_str).collect::<Vec<_>>().join(" ");
+    let more = match names.len().saturating_sub(SHOWN_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{shown}{more} (local accounts have their names or ids)")
+}
+
+fn duration(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{minutes} min"),
+        3600..86_400 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_as_exact_as_people_want_them() {
+        let table = [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7_500, "2 h 5 min"), (200_000, "2 d 7 h")];
+        for (seconds, text) in table {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+}

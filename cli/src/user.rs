@@ -1,0 +1,259 @@
+//! `podyctl user …`.
+
+use std::os::unix::fs::MetadataExt;
+
+use protocol::directory::{
+    CreateUser, DeleteUser, GetUser, ListUsers, Secret, SetPassword, UpdateUser, UserRecord,
+};
+
+use crate::arguments::{Add, Passwd, Update, UserCommand};
+use crate::daemon::{Daemon, pages};
+use crate::person::{ask_new_password, ask_password, confirm, read_password};
+use crate::table::{Listing, Value, record};
+use crate::{Code, Failure, Result, Session, export, import};
+
+/// Runs a command about users.
+pub fn run(command: UserCommand, session: &mut Session<'_>) -> Result<()> {
+    match command {
+        UserCommand::Add(user) => add(user, session),
+        UserCommand::Show { user } => show(&user, session),
+        UserCommand::List => list(session),
+        UserCommand::Update(change) => update(change, session),
+        UserCommand::Delete { name, yes } => delete(name, yes, session),
+        UserCommand::Lock { name } => set_state(name, "locked", session),
+        UserCommand::Unlock { name } => set_state(name, "active", session),
+        UserCommand::Passwd(change) => passwd(change, session),
+        UserCommand::Import(arguments) => import::run(&arguments, session),
+        UserCommand::Export { output, force } => export::run(output.as_deref(), force, session),
+    }
+}
+
+fn add(user: Add, session: &mut Session<'_>) -> Result<()> {
+    let mut daemon = Daemon::connect(&session.socket)?;
+    let password = first_password(&user, session)?;
+    let name = user.name;
+    let created = daemon
+        .call(&CreateUser {
+            name,
+            uid: user.uid,
+            group: user.group,
+            gecos: user.gecos,
+            email: user.email,
+            home: user.home,
+            shell: user.shell,
+            expires_at: user.expires.filter(|date| !date.is_empty()),
+            is_admin: user.admin,
+            groups: user.groups,
+            password,
+            ..Default::default()
+        })?
+        .user;
+    session.output.answer(&format!("{} was created with uid {}.", created.name, created.uid), &created)?;
+    if !created.has_password {
+        let advice = format!("{0} has no password; give one with: podyctl user passwd {0}", created.name);
+        session.output.remark(&advice);
+    }
+    show_hidden(&created, session);
+    Ok(())
+}
+
+fn first_password(user: &Add, session: &mut Session<'_>) -> Result<Option<Secret>> {
+    if user.password_stdin {
+        return read_password(session.input).map(Some);
+    }
+    match session.person.as_deref_mut() {
+        Some(person) if !user.no_password => {
+            let prompt = format!("Password for {} (empty for none): ", user.name);
+            Ok(Some(ask_new_password(person, &prompt)?).filter(|password| !password.0.is_empty()))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Says why a user who was just changed cannot be seen on this node.
+fn show_hidden(user: &UserRecord, session: &mut Session<'_>) {
+    if let Some(why) = &user.hidden {
+        session.output.remark(&format!("{} is not served on this node: {why}", user.name));
+    }
+}
+
+fn show(key: &str, session: &mut Session<'_>) -> Result<()> {
+    // No name begins with a digit.
+    let by_id = key.starts_with(|c: char| c.is_ascii_digit());
+    let call = if by_id {
+        let uid = key
+            .parse()
+            .map_err(|_| Failure::new(Code::Usage, format_args!("{key} is neither a name nor a uid")))?;
+        GetUser { uid: Some(uid), name: None }
+    } else {
+        GetUser { name: Some(key.to_owned()), uid: None }
+    };
+    let user = Daemon::connect(&session.socket)?.call(&call)?.user;
+    if session.output.json {
+        return session.output.object(&user);
+    }
+    record(&mut session.output, fields(user))
+}
+
+fn fields(user: UserRecord) -> impl Iterator<Item = (&'static str, Value)> {
+    let yes_no = |yes: bool| Value::from(if yes { "yes" } else { "no" });
+    [
+        ("name", Some(user.name.into())),
+        ("uid", Some(user.uid.into())),
+        ("gid", Some(user.gid.into())),
+        ("gecos", Some(user.gecos.into())),
+        ("email", user.email.map(Into::into)),
+        ("home", Some(user.home.into())),
+        ("shell", Some(user.shell.into())),
+        ("state", Some(state(&user.state))),
+        ("expires", Some(user.expires_at.unwrap_or_else(|| "never".into()).into())),
+        ("admin", Some(yes_no(user.is_admin))),
+        ("password", Some(yes_no(user.has_password))),
+        ("groups", Some(user.groups.join(" ").into())),
+        ("hidden", user.hidden.map(Value::Striking)),
+        ("uuid", Some(user.uuid.into())),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| value.map(|value| (name, value)))
+}
+
+fn state(word: &str) -> Value {
+    match word {
+        "active" => word.into(),
+        _ => Value::Striking(word.to_owned()),
+    }
+}
+
+fn list(session: &mut Session<'_>) -> Result<()> {
+    let mut daemon = Daemon::connect(&session.socket)?;
+    let output = &mut session.output;
+    if output.json {
+        let mut array = output.array();
+        each_page(&mut daemon, |users| users.iter().try_for_each(|user| array.push(user)))?;
+        return array.end();
+    }
+    let mut listing = Listing::new(["NAME", "UID", "GID", "STATE", "EXPIRES", "GECOS"]);
+    each_page(&mut daemon, |users| listing.page(output, users.into_iter().map(row)))
+}
+
+fn each_page(daemon: &mut Daemon, each: impl FnMut(Vec<UserRecord>) -> Result<()>) -> Result<()> {
+    let page = |after| {
+        let reply = daemon.call(&ListUsers { after, limit: None })?;
+        Ok((reply.users, reply.more))
+    };
+    pages(page, |user: &UserRecord| &user.name, each)
+}
+
+fn row(user: UserRecord) -> [Value; 6] {
+    let state = match (&user.hidden, user.is_admin) {
+        (Some(_), _) => Value::Striking(format!("{}, hidden", user.state)),
+        (None, true) if user.state == "active" => "active, admin".into(),
+        _ => state(&user.state),
+    };
+    [
+        user.name.into(),
+        user.uid.into(),
+        user.gid.into(),
+        state,
+        user.expires_at.unwrap_or_else(|| "never".into()).into(),
+        user.gecos.into(),
+    ]
+}
+
+fn update(change: Update, session: &mut Session<'_>) -> Result<()> {
+    let is_admin = match (change.admin, change.no_admin) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    };
+    let call = UpdateUser {
+        name: change.name,
+        new_name: change.rename,
+        gecos: change.gecos,
+        email: change.email,
+        home: change.home,
+        shell: change.shell,
+        expires_at: change.expires,
+        is_admin,
+        ..Default::default()
+    };
+    let user = Daemon::connect(&session.socket)?.call(&call)?.user;
+    session.output.answer(&format!("{} was changed.", user.name), &user)?;
+    show_hidden(&user, session);
+    Ok(())
+}
+
+fn set_state(name: String, state: &str, session: &mut Session<'_>) -> Result<()> {
+    let call = UpdateUser { name, state: Some(state.to_owned()), ..Default::default() };
+    let user = Daemon::connect(&session.socket)?.call(&call)?.user;
+    session.output.answer(&format!("{} is {} now.", user.name, user.state), &user)
+}
+
+fn delete(name: String, yes: bool, session: &mut Session<'_>) -> Result<()> {
+    let mut daemon = Daemon::connect(&session.socket)?;
+    if !yes {
+        // Nobody should be asked about a user who is not there.
+        daemon.call(&GetUser { name: Some(name.clone()), uid: None })?;
+    }
+    confirm(session, yes, &format!("Delete the user {name}? Files stay where they are."))?;
+    let done = daemon.call(&DeleteUser { name: name.clone() })?;
+    session.output.answer(&format!("{name} was deleted."), &done)
+}
+
+fn passwd(change: Passwd, session: &mut Session<'_>) -> Result<()> {
+    let mut daemon = Daemon::connect(&session.socket)?;
+    let caller = caller()?;
+    let (name, own) = match change.name {
+        // root may set any password, and is no user of Pody's: there is nothing to look up.
+        Some(name) if caller == 0 => (name, false),
+        Some(name) => {
+            let user = daemon.call(&GetUser { name: Some(name), uid: None })?.user;
+            (user.name, user.uid == caller)
+        }
+        None => (daemon.call(&GetUser { uid: Some(caller), name: None })?.user.name, true),
+    };
+    let (old, new) = if change.password_stdin {
+        let old = if own { Some(read_password(session.input)?) } else { None };
+        (old, Some(read_password(session.input)?))
+    } else {
+        ask_for_both(&name, own, change.remove, session)?
+    };
+    let removed = new.is_none();
+    let done = daemon.call(&SetPassword { name: name.clone(), old, new })?;
+    let sentence = if removed { "has no password any more" } else { "has a new password" };
+    session.output.answer(&format!("{name} {sentence}."), &done)
+}
+
+fn ask_for_both(
+    name: &str,
+    own: bool,
+    remove: bool,
+    session: &mut Session<'_>,
+) -> Result<(Option<Secret>, Option<Secret>)> {
+    if remove && !own {
+        return Ok((None, None));
+    }
+    let Some(person) = session.person.as_deref_mut() else {
+        return Err(Failure::new(
+            Code::Usage,
+            "nobody to ask on this terminal: give the password with --password-stdin",
+        ));
+    };
+    let old = if own { Some(ask_password(person, "Your present password: ")?) } else { None };
+    if remove {
+        return Ok((old, None));
+    }
+    let new = ask_new_password(person, &format!("New password for {name}: "))?;
+    if new.0.is_empty() {
+        return Err(Failure::new(Code::Usage, "an empty password was not set; to take it away use --remove"));
+    }
+    Ok((old, Some(new)))
+}
+
+/// The uid that podyd sees, by the owner of this process's entry in proc(5).
+fn caller() -> Result<u32> {
+    let metadata = std::fs::metadata("/proc/self").map_err(|error| {
+        Failure::new(Code::Failed, format_args!("cannot find out who you are: /proc/self: {error}"))
+    })?;
+    Ok(metadata.uid())
+}
