@@ -1,0 +1,126 @@
+//! A place where commands run as on a machine of its own: the inside of a [`Machine`](crate::machine::Machine)
+//! or of a [`Sandbox`](crate::sandbox::Sandbox), and how Pody is installed there.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::paths;
+
+/// No command of a story takes longer, on the slowest machine, unless something hangs.
+const DEADLINE_SECONDS: &str = "60";
+
+/// The namespaces of one process, entered by every command.
+pub struct Host {
+    pid: u32,
+}
+
+/// What became of a command.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was run.
+    pub command: String,
+    /// The exit status; 124 says that it hung and was ended.
+    pub status: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it complained about.
+    pub stderr: String,
+}
+
+impl Host {
+    /// The place that this process lives in.
+    pub fn of(pid: u32) -> Self {
+        Self { pid }
+    }
+
+    /// Runs a shell script there as root.
+    pub fn run(&self, script: &str) -> Outcome {
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=5", DEADLINE_SECONDS, "nsenter"]).stdin(Stdio::null());
+        self.complete(&mut command, &["sh", "-c", script]);
+        let output = command.output().expect("timeout and nsenter are installed");
+        Outcome {
+            command: script.to_owned(),
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Runs a command on a terminal and types an answer at each prompt, in order. Its output is all on stdout.
+    pub fn converse(&self, command: &str, answers: &[(&str, &str)]) -> Outcome {
+        let mut script = format!("set timeout 30\nspawn -noecho {command}\n");
+        for (prompt, answer) in answers {
+            script += &format!(
+                "expect {{{prompt}}} {{send {{{answer}}}; send \\r}} timeout {{exit 90}} eof {{exit 91}}\n"
+            );
+        }
+        script += "expect timeout {exit 92} eof\nexit [lindex [wait] 3]\n";
+        self.write("/tmp/conversation", &script);
+        self.run("expect -f /tmp/conversation")
+    }
+
+    /// Where a file of that place is, seen from the test.
+    pub fn path(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{path}", self.pid))
+    }
+
+    /// Writes a file there.
+    pub fn write(&self, path: &str, text: &str) {
+        fs::write(self.path(path), text).unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+
+    /// Installs what `make install` installs, and puts Pody into nsswitch.conf and PAM as a package would.
+    pub fn install_pody(&self) {
+        paths::nss_module();
+        let install = Command::new("make")
+            .args(["--no-print-directory", "--silent", "install"])
+            .arg(format!("DESTDIR=/proc/{}/root", self.pid))
+            .arg(format!("PROFILE={}", paths::profile_name()))
+            .env("CARGO_TARGET_DIR", paths::target())
+            .current_dir(paths::repository())
+            .output()
+            .expect("make is installed");
+        assert!(install.status.success(), "{}", String::from_utf8_lossy(&install.stderr));
+        self.run(
+            "systemd-sysusers && systemd-tmpfiles --create pody.conf
+             /usr/share/pody/nsswitch enable
+             cp /usr/share/pody/pam/pam-configs/pody /usr/share/pam-configs/ && pam-auth-update --package",
+        )
+        .succeeds();
+    }
+
+    /// A command that runs there until it ends by itself, as nobody but podyd should.
+    pub fn enter(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        self.complete(&mut command, &[program]);
+        command
+    }
+
+    fn complete(&self, command: &mut Command, program: &[&str]) {
+        command
+            .args(["--target", &self.pid.to_string()])
+            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"])
+            .args(program)
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .envs([("HOME", "/root"), ("LANG", "C.UTF-8"), ("TERM", "dumb")]);
+    }
+}
+
+impl Outcome {
+    /// What it printed, without the last line's end; panics unless it succeeded.
+    #[track_caller]
+    pub fn succeeds(self) -> String {
+        assert!(self.status == 0, "{self:#?}");
+        self.stdout.trim_end().to_owned()
+    }
+
+    /// Panics unless it failed, by itself: a command that hung did not answer.
+    #[track_caller]
+    pub fn fails(self) -> Self {
+        assert!(!matches!(self.status, 0 | 90..=92 | 124 | 137), "{self:#?}");
+        self
+    }
+}

@@ -1,0 +1,126 @@
+//! A small Debian booted with systemd as its first process (tests/boot), on a throwaway disk in memory.
+//!
+//! It has a network of its own (loopback only) and the kernel of this machine; nothing outside is changed.
+
+use std::fs::{self, File};
+use std::ops::Deref;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::host::Host;
+use crate::paths::repository;
+use crate::scratch::Scratch;
+use crate::wait;
+
+/// Booting takes less than a second; this is for a machine that is busy with something else.
+const BOOT: Duration = Duration::from_secs(60);
+
+/// After it, a shutdown is cut short.
+const SHUTDOWN: Duration = Duration::from_secs(30);
+
+/// A booted Debian; it is shut down and forgotten when dropped.
+pub struct Machine {
+    host: Host,
+    boot: Child,
+    notifications: UnixDatagram,
+    directory: Scratch,
+}
+
+impl Machine {
+    /// Boots one and waits until it is up.
+    pub fn boot() -> Self {
+        let directory = Scratch::new();
+        let socket = directory.join("notify");
+        let notifications = UnixDatagram::bind(&socket).expect("a socket can be bound");
+        notifications.set_read_timeout(Some(BOOT)).expect("a timeout can be set");
+        let console = File::create(directory.join("console")).expect("a file can be made");
+        // Should the test be killed, the machine is shut down.
+        let boot = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM"])
+            .arg(repository().join("tests/boot"))
+            .args([&base(), directory.name()])
+            .env("NOTIFY_SOCKET", &socket)
+            .stdin(Stdio::null())
+            .stdout(console.try_clone().expect("a descriptor can be copied"))
+            .stderr(console)
+            .spawn()
+            .expect("setpriv is installed");
+        let mut machine = Self { host: Host::of(boot.id()), boot, notifications, directory };
+        machine.wait_until_up();
+        machine
+    }
+
+    /// Reboots it in good order and waits until it is up again.
+    pub fn reboot(&mut self) {
+        self.run("systemctl reboot").succeeds();
+        self.wait_until_up();
+    }
+
+    /// Follows what systemd-nspawn reports: first who the new first process is, then that it is ready.
+    fn wait_until_up(&mut self) {
+        let mut first_process = None;
+        let mut message = [0; 4096];
+        loop {
+            let length = self.notifications.recv(&mut message).unwrap_or_else(|error| {
+                panic!("the machine did not come up ({error}): {}", self.console());
+            });
+            for line in String::from_utf8_lossy(&message[..length]).lines() {
+                if let Some(pid) = line.strip_prefix("X_NSPAWN_LEADER_PID=") {
+                    first_process = Some(pid.parse().expect("a process id"));
+                }
+                if let ("READY=1", Some(pid)) = (line, first_process) {
+                    self.host = Host::of(pid);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn console(&self) -> String {
+        fs::read_to_string(self.directory.join("console")).unwrap_or_default()
+    }
+}
+
+impl Deref for Machine {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let journal = self.run("journalctl --no-pager --lines 25 --output short-precise").stdout;
+            #[expect(clippy::print_stderr, reason = "what the machine saw explains the failure")]
+            {
+                eprintln!("--- the machine's journal\n{journal}");
+            }
+        }
+        let _ = Command::new("kill").arg(self.boot.id().to_string()).status();
+        let boot = &mut self.boot;
+        let gone = thread::scope(|scope| {
+            scope
+                .spawn(|| wait::until("shutdown", SHUTDOWN, || matches!(boot.try_wait(), Ok(Some(_)))))
+                .join()
+        });
+        if gone.is_err() {
+            let _ = self.boot.kill();
+            let _ = self.boot.wait();
+        }
+    }
+}
+
+/// The Debian that machines are copies of, built when there is none yet.
+fn base() -> String {
+    let debian = Command::new(repository().join("tests/debian"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("tests/debian can be run");
+    assert!(debian.status.success(), "tests/debian failed: what it said stands above");
+    String::from_utf8(debian.stdout).expect("a path in UTF-8").trim_end().to_owned()
+}

@@ -1,0 +1,113 @@
+//! A private copy of this machine (tests/sandbox) with Pody installed and podyd run by hand, as root: no systemd.
+//!
+//! What is written there goes to memory; the machine itself keeps its files, and its processes are out of reach.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::host::Host;
+use crate::paths::repository;
+use crate::wait;
+
+/// podyd starts in milliseconds; this is for a machine that is busy with something else.
+const START: Duration = Duration::from_secs(20);
+
+/// A private copy of this machine; it is gone, with all that runs in it, when dropped.
+pub struct Sandbox {
+    host: Host,
+    holder: Child,
+    podyd: Option<Child>,
+}
+
+impl Sandbox {
+    /// A copy as it is, without Pody.
+    pub fn plain() -> Self {
+        // The first process in it ends, and everything with it, when this test lets go of its standard input.
+        let mut holder = Command::new(repository().join("tests/sandbox"))
+            .args(["sh", "-c", "echo ready && exec cat"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("tests/sandbox can be run");
+        let mut line = String::new();
+        let output = holder.stdout.take().expect("a pipe");
+        BufReader::new(output).read_line(&mut line).expect("a pipe can be read");
+        assert_eq!(line, "ready\n", "tests/sandbox did not come up: what it said stands above");
+        let children = PathBuf::from(format!("/proc/{0}/task/{0}/children", holder.id()));
+        let first_process = fs::read_to_string(children).expect("unshare has a child").trim().parse();
+        Self { host: Host::of(first_process.expect("a process id")), holder, podyd: None }
+    }
+
+    /// A copy with Pody installed and podyd running.
+    pub fn with_podyd() -> Self {
+        let mut sandbox = Self::plain();
+        sandbox.install_pody();
+        sandbox.start_podyd();
+        sandbox
+    }
+
+    /// Starts podyd and waits until it answers.
+    pub fn start_podyd(&mut self) {
+        let log = File::create(self.path("/tmp/podyd.log")).expect("a file can be made");
+        let podyd =
+            self.enter("podyd").stdin(Stdio::null()).stderr(log).spawn().expect("nsenter is installed");
+        self.podyd = Some(podyd);
+        let start = || self.run("podyctl status").status == 0;
+        wait::until("podyd to answer (see its log in the sandbox)", START, start);
+    }
+
+    /// Sends podyd a signal: STOP and CONT, say.
+    pub fn signal_podyd(&self, signal: &str) {
+        self.run(&format!("kill -{signal} $(pidof podyd)")).succeeds();
+    }
+
+    /// Kills podyd as a crash would.
+    pub fn kill_podyd(&mut self) {
+        self.signal_podyd("KILL");
+        self.await_podyd();
+    }
+
+    /// Stops podyd in good order.
+    pub fn stop_podyd(&mut self) {
+        self.signal_podyd("TERM");
+        self.await_podyd();
+    }
+
+    /// What podyd has logged since it was last started.
+    pub fn podyd_log(&self) -> String {
+        fs::read_to_string(self.path("/tmp/podyd.log")).unwrap_or_default()
+    }
+
+    fn await_podyd(&mut self) {
+        let mut podyd = self.podyd.take().expect("podyd was started");
+        wait::until("podyd to end", START, || matches!(podyd.try_wait(), Ok(Some(_))));
+    }
+}
+
+impl Deref for Sandbox {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            #[expect(clippy::print_stderr, reason = "what podyd said explains the failure")]
+            {
+                eprintln!("--- podyd's log\n{}", self.podyd_log());
+            }
+        }
+        drop(self.holder.stdin.take());
+        let _ = self.holder.wait();
+        if let Some(mut podyd) = self.podyd.take() {
+            let _ = podyd.wait();
+        }
+    }
+}
