@@ -4,6 +4,8 @@
 use identity::IdRange;
 
 use super::settings::Settings;
+use crate::limits::MAX_ARGON2_WORK_KIB;
+use crate::limits::MAX_ARGON2_WORK_KIB;
 
 /// [`Settings`] in the making. A range of ids is two numbers until both are known.
 pub(super) struct Draft {
@@ -21,7 +23,7 @@ pub(super) struct Rule {
 }
 
 /// Every rule.
-pub(super) const RULES: [Rule; 4] = [
+pub(super) const RULES: [Rule; 5] = [
     Rule { keys: &["ids.min", "ids.max"], judge: |draft| draft.allocate().map(drop) },
     Rule { keys: &["auth.lockout.first_wait", "auth.lockout.longest_wait"], judge: waits_grow },
     Rule {
@@ -29,6 +31,8 @@ pub(super) const RULES: [Rule; 4] = [
         judge: waits_end_before_forgetting,
     },
     Rule { keys: &["password.memory_kib", "password.passes"], judge: argon2_is_strong_enough },
+    Rule { keys: &["password.memory_kib", "password.passes"], judge: argon2_is_quick_enough },
+    Rule { keys: &["password.memory_kib", "password.passes"], judge: argon2_is_quick_enough },
 ];
 
 impl Draft {
@@ -106,5 +110,29 @@ fn argon2_is_strong_enough(draft: &Draft) -> Result<(), String> {
     Err(format!(
         "[password] memory_kib = {} is too little for passes = {}: set memory_kib to {least} or more",
         password.memory_kib, password.passes
+    ))
+}
+
+/// Hashes that cost more are refused when they are read back: nobody could log in with them.
+fn argon2_is_quick_enough(draft: &Draft) -> Result<(), String> {
+    let password = &draft.settings.password;
+    if u64::from(password.memory_kib) * u64::from(password.passes) <= MAX_ARGON2_WORK_KIB {
+        return Ok(());
+    }
+    Err(format!(
+        "[password] memory_kib = {} takes too long with passes = {}: together they make {MAX_ARGON2_WORK_KIB} KiB \
+         at the most",
+        password.memory_kib, password.passes
+    ))
+}
+
+fn argon2_is_quick_enough(draft: &Draft) -> Result<(), String> {
+    let password = &draft.settings.password;
+    if u64::from(password.memory_kib) * u64::from(password.passes) <= MAX_ARGON2_WORK_KIB {
+        return Ok(());
+    }
+    Err(format!(
+        "[password] memory_kib times passes is above {MAX_ARGON2_WORK_KIB}, so that a login would take many seconds; \
+         lower one of them"
     ))
 }

@@ -12,10 +12,7 @@ use super::settings::{Ids, Paths, Settings};
 use super::{id_ranges, read};
 
 /// More than a thousand times what a configuration needs; whatever is larger is another file.
-const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
-
-/// Room for a thousand ranges.
-const MAX_ID_RANGES_BYTES: u64 = 64 * 1024;
+const MAX_CONFIG_BYTES: usize = 1024 * 1024;
 
 /// Reads the configuration: `config_file`, which must then exist, or else the usual file, if there is
 /// one; the id-ranges file; and the environment. The errors are all that is wrong.
@@ -79,20 +76,20 @@ impl Paths {
 }
 
 fn accepted_ids(file: &Path) -> Result<Vec<IdRange>, Vec<ConfigError>> {
-    match read_file(file, MAX_ID_RANGES_BYTES).map_err(|error| vec![error])? {
+    match read_file(file, id_ranges::MAX_BYTES).map_err(|error| vec![error])? {
         Some(text) => id_ranges::parse(&text, file),
         None => Ok(Ids::default().accept),
     }
 }
 
 /// A file's text; `None` if there is no such file.
-fn read_file(file: &Path, limit: u64) -> Result<Option<String>, ConfigError> {
+fn read_file(file: &Path, limit: usize) -> Result<Option<String>, ConfigError> {
     let bytes = match read_bytes(file, limit + 1) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(ConfigError::about_file(file, format!("cannot be read: {error}"))),
     };
-    if bytes.len() as u64 > limit {
+    if bytes.len() > limit {
         return Err(ConfigError::about_file(
             file,
             format!("has more than {limit} bytes; is it the right file?"),
@@ -109,8 +106,8 @@ fn read_file(file: &Path, limit: u64) -> Result<Option<String>, ConfigError> {
     })
 }
 
-fn read_bytes(file: &Path, limit: u64) -> io::Result<Vec<u8>> {
+fn read_bytes(file: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(file)?.take(limit).read_to_end(&mut bytes)?;
+    File::open(file)?.take(limit as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

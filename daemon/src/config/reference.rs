@@ -100,10 +100,9 @@ This file.
 .It Pa /etc/pody/id-ranges
 The ids that the modules on this node accept, as lines
 .Ql min max ,
-for uids and gids alike.
-Lines that begin with
+16 at the most, for uids and gids alike.
 .Ql #
-are comments.
+begins a comment.
 It belongs to root, so that
 .Xr podyd 8
 cannot widen it.

@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use super::draft::LEAST_MEMORY_KIB;
 use super::settings::{MAX_VERIFICATIONS, Settings};
 use super::value::Kind::{self, Number, OptionalNumber, Text, Time};
+use crate::limits::{MAX_ARGON2_LANES, MAX_ARGON2_MEMORY_KIB, MAX_ARGON2_PASSES};
+use crate::limits::{MAX_ARGON2_LANES, MAX_ARGON2_MEMORY_KIB, MAX_ARGON2_PASSES};
 
 /// A setting.
 pub struct Setting {
@@ -26,9 +28,6 @@ const ID: RangeInclusive<u32> = 1000..=u32::MAX - 1;
 const SECOND: u64 = 1;
 const MINUTE: u64 = 60 * SECOND;
 const DAY: u64 = 24 * 60 * MINUTE;
-
-/// One GiB a hash: beyond that, a few logins at once would push everything else out of memory.
-const MOST_MEMORY_KIB: u32 = 1024 * 1024;
 
 /// The sections in the order of config.toml, and what each is about.
 pub const SECTIONS: &[(&str, &str)] = &[
@@ -108,17 +107,17 @@ pub static SETTINGS: &[Setting] = &[
     ),
     setting(
         "password.memory_kib",
-        Number(|draft| &mut draft.settings.password.memory_kib, LEAST_MEMORY_KIB..=MOST_MEMORY_KIB),
+        Number(|draft| &mut draft.settings.password.memory_kib, LEAST_MEMORY_KIB..=MAX_ARGON2_MEMORY_KIB),
         "Memory that hashing one password takes, in KiB. Nothing weaker than OWASP's minimum is accepted.",
     ),
     setting(
         "password.passes",
-        Number(|draft| &mut draft.settings.password.passes, 1..=100),
+        Number(|draft| &mut draft.settings.password.passes, 1..=MAX_ARGON2_PASSES),
         "How often that memory is gone over.",
     ),
     setting(
         "password.lanes",
-        Number(|draft| &mut draft.settings.password.lanes, 1..=16),
+        Number(|draft| &mut draft.settings.password.lanes, 1..=MAX_ARGON2_LANES),
         "Lanes, argon2's degree of parallelism.",
     ),
     setting(

@@ -63,17 +63,24 @@ impl Default for Argon2Parameters {
 
 /// The memory that hashes are computed in, kept from one hash to the next because faulting fresh pages in
 /// costs a third of the time. Wiped after each.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Memory {
     blocks: Vec<Block>,
     kept: usize,
 }
 
 impl Memory {
-    /// Memory that keeps what hashes of these parameters need. A stored hash that needs more gets it for
-    /// as long as it is computed.
+    /// Memory that keeps what hashes of these parameters need.
     pub fn for_hashes_of(parameters: Argon2Parameters) -> Self {
-        Self { blocks: Vec::new(), kept: parameters.blocks() }
+        let mut memory = Self::default();
+        memory.keep_enough_for(parameters);
+        memory
+    }
+
+    /// Keeps what hashes of these parameters need from the next one on. A stored hash that needs more gets
+    /// it for as long as it is computed.
+    pub fn keep_enough_for(&mut self, parameters: Argon2Parameters) {
+        self.kept = parameters.blocks();
     }
 
     fn with_blocks<T>(&mut self, count: usize, work: impl FnOnce(&mut [Block]) -> T) -> T {

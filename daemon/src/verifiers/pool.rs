@@ -9,7 +9,7 @@
 //! its start in a slot. What remains visible: an imported hash that takes longer than one step (bcrypt
 //! above cost 12), and, to somebody who can measure it under load, how long others wait in the queue.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use identity::Name;
@@ -52,8 +52,7 @@ pub struct Pool(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    parameters: Argon2Parameters,
-    unmatchable: PasswordHash,
+    parameters: Mutex<Argon2Parameters>,
     waiting: Semaphore,
     slots: Arc<Semaphore>,
     /// The memories of the slots that are free and were used before.
@@ -65,12 +64,16 @@ impl Pool {
     /// memory of its own, which is taken at first use and kept.
     pub fn new(parameters: Argon2Parameters, slots: usize) -> Self {
         Self(Arc::new(Shared {
-            parameters,
-            unmatchable: PasswordHash::unmatchable(parameters),
+            parameters: Mutex::new(parameters),
             waiting: Semaphore::new(MAX_WAITING_VERIFICATIONS),
             slots: Arc::new(Semaphore::new(slots.max(1))),
             memories: Mutex::default(),
         }))
+    }
+
+    /// Makes hashes of other parameters from now on: the configuration was read again.
+    pub fn use_parameters(&self, parameters: Argon2Parameters) {
+        *lock(&self.0.parameters) = parameters;
     }
 
     /// Checks a password against the hash of `name`: `None` for a user who is unknown, locked or has no
@@ -132,26 +135,37 @@ impl Shared {
         password: &[u8],
         memory: &mut Memory,
     ) -> Verified {
-        let matches = hash.unwrap_or(&self.unmatchable).verify(name, password, memory);
-        let hash = hash.filter(|_| matches);
-        let outdated = hash.filter(|hash| hash.needs_rehash(self.parameters));
-        Verified { ok: hash.is_some(), rehash: outdated.map(|_| self.hash(password, memory)) }
+        let parameters = *lock(&self.parameters);
+        let Some(hash) = hash else {
+            let _ = PasswordHash::unmatchable(parameters).verify(name, password, memory);
+            return Verified { ok: false, rehash: None };
+        };
+        let ok = hash.verify(name, password, memory);
+        let rehash = (ok && hash.needs_rehash(parameters)).then(|| self.hash(password, memory));
+        Verified { ok, rehash }
     }
 
     fn hash(&self, password: &[u8], memory: &mut Memory) -> PasswordHash {
         let mut salt = Salt::default();
         getrandom::fill(&mut salt).expect("getrandom(2) does not fail once Linux has booted");
-        PasswordHash::of_bytes(password, self.parameters, &salt, memory)
+        let parameters = *lock(&self.parameters);
+        PasswordHash::of_bytes(password, parameters, &salt, memory)
     }
 
     fn take_memory(&self) -> Memory {
-        let mut free = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        free.pop().unwrap_or_else(|| Memory::for_hashes_of(self.parameters))
+        let mut memory = lock(&self.memories).pop().unwrap_or_default();
+        memory.keep_enough_for(*lock(&self.parameters));
+        memory
     }
 
     fn keep_memory(&self, memory: Memory) {
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        lock(&self.memories).push(memory);
     }
+}
+
+/// What is locked here is whole at every moment, so that a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn next_step(began: Instant) -> Instant {

@@ -65,6 +65,17 @@ async fn an_imported_hash_is_replaced_at_the_first_login() {
 }
 
 #[tokio::test]
+async fn new_parameters_reach_new_hashes_at_once_and_old_ones_at_the_next_login() {
+    let pool = Pool::new(cheap(), 1);
+    let old = hash_of(&pool, PASSWORD).await;
+    let dearer = Argon2Parameters::new(128, 2, 1).unwrap();
+    pool.use_parameters(dearer);
+    assert!(!hash_of(&pool, PASSWORD).await.needs_rehash(dearer));
+    let verified = pool.verify(&ada(), Some(old), secret(PASSWORD)).await.unwrap();
+    assert!(verified.ok && !verified.rehash.unwrap().needs_rehash(dearer));
+}
+
+#[tokio::test]
 async fn two_hashes_of_one_password_differ() {
     let pool = Pool::new(cheap(), 1);
     assert_ne!(hash_of(&pool, PASSWORD).await, hash_of(&pool, PASSWORD).await);
@@ -104,7 +115,7 @@ async fn sixty_four_logins_at_once_share_two_memories() {
         assert_eq!(ok, i % 8 != 0);
     }
     // A memory that was ever taken is put back: there were never more of them.
-    assert!((1..=2).contains(&pool.0.memories.lock().unwrap().len()));
+    assert!((1..=2).contains(&lock(&pool.0.memories).len()));
     assert_eq!(pool.0.slots.available_permits(), 2);
 }
 
@@ -149,7 +160,7 @@ async fn a_login_that_is_given_up_leaves_its_slot_to_the_next() {
     until("it has the slot", || pool.0.slots.available_permits() == 0).await;
     given_up.abort();
     assert!(pool.verify(&ada(), Some(hash), secret(PASSWORD)).await.unwrap().ok);
-    assert_eq!(pool.0.memories.lock().unwrap().len(), 1);
+    assert_eq!(lock(&pool.0.memories).len(), 1);
 }
 
 #[test]
