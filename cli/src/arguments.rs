@@ -194,6 +194,9 @@ pub struct Add {
     /// Ask for no password: the user can log in by other means alone
     #[arg(long, conflicts_with = "password_stdin")]
     pub no_password: bool,
+    /// Take the name although it was a deleted user's
+    #[arg(long)]
+    pub reuse_name: bool,
 }
 
 /// `user update`.
@@ -264,6 +267,9 @@ pub struct ImportArguments {
     /// Give everybody a fresh uid and gid instead of the ones they had
     #[arg(long)]
     pub new_ids: bool,
+    /// Take names although they were deleted users' and groups'
+    #[arg(long)]
+    pub reuse_name: bool,
     /// Check everything, change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -296,6 +302,9 @@ pub enum GroupCommand {
         /// The gid; by default the next free one
         #[arg(long)]
         gid: Option<u32>,
+        /// Take the name although it was a deleted group's
+        #[arg(long)]
+        reuse_name: bool,
     },
 
     /// Show one group and its members

@@ -13,7 +13,7 @@ use crate::{Code, Failure, Result, Session};
 /// Runs a command about groups.
 pub fn run(command: GroupCommand, session: &mut Session<'_>) -> Result<()> {
     match command {
-        GroupCommand::Add { name, gid } => add(name, gid, session),
+        GroupCommand::Add { name, gid, reuse_name } => add(CreateGroup { name, gid, reuse_name }, session),
         GroupCommand::Show { group } => show(&group, session),
         GroupCommand::List { private } => list(private, session),
         GroupCommand::Delete { name, yes } => delete(name, yes, session),
@@ -22,9 +22,8 @@ pub fn run(command: GroupCommand, session: &mut Session<'_>) -> Result<()> {
     }
 }
 
-fn add(name: String, gid: Option<u32>, session: &mut Session<'_>) -> Result<()> {
-    let group =
-        Daemon::connect(&session.socket)?.call(&CreateGroup { name, gid, ..Default::default() })?.group;
+fn add(call: CreateGroup, session: &mut Session<'_>) -> Result<()> {
+    let group = Daemon::connect(&session.socket)?.call(&call)?.group;
     session.output.answer(&format!("{} was created with gid {}.", group.name, group.gid), &group)
 }
 

@@ -126,6 +126,7 @@ fn order(arguments: &ImportArguments) -> Order {
     let user_file = name(&arguments.file);
     Order {
         new_ids: arguments.new_ids,
+        reuse_name: arguments.reuse_name,
         dry_run: arguments.dry_run,
         group_file: arguments.group.as_deref().map_or_else(|| user_file.clone(), name),
         password_file: arguments.shadow.as_deref().map_or_else(|| user_file.clone(), name),

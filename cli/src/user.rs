@@ -45,7 +45,7 @@ fn add(user: Add, session: &mut Session<'_>) -> Result<()> {
             is_admin: user.admin,
             groups: user.groups,
             password,
-            ..Default::default()
+            reuse_name: user.reuse_name,
         })?
         .user;
     session.output.answer(&format!("{} was created with uid {}.", created.name, created.uid), &created)?;

@@ -28,6 +28,8 @@ const NO_LINE: u64 = 0;
 pub struct Order {
     /// Allocate fresh ids.
     pub new_ids: bool,
+    /// Take names although they were deleted users' and groups'.
+    pub reuse_name: bool,
     /// Change nothing.
     pub dry_run: bool,
     /// The file that users come from.
@@ -242,7 +244,9 @@ impl<'a> Sender<'a> {
         let notes = std::mem::take(&mut self.notes);
         let mut batch = std::mem::take(&mut self.batch);
         self.batch_bytes = 0;
-        (batch.new_ids, batch.dry_run) = (self.order.new_ids, self.order.dry_run);
+        batch.new_ids = self.order.new_ids;
+        batch.reuse_name = self.order.reuse_name;
+        batch.dry_run = self.order.dry_run;
         if batch.groups.is_empty() && batch.users.is_empty() && batch.members.is_empty() {
             return Ok(());
         }

@@ -100,6 +100,8 @@ method! {
         groups: Vec<String>,
         /// A password; the user cannot log in by password without one.
         password: Option<Secret>,
+        /// Take the name although it was a deleted user's.
+        reuse_name: bool,
     }
 }
 
@@ -176,6 +178,8 @@ method! {
         name: String,
         /// An id inside the admin's ranges; allocated when absent.
         gid: Option<u32>,
+        /// Take the name although it was a deleted group's.
+        reuse_name: bool,
     }
 }
 
@@ -241,6 +245,8 @@ method! {
         members: Vec<ImportMember>,
         /// Allocate fresh ids instead of keeping the given ones.
         new_ids: bool,
+        /// Take names although they were deleted users' and groups'.
+        reuse_name: bool,
         /// Check everything, change nothing.
         dry_run: bool,
     }

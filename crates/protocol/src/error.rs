@@ -50,8 +50,11 @@ pub enum Error {
     },
 }
 
+/// Makes an error of its field, where it has one, and its message.
+type Make = fn(String, String) -> Error;
+
 /// Each error's name on the wire, beside the variant it stands for.
-const NAMES: [(&str, fn(String, String) -> Error); 8] = [
+const NAMES: [(&str, Make); 8] = [
     ("org.pody.InvalidInput", |field, message| Error::InvalidInput { field, message }),
     ("org.pody.NotFound", |_, message| Error::NotFound { message }),
     ("org.pody.Conflict", |_, message| Error::Conflict { message }),
