@@ -86,7 +86,7 @@ impl Host {
         self.run(
             "systemd-sysusers && systemd-tmpfiles --create pody.conf
              /usr/share/pody/nsswitch enable
-             cp /usr/share/pody/pam/pam-configs/pody /usr/share/pam-configs/ && pam-auth-update --package",
+             cp /usr/share/pody/pam/pam-configs/* /usr/share/pam-configs/ && pam-auth-update --package",
         )
         .succeeds();
     }
