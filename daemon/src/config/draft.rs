@@ -5,7 +5,6 @@ use identity::IdRange;
 
 use super::settings::Settings;
 use crate::limits::MAX_ARGON2_WORK_KIB;
-use crate::limits::MAX_ARGON2_WORK_KIB;
 
 /// [`Settings`] in the making. A range of ids is two numbers until both are known.
 pub(super) struct Draft {
@@ -31,7 +30,6 @@ pub(super) const RULES: [Rule; 5] = [
         judge: waits_end_before_forgetting,
     },
     Rule { keys: &["password.memory_kib", "password.passes"], judge: argon2_is_strong_enough },
-    Rule { keys: &["password.memory_kib", "password.passes"], judge: argon2_is_quick_enough },
     Rule { keys: &["password.memory_kib", "password.passes"], judge: argon2_is_quick_enough },
 ];
 
@@ -123,16 +121,5 @@ fn argon2_is_quick_enough(draft: &Draft) -> Result<(), String> {
         "[password] memory_kib = {} takes too long with passes = {}: together they make {MAX_ARGON2_WORK_KIB} KiB \
          at the most",
         password.memory_kib, password.passes
-    ))
-}
-
-fn argon2_is_quick_enough(draft: &Draft) -> Result<(), String> {
-    let password = &draft.settings.password;
-    if u64::from(password.memory_kib) * u64::from(password.passes) <= MAX_ARGON2_WORK_KIB {
-        return Ok(());
-    }
-    Err(format!(
-        "[password] memory_kib times passes is above {MAX_ARGON2_WORK_KIB}, so that a login would take many seconds; \
-         lower one of them"
     ))
 }

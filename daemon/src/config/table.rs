@@ -7,7 +7,6 @@ use super::draft::LEAST_MEMORY_KIB;
 use super::settings::{MAX_VERIFICATIONS, Settings};
 use super::value::Kind::{self, Number, OptionalNumber, Text, Time};
 use crate::limits::{MAX_ARGON2_LANES, MAX_ARGON2_MEMORY_KIB, MAX_ARGON2_PASSES};
-use crate::limits::{MAX_ARGON2_LANES, MAX_ARGON2_MEMORY_KIB, MAX_ARGON2_PASSES};
 
 /// A setting.
 pub struct Setting {
