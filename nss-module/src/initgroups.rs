@@ -1,0 +1,147 @@
+//! The groups that a login gets: appended to glibc's list, which other services have begun.
+
+use identity::Gid;
+use libc::{c_long, gid_t};
+
+use crate::answer::Refusal;
+
+/// How many gids the list grows to at first; it doubles from there, as glibc's own services do.
+const FIRST_SIZE: c_long = 16;
+
+/// glibc's growing array (nss(5) has no word of it; see glibc's nss_files and initgroups): `start` gids
+/// are in it, `size` fit, and it may not grow beyond `limit` unless that is 0 or less.
+pub struct GidList<'a> {
+    /// How many gids there are.
+    pub start: &'a mut c_long,
+    /// For how many there is room.
+    pub size: &'a mut c_long,
+    /// The array, of malloc(3).
+    pub gids: &'a mut *mut gid_t,
+    /// The most it may hold.
+    pub limit: c_long,
+}
+
+/// What became of a gid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is in the list.
+    Yes,
+    /// The list is full: the caller wants no more.
+    Full,
+}
+
+impl GidList<'_> {
+    /// Appends `gid` unless it is there.
+    pub fn add(&mut self, gid: Gid) -> Result<Added, Refusal> {
+        if self.gids().contains(&gid.0) {
+            return Ok(Added::Yes);
+        }
+        if *self.start >= *self.size && self.grow()? == Added::Full {
+            return Ok(Added::Full);
+        }
+        let Ok(index) = usize::try_from(*self.start) else { return Ok(Added::Full) };
+        let place = self.gids.wrapping_add(index);
+        // SAFETY: `start` is less than `size`, the number of gids that the array has room for.
+        unsafe { place.write(gid.0) };
+        *self.start = self.start.saturating_add(1);
+        Ok(Added::Yes)
+    }
+
+    fn gids(&self) -> &[gid_t] {
+        match usize::try_from(*self.start) {
+            // SAFETY: glibc's array holds `start` gids.
+            Ok(count) if !self.gids.is_null() => unsafe { core::slice::from_raw_parts(*self.gids, count) },
+            _ => &[],
+        }
+    }
+
+    fn grow(&mut self) -> Result<Added, Refusal> {
+        let doubled = (*self.size).max(FIRST_SIZE / 2).saturating_mul(2);
+        let size = if self.limit > 0 { doubled.min(self.limit) } else { doubled };
+        if size <= *self.size {
+            return Ok(Added::Full);
+        }
+        let count = usize::try_from(size).map_err(|_| Refusal::NoMemory)?;
+        let bytes = count.checked_mul(size_of::<gid_t>()).ok_or(Refusal::NoMemory)?;
+        // SAFETY: glibc's array is of malloc(3), or null.
+        let grown = unsafe { libc::realloc((*self.gids).cast(), bytes) };
+        if grown.is_null() {
+            return Err(Refusal::NoMemory);
+        }
+        *self.gids = grown.cast();
+        *self.size = size;
+        Ok(Added::Yes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What glibc holds.
+    struct Caller {
+        start: c_long,
+        size: c_long,
+        gids: *mut gid_t,
+    }
+
+    impl Caller {
+        fn with(first: &[gid_t]) -> Self {
+            // SAFETY: malloc(3) has no preconditions.
+            let gids = unsafe { libc::malloc(size_of_val(first)) }.cast::<gid_t>();
+            // SAFETY: the array was just made with room for these.
+            unsafe { gids.copy_from_nonoverlapping(first.as_ptr(), first.len()) };
+            Self { start: first.len() as c_long, size: first.len() as c_long, gids }
+        }
+
+        fn add(&mut self, gid: u32, limit: c_long) -> Added {
+            let (start, size, gids) = (&mut self.start, &mut self.size, &mut self.gids);
+            GidList { start, size, gids, limit }.add(Gid(gid)).unwrap()
+        }
+
+        fn gids(&self) -> &[gid_t] {
+            // SAFETY: `start` gids are in the array.
+            unsafe { core::slice::from_raw_parts(self.gids, self.start as usize) }
+        }
+    }
+
+    impl Drop for Caller {
+        fn drop(&mut self) {
+            // SAFETY: the array is of malloc(3) or realloc(3).
+            unsafe { libc::free(self.gids.cast()) };
+        }
+    }
+
+    #[test]
+    fn gids_are_appended_once_and_those_of_others_stay() {
+        let mut caller = Caller::with(&[100, 5]);
+        for gid in [70_001, 5, 70_002, 70_001] {
+            assert_eq!(caller.add(gid, 0), Added::Yes);
+        }
+        assert_eq!(caller.gids(), [100, 5, 70_001, 70_002]);
+        for gid in 80_000..80_100 {
+            caller.add(gid, -1);
+        }
+        assert_eq!(caller.start, 104);
+        assert!(caller.size >= 104);
+    }
+
+    #[test]
+    fn the_limit_is_never_exceeded() {
+        let mut caller = Caller::with(&[100]);
+        assert_eq!(caller.add(70_001, 3), Added::Yes);
+        assert_eq!(caller.add(70_002, 3), Added::Yes);
+        assert_eq!(caller.add(70_003, 3), Added::Full);
+        assert_eq!(caller.add(70_002, 3), Added::Yes);
+        assert_eq!((caller.gids(), caller.size), (&[100, 70_001, 70_002][..], 3));
+    }
+
+    #[test]
+    fn the_list_grows_by_doubling() {
+        let mut caller = Caller::with(&[]);
+        for gid in 1..=100_000 {
+            assert_eq!(caller.add(70_000 + gid % 40, 0), Added::Yes);
+        }
+        assert_eq!((caller.start, caller.size), (40, 64));
+    }
+}

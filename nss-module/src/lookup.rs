@@ -1,0 +1,175 @@
+//! Which entries this module serves: the rules between glibc's question and the snapshot's record.
+//!
+//! The snapshot comes from podyd, and podyd is not trusted with more than ordinary accounts: no `root`, no id
+//! outside the ranges of this node, no group whose name gives power.
+
+use core::ffi::{CStr, c_char};
+
+use identity::{Gid, Name, Uid, is_privileged_group};
+use snapshot::{GroupRecord, UserRecord};
+
+use crate::answer::Refusal;
+use crate::initgroups::{Added, GidList};
+use crate::process::{Mapped, Process};
+use crate::ranges::Ranges;
+use crate::{paths, resolve};
+
+/// The one account that must work whatever happens to this module's data.
+const ROOT: &[u8] = b"root";
+
+/// Reads the name that a C caller asks for; whatever is not a name of ours is not found.
+///
+/// # Safety
+///
+/// `name` is null or points at a NUL-terminated string.
+pub unsafe fn name_of(name: *const c_char) -> Result<Name, Refusal> {
+    if name.is_null() {
+        return Err(Refusal::NotFound);
+    }
+    // SAFETY: the caller's promise.
+    let text = unsafe { CStr::from_ptr(name) }.to_bytes();
+    match Name::new(text) {
+        Ok(name) if text != ROOT => Ok(name),
+        _ => Err(Refusal::NotFound),
+    }
+}
+
+/// Runs `take` on the user of this name.
+pub fn user_by_name<T>(
+    process: &Process,
+    name: &Name,
+    mut take: impl FnMut(&UserRecord<'_>) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let mut look = || {
+        let pinned = process.pin()?;
+        let mapped = pinned.mapped()?;
+        match mapped.view().user_by_name(name)? {
+            Some(user) => take_user(&user, mapped.ranges(), &mut take).map(Some),
+            None if mapped.view().is_complete() => Err(Refusal::NotFound),
+            None => Ok(None),
+        }
+    };
+    match look()? {
+        Some(taken) => return Ok(taken),
+        None if !resolve::caller_may_ask() => return Err(Refusal::NotFound),
+        None => {}
+    }
+    match resolve::ask(name, paths::RESOLVE, paths::SNAPSHOT)? {
+        resolve::Resolved::Absent => Err(Refusal::NotFound),
+        // What podyd has just published cannot be seen: that is trouble.
+        resolve::Resolved::LookAgain => look()?.ok_or(Refusal::Unavailable(libc::EAGAIN)),
+    }
+}
+
+/// Runs `take` on the user of this id.
+pub fn user_by_uid<T>(
+    process: &Process,
+    uid: Uid,
+    take: impl FnOnce(&UserRecord<'_>) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    if uid.0 == 0 {
+        return Err(Refusal::NotFound);
+    }
+    let pinned = process.pin()?;
+    let mapped = pinned.mapped()?;
+    let user = mapped.view().user_by_uid(uid)?.ok_or(Refusal::NotFound)?;
+    take_user(&user, mapped.ranges(), take)
+}
+
+/// Runs `take` on the user at this place of the enumeration.
+pub fn user_at(
+    mapped: &Mapped,
+    index: u64,
+    take: impl FnOnce(&UserRecord<'_>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let user = mapped.view().user_at(index)?.ok_or(Refusal::NotFound)?;
+    take_user(&user, mapped.ranges(), take)
+}
+
+fn take_user<T>(
+    user: &UserRecord<'_>,
+    ranges: &Ranges,
+    take: impl FnOnce(&UserRecord<'_>) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    if !is_served_name(user.name()) || !ranges.allow_user(user.uid, user.gid) {
+        return Err(Refusal::NotFound);
+    }
+    take(user)
+}
+
+/// Whether a record's name is one that this module serves: it was not asked for by name, perhaps.
+pub fn is_served_name(name: &[u8]) -> bool {
+    name != ROOT && Name::new(name).is_ok()
+}
+
+/// Appends the supplementary groups of the user of this name, but for `skip`.
+pub fn append_groups(
+    process: &Process,
+    name: &Name,
+    skip: Gid,
+    list: &mut GidList<'_>,
+) -> Result<(), Refusal> {
+    let pinned = process.pin()?;
+    let mapped = pinned.mapped()?;
+    for gid in mapped.view().groups_of(name)?.ok_or(Refusal::NotFound)? {
+        let gid = gid?;
+        let wanted = gid != skip && mapped.ranges().allow_group(gid);
+        if wanted && list.add(gid)? == Added::Full {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Runs `take` on the group of this name.
+pub fn group_by_name<T>(
+    process: &Process,
+    name: &Name,
+    take: impl FnOnce(&GroupRecord<'_>) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    if is_privileged_group(name.as_bytes()) {
+        return Err(Refusal::NotFound);
+    }
+    let pinned = process.pin()?;
+    let mapped = pinned.mapped()?;
+    let group = mapped.view().group_by_name(name)?.ok_or(Refusal::NotFound)?;
+    take_group(&group, mapped.ranges(), take)
+}
+
+/// Runs `take` on the group of this id.
+pub fn group_by_gid<T>(
+    process: &Process,
+    gid: Gid,
+    take: impl FnOnce(&GroupRecord<'_>) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    if gid.0 == 0 {
+        return Err(Refusal::NotFound);
+    }
+    let pinned = process.pin()?;
+    let mapped = pinned.mapped()?;
+    let group = mapped.view().group_by_gid(gid)?.ok_or(Refusal::NotFound)?;
+    take_group(&group, mapped.ranges(), take)
+}
+
+/// Runs `take` on the group at this place of the enumeration.
+pub fn group_at(
+    mapped: &Mapped,
+    index: u64,
+    take: impl FnOnce(&GroupRecord<'_>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let group = mapped.view().group_at(index)?.ok_or(Refusal::NotFound)?;
+    take_group(&group, mapped.ranges(), take)
+}
+
+fn take_group<T>(
+    group: &GroupRecord<'_>,
+    ranges: &Ranges,
+    take: impl FnOnce(&GroupRecord<'_>) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let name = group.name();
+    let refused = Name::new(name).is_err() || is_privileged_group(name) || !ranges.allow_group(group.gid);
+    if refused {
+        return Err(Refusal::NotFound);
+    }
+    take(group)
+}

@@ -1,0 +1,318 @@
+//! What a process keeps mapped: the current generation, seen by all threads without a lock.
+//!
+//! A few slots, each a mapped generation with the number of lookups in it; a slot is changed only when it is
+//! not the current one and nobody is in it. Nobody ever waits: a thread that cannot remap, because another is
+//! at it or no slot is free, maps the generation for its own lookup alone. A child forked at any moment
+//! finds a current slot that is whole; lookups of threads that do not exist in it keep their slot taken.
+
+use core::cell::UnsafeCell;
+use core::ffi::CStr;
+use core::mem;
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
+
+use snapshot::{Loaded, Places, Source, Trouble, View, current_path, identify, page_path};
+
+use crate::answer::Refusal;
+use crate::lock::ForkLock;
+use crate::ranges::Ranges;
+
+/// Enough for one lookup that is stuck (its thread stopped by a debugger) per generation published
+/// meanwhile; beyond, lookups map for themselves.
+const SLOTS: usize = 8;
+
+/// One mapped generation, and the ids that were accepted when it was mapped.
+pub struct Mapped {
+    loaded: Loaded,
+    ranges: Ranges,
+    /// The page is gone or beyond our reach: this is the last that we know.
+    orphaned: AtomicBool,
+}
+
+impl Mapped {
+    fn open(places: Places<'_>, ranges: &CStr, known: Option<&Self>) -> Result<Self, Trouble> {
+        let ranges = Ranges::read(ranges)?;
+        let loaded = Loaded::open(places, known.map(|known| &known.loaded.base))?;
+        Ok(Self { loaded, ranges, orphaned: AtomicBool::new(false) })
+    }
+
+    /// What it holds.
+    #[inline]
+    pub fn view(&self) -> View<'_> {
+        self.loaded.view()
+    }
+
+    /// The ids that may be served.
+    #[inline]
+    pub fn ranges(&self) -> &Ranges {
+        &self.ranges
+    }
+
+    /// The page says that another generation is current.
+    #[inline]
+    fn has_moved(&self) -> bool {
+        let Source::Page(page) = &self.loaded.source else { return false };
+        let moved = page.generation() != self.loaded.generation || page.is_retired();
+        moved && !self.orphaned.load(Ordering::Relaxed)
+    }
+
+    /// `found` is what `current` names, now that the page is gone: nothing newer than this.
+    fn outlives(&self, found: &Self) -> bool {
+        let pageless = matches!(found.loaded.source, Source::Current(_));
+        pageless && found.loaded.generation <= self.loaded.generation
+    }
+
+    /// Looks at the paths: another page or, where there was none, another `current`.
+    fn is_replaced(&self, places: Places<'_>) -> bool {
+        let there = page_path(places).as_c_str().and_then(|path| identify(path).ok());
+        match (&self.loaded.source, there) {
+            (Source::Page(page), Some(there)) => {
+                self.orphaned.store(false, Ordering::Relaxed);
+                !page.identity().is_same_file(&there)
+            }
+            (Source::Page(_), None) => false,
+            (Source::Current(_), Some(_)) => true,
+            (Source::Current(read), None) => {
+                let there = current_path(places).as_c_str().and_then(|path| identify(path).ok());
+                there.is_some_and(|there| there != *read)
+            }
+        }
+    }
+}
+
+struct Slot {
+    /// How many lookups are in it.
+    lookups: AtomicU32,
+    /// `content` is being changed.
+    is_changing: AtomicBool,
+    content: UnsafeCell<Option<Mapped>>,
+}
+
+impl Slot {
+    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a slot of its own")]
+    const FREE: Self = Self {
+        lookups: AtomicU32::new(0),
+        is_changing: AtomicBool::new(false),
+        content: UnsafeCell::new(None),
+    };
+}
+
+/// The mappings of this process.
+pub struct Process {
+    places: Places<'static>,
+    ranges: &'static CStr,
+    /// The current slot's number plus one; 0 before the first lookup.
+    current: AtomicUsize,
+    remapping: ForkLock,
+    /// The second, by the coarse clock, in which somebody last looked at the page's path.
+    checked: AtomicI64,
+    slots: [Slot; SLOTS],
+}
+
+// SAFETY: a slot's content is changed only under `remapping`, and only while it is not current and no
+// lookup is in it; whoever reads it has entered it first (see `enter`).
+unsafe impl Sync for Process {}
+
+impl Process {
+    /// Nothing is mapped yet.
+    pub const fn new(places: Places<'static>, ranges: &'static CStr) -> Self {
+        Self {
+            places,
+            ranges,
+            current: AtomicUsize::new(0),
+            remapping: ForkLock::new(),
+            checked: AtomicI64::new(0),
+            slots: [const { Slot::FREE }; SLOTS],
+        }
+    }
+
+    /// The current generation, for one lookup. On the way that is nearly always taken this makes no
+    /// system call, but for one stat(2) a second.
+    #[inline]
+    pub fn pin(&self) -> Result<Pinned<'_>, Refusal> {
+        if let Some(entered) = self.enter() {
+            let is_current = entered.mapped().is_some_and(|mapped| {
+                !(mapped.has_moved() || self.is_new_second() && mapped.is_replaced(self.places))
+            });
+            if is_current {
+                return Ok(Pinned::Shared(entered));
+            }
+        }
+        self.remap_and_pin()
+    }
+
+    /// Maps the current generation for the caller alone, who keeps it as long as it likes.
+    pub fn map(&self) -> Result<Mapped, Trouble> {
+        Mapped::open(self.places, self.ranges, None)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn remap_and_pin(&self) -> Result<Pinned<'_>, Refusal> {
+        match self.remap() {
+            Ok(()) => {}
+            Err(Trouble::Missing) if self.outlives_its_page() => {}
+            Err(trouble) => return Err(trouble.into()),
+        }
+        let entered = self.enter();
+        match entered {
+            Some(entered) if entered.mapped().is_some_and(|mapped| !mapped.has_moved()) => {
+                Ok(Pinned::Shared(entered))
+            }
+            _ => Ok(Pinned::Alone(self.map()?)),
+        }
+    }
+
+    /// Makes the current generation the current slot, if nobody else is at it and a slot is free.
+    fn remap(&self) -> Result<(), Trouble> {
+        let Some(held) = self.remapping.try_lock() else { return Ok(()) };
+        if held.taken_over {
+            self.forget_half_changed();
+        }
+        let current = self.current.load(Ordering::SeqCst);
+        let known = self.content_of(current);
+        if known.is_some_and(|known| !known.has_moved() && !known.is_replaced(self.places)) {
+            return Ok(());
+        }
+        let mapped = Mapped::open(self.places, self.ranges, known)?;
+        let shared = known.is_some_and(|known| shares_base(known, &mapped));
+        if let Some(known) = known.filter(|known| known.outlives(&mapped)) {
+            known.orphaned.store(true, Ordering::Relaxed);
+            release(mapped, shared);
+            return Ok(());
+        }
+        let Some((number, slot)) = self.free_slot(current) else {
+            release(mapped, shared);
+            return Ok(());
+        };
+        slot.is_changing.store(true, Ordering::SeqCst);
+        // SAFETY: the slot is free and we hold `remapping`: see `Sync`.
+        let old = unsafe { (*slot.content.get()).replace(mapped) };
+        if let Some(old) = old {
+            let others = (1..=SLOTS).filter(|other| *other != number);
+            let shared =
+                others.filter_map(|other| self.content_of(other)).any(|other| shares_base(other, &old));
+            let shared = shared || self.content_of(number).is_some_and(|new| shares_base(new, &old));
+            release(old, shared);
+        }
+        slot.is_changing.store(false, Ordering::SeqCst);
+        self.current.store(number, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// The current generation cannot be found because the page cannot: podyd's directory is gone, or the
+    /// process has been locked into another root. Then the last that was mapped stands.
+    fn outlives_its_page(&self) -> bool {
+        let path = page_path(self.places);
+        let gone = path.as_c_str().is_none_or(|path| identify(path).is_err());
+        let Some(entered) = self.enter() else { return false };
+        let Some(mapped) = entered.mapped() else { return false };
+        mapped.orphaned.store(gone, Ordering::Relaxed);
+        gone
+    }
+
+    /// Enters the current slot: as long as the result lives, the slot is not changed.
+    #[inline]
+    fn enter(&self) -> Option<Entered<'_>> {
+        let number = self.current.load(Ordering::Acquire);
+        let slot = self.slots.get(number.checked_sub(1)?)?;
+        slot.lookups.fetch_add(1, Ordering::SeqCst);
+        let entered = Entered { slot };
+        // Whoever changes a slot makes another one current first and looks at `lookups` afterwards; we do
+        // it the other way round, so that one of the two sees the other.
+        (self.current.load(Ordering::SeqCst) == number).then_some(entered)
+    }
+
+    /// A slot that may be changed. Under `remapping` only.
+    fn free_slot(&self, current: usize) -> Option<(usize, &Slot)> {
+        let numbered = (1..=SLOTS).zip(&self.slots);
+        numbered
+            .into_iter()
+            .find(|(number, slot)| *number != current && slot.lookups.load(Ordering::SeqCst) == 0)
+    }
+
+    /// What a slot holds. Under `remapping` only, when nobody else changes it.
+    fn content_of(&self, number: usize) -> Option<&Mapped> {
+        let slot = self.slots.get(number.checked_sub(1)?)?;
+        // SAFETY: we hold `remapping`, so nobody changes it: see `Sync`.
+        unsafe { (*slot.content.get()).as_ref() }
+    }
+
+    /// The thread that was changing a slot at the moment of the fork does not exist here. Its slot's
+    /// mappings are left behind.
+    fn forget_half_changed(&self) {
+        for slot in self.slots.iter().filter(|slot| slot.is_changing.load(Ordering::SeqCst)) {
+            // SAFETY: we hold `remapping`, and a slot that is not whole is not current: see `Sync`.
+            unsafe { slot.content.get().write(None) };
+            slot.is_changing.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether this is the first lookup in this second.
+    #[inline]
+    fn is_new_second(&self) -> bool {
+        let now = coarse_second();
+        let checked = self.checked.load(Ordering::Relaxed);
+        now != checked
+            && self.checked.compare_exchange(checked, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+/// A generation that stays as long as this lives.
+#[expect(clippy::large_enum_variant, reason = "there is no allocator to box the rare one with")]
+pub enum Pinned<'a> {
+    /// A slot that all threads share.
+    Shared(Entered<'a>),
+    /// A mapping for this lookup alone.
+    Alone(Mapped),
+}
+
+impl Pinned<'_> {
+    /// The generation.
+    #[inline]
+    pub fn mapped(&self) -> Result<&Mapped, Refusal> {
+        match self {
+            Self::Shared(entered) => entered.mapped().ok_or(Refusal::Unavailable(libc::ENOENT)),
+            Self::Alone(mapped) => Ok(mapped),
+        }
+    }
+}
+
+/// A lookup in a slot.
+pub struct Entered<'a> {
+    slot: &'a Slot,
+}
+
+impl Entered<'_> {
+    #[inline]
+    fn mapped(&self) -> Option<&Mapped> {
+        // SAFETY: the slot was current after we had entered it, so it is whole and is not changed before
+        // we leave: see `Process::enter`.
+        unsafe { (*self.slot.content.get()).as_ref() }
+    }
+}
+
+impl Drop for Entered<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.slot.lookups.fetch_sub(1, Ordering::Release);
+    }
+}
+
+fn shares_base(one: &Mapped, other: &Mapped) -> bool {
+    one.loaded.base.is_same_mapping(&other.loaded.base)
+}
+
+/// Unmaps a generation, but not a base that another slot has, too.
+fn release(mapped: Mapped, base_is_shared: bool) {
+    let Loaded { base, .. } = mapped.loaded;
+    if base_is_shared {
+        mem::forget(base);
+    }
+}
+
+fn coarse_second() -> i64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: clock_gettime(2) fills the struct that it is given; without a system call, through the vDSO.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &mut now) };
+    now.tv_sec
+}

@@ -1,0 +1,109 @@
+//! Which ids this node accepts. The range file belongs to root, so that a podyd that was taken over cannot
+//! lift it; reserved ids it cannot lift either.
+
+use core::ffi::CStr;
+
+use identity::{Gid, IdRange, Uid};
+use snapshot::{Trouble, Trust, read_small};
+
+/// How many ranges a file may have, and how many bytes: what fits into a lookup's stack.
+const MAX_RANGES: usize = 16;
+const MAX_FILE_BYTES: usize = 4096;
+
+/// The ids that are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ranges {
+    ranges: [Option<IdRange>; MAX_RANGES],
+}
+
+impl Ranges {
+    /// Without a range file: all ids that are not reserved.
+    pub const ORDINARY: Self = {
+        let mut ranges = [None; MAX_RANGES];
+        ranges[0] = Some(IdRange::ORDINARY);
+        Self { ranges }
+    };
+
+    /// Reads the range file. One that is there and cannot be read or understood accepts nothing, and is
+    /// trouble: it says less than its author meant.
+    pub fn read(path: &CStr) -> Result<Self, Trouble> {
+        let mut buffer = [0; MAX_FILE_BYTES];
+        match read_small(path, Trust::owner_of(c"/")?, &mut buffer) {
+            Ok((text, _)) if text.len() < MAX_FILE_BYTES => Self::parse(text).ok_or(Trouble::Unusable),
+            Ok(_) => Err(Trouble::Unusable),
+            Err(Trouble::Missing) => Ok(Self::ORDINARY),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Lines `min max`; `#` begins a comment.
+    fn parse(text: &[u8]) -> Option<Self> {
+        let mut ranges = [None; MAX_RANGES];
+        let mut room = ranges.iter_mut();
+        for line in text.split(|byte| *byte == b'\n') {
+            let line = line.split(|byte| *byte == b'#').next()?;
+            let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+            match (words.next(), words.next(), words.next()) {
+                (None, ..) => {}
+                (Some(min), Some(max), None) => {
+                    *room.next()? = Some(IdRange::new(number(min)?, number(max)?).ok()?);
+                }
+                _ => return None,
+            }
+        }
+        Some(Self { ranges })
+    }
+
+    /// Whether a user with these ids may be served.
+    #[inline]
+    pub fn allow_user(&self, uid: Uid, gid: Gid) -> bool {
+        self.allow(uid.0) && self.allow(gid.0)
+    }
+
+    /// Whether this group may be served.
+    #[inline]
+    pub fn allow_group(&self, gid: Gid) -> bool {
+        self.allow(gid.0)
+    }
+
+    fn allow(&self, id: u32) -> bool {
+        self.ranges.iter().map_while(|range| *range).any(|range| range.allows(id))
+    }
+}
+
+fn number(word: &[u8]) -> Option<u32> {
+    word.iter().try_fold(0_u32, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_file_narrows_and_never_lifts() {
+        let ranges = Ranges::parse(b"# site\n 70000 70100 # old\n\n1900000000\t1999999999\n").unwrap();
+        assert!(ranges.allow_group(Gid(70_050)) && ranges.allow_group(Gid(1_900_000_000)));
+        assert!(!ranges.allow_group(Gid(1000)) && !ranges.allow_group(Gid(70_101)));
+        let wide = Ranges::parse(b"1000 4294967295").unwrap();
+        assert!(wide.allow_group(Gid(1000)) && !wide.allow_group(Gid(65_534)) && !wide.allow_group(Gid(0)));
+        assert!(!wide.allow_user(Uid(1000), Gid(27)) && !wide.allow_user(Uid(0), Gid(1000)));
+    }
+
+    #[test]
+    fn an_empty_file_accepts_nothing_and_a_wrong_one_is_trouble() {
+        assert!(!Ranges::parse(b"# none\n").unwrap().allow_group(Gid(70_000)));
+        for bad in ["1000", "1 2 3", "0 5000", "5000 4000", "a b", "-1 5", "99999999999 3", "1000-2000"] {
+            assert_eq!(Ranges::parse(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn more_ranges_than_there_is_room_for_are_trouble() {
+        let lines = |count: usize| "5000 6000\n".repeat(count);
+        assert!(Ranges::parse(lines(MAX_RANGES).as_bytes()).is_some());
+        assert!(Ranges::parse(lines(MAX_RANGES + 1).as_bytes()).is_none());
+    }
+}
