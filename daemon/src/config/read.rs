@@ -78,9 +78,9 @@ impl Reader<'_> {
             let is_section = SECTIONS.iter().any(|(known, _)| *known == key);
             match (value.get_ref(), setting(&key)) {
                 (DeValue::Table(table), None) if is_section => self.read_table(table, &key),
-                (value_given, Some(setting)) => {
+                (given, Some(setting)) => {
                     let place = self.place(value.span().start);
-                    let given = self.given_in_file(value_given);
+                    let given = self.given_in_file(given);
                     self.read_setting(setting, place, given);
                 }
                 (_, None) if is_section => {
@@ -109,25 +109,28 @@ impl Reader<'_> {
     /// What is more particular comes later, and wins.
     fn read_variables(&mut self) {
         for (variable, key) in OTHER_VARIABLES {
-            self.read_variable(variable, key);
+            self.read_variable(variable, setting(key).expect("the table has it"));
         }
         let environment = self.environment;
         for variable in environment.settings() {
-            self.read_variable(variable, &key_of(variable));
+            let key = key_of(variable);
+            match setting(&key).filter(|setting| variable_of(setting.key) == variable) {
+                Some(setting) => self.read_variable(variable, setting),
+                None => {
+                    let meant = nearest(&key).filter(|meant| setting(meant).is_some());
+                    self.error(Place::Variable(variable.into()), &key, unknown(meant.map(variable_of)));
+                }
+            }
         }
     }
 
-    fn read_variable(&mut self, variable: &str, key: &str) {
-        let place = Place::Variable(variable.to_owned());
+    fn read_variable(&mut self, variable: &str, setting: &'static Setting) {
         let given = match self.environment.text(variable) {
             Ok(None) => return,
             Ok(Some(text)) => Ok(Given::Variable(text.to_owned())),
             Err(NotText) => Err("is not UTF-8".to_owned()),
         };
-        match setting(key).filter(|setting| variable_of(setting.key) == variable || is_other(variable)) {
-            Some(setting) => self.read_setting(setting, place, given),
-            None => self.error(place, key, unknown(nearest(key).map(variable_of))),
-        }
+        self.read_setting(setting, Place::Variable(variable.into()), given);
     }
 
     fn read_setting(&mut self, setting: &'static Setting, place: Place, given: Result<Given, String>) {
@@ -183,10 +186,6 @@ fn join(section: &str, name: &str) -> String {
 
 fn setting(key: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.key == key)
-}
-
-fn is_other(variable: &str) -> bool {
-    OTHER_VARIABLES.iter().any(|(other, _)| *other == variable)
 }
 
 fn unknown(meant: Option<String>) -> String {

@@ -87,7 +87,8 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "auth.lockout.source_failures",
         Number(|draft| &mut draft.settings.auth.lockout.source_failures, 1..=100_000),
-        "Failed logins from one remote address, whoever the users are, before that address has to wait.",
+        "Failed logins from one remote address (in IPv6: one /64 network), whoever the users are, before that address \
+         has to wait.",
     ),
     setting(
         "auth.lockout.first_wait",

@@ -186,6 +186,7 @@ fn wrong_variables_are_named() {
         ("PODY_IDS__MIN", "", "PODY_IDS__MIN: ids.min: must be"),
         ("PODY_IDS__MIN", "-1", "PODY_IDS__MIN: ids.min: must be"),
         ("PODY_IDS__MNI", "1", "PODY_IDS__MNI: ids.mni: is not a setting; did you mean PODY_IDS__MIN?"),
+        ("PODY_AUTH__LOCKOUT", "1", "PODY_AUTH__LOCKOUT: auth.lockout: is not a setting of this version"),
         ("PODY_BACKEND__URL", "1", "PODY_BACKEND__URL: backend.url: is not a setting of this version"),
         ("PODY_ids__min", "2000", "PODY_ids__min: ids.min: is not a setting; did you mean PODY_IDS__MIN?"),
         ("AUTH_MODE", "oidc-only", "AUTH_MODE: auth.mode: \"oidc-only\" is not in this version"),
