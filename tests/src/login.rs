@@ -92,7 +92,7 @@ impl Accounts for Pody {
     }
 
     fn remove(&self, host: &Host, name: &str) {
-        host.run(&format!("podyctl user delete {name}")).succeeds();
+        host.run(&format!("podyctl user delete --yes {name}")).succeeds();
     }
 }
 

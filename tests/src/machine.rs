@@ -52,6 +52,14 @@ impl Machine {
         machine
     }
 
+    /// Boots one, with Pody installed and podyd running.
+    pub fn with_pody() -> Self {
+        let machine = Self::boot();
+        machine.install_pody();
+        machine.run("systemctl daemon-reload && systemctl enable --quiet --now podyd").succeeds();
+        machine
+    }
+
     /// Reboots it in good order and waits until it is up again.
     pub fn reboot(&mut self) {
         self.run("systemctl reboot").succeeds();

@@ -26,7 +26,7 @@ macro_rules! both {
                 #[test]
                 #[ignore = "needs root: boots a Debian"]
                 fn $story() {
-                    super::$story(&mut machine_with_pody(), &Pody);
+                    super::$story(&mut Machine::with_pody(), &Pody);
                 }
             )*
         }
@@ -131,12 +131,4 @@ fn ada(host: &Host, accounts: &dyn Accounts) -> Person {
     let person = Person { name: "ada".into(), password: "Analytical-Engine1".into() };
     accounts.add(host, &person);
     person
-}
-
-/// A Debian with Pody installed and podyd running.
-fn machine_with_pody() -> Machine {
-    let machine = Machine::boot();
-    machine.install_pody();
-    machine.run("systemctl daemon-reload && systemctl enable --quiet --now podyd").succeeds();
-    machine
 }
