@@ -1,5 +1,6 @@
 //! podyd, the daemon. This file turns arguments into an action and results into exit codes; the rest
 //! is the library.
+#![forbid(unsafe_code)]
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -44,10 +45,16 @@ fn run(config_file: Option<PathBuf>, environment: Environment) -> ExitCode {
         Ok(settings) => settings,
         Err(errors) => return refuse(&errors),
     };
-    log::start(settings.log.level, &environment);
+    let log = log::start(settings.log.level, &environment);
     log::abort_on_panic();
-    tracing::error!(target: "daemon", "this build of podyd can only judge its configuration");
-    ExitCode::from(FAILED)
+    let reload = move || config::load(config_file.as_deref(), &environment);
+    match daemon::run(settings, reload, log) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(target: "daemon", "{error}");
+            ExitCode::from(FAILED)
+        }
+    }
 }
 
 fn refuse(errors: &[ConfigError]) -> ExitCode {
