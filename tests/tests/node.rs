@@ -1,7 +1,10 @@
 //! One node with its own directory, in a private copy of this machine: what an admin does, what programs see,
 //! and what they still see when podyd is gone.
 
+use std::process::Command;
+
 use tests::login::{self, Accounts, Files, Person, Pody};
+use tests::paths;
 use tests::sandbox::Sandbox;
 
 #[test]
@@ -68,6 +71,23 @@ fn with_podyd_gone_nobody_gets_in_by_password_and_root_still_does() {
     assert_eq!(sandbox.run("su root -c whoami").succeeds(), "root");
     // Who is root already needs no password: locks and expiry are known without podyd.
     assert_eq!(sandbox.run("su ada -c whoami").succeeds(), "ada");
+}
+
+#[test]
+#[ignore = "needs root: mounts a private copy of this machine"]
+fn the_demo_tells_its_story_to_the_end() {
+    let demo = Command::new("tests/sandbox")
+        .args(["tests/demo", "--inside"])
+        .current_dir(paths::repository())
+        .env("CARGO_TARGET_DIR", paths::target())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&demo.stdout);
+    assert!(demo.status.success(), "{told}{}", String::from_utf8_lossy(&demo.stderr));
+    let entries = told.lines().filter(|line| line.trim_start().starts_with("ada:x:")).count();
+    assert_eq!(entries, 2, "before podyd is killed, and after: {told}");
+    assert!(told.contains("hello, I am ada"), "{told}");
+    assert!(told.lines().count() <= 50, "one screen: {told}");
 }
 
 fn ada() -> Person {
