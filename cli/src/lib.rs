@@ -21,7 +21,8 @@ mod table;
 mod user;
 
 use std::ffi::OsString;
-use std::io::{self, BufWriter, IsTerminal, Read};
+use std::io::{self, BufRead, BufWriter, IsTerminal};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -39,8 +40,10 @@ pub type Result<T> = std::result::Result<T, Failure>;
 pub struct Session<'a> {
     /// podyd's socket.
     pub socket: PathBuf,
+    /// The uid that podyd sees; none where that cannot be found out.
+    pub caller: Option<u32>,
     /// Standard input.
-    pub input: &'a mut dyn Read,
+    pub input: &'a mut dyn BufRead,
     /// Standard output and standard error.
     pub output: Output<'a>,
     /// Whoever sits at the terminal, if it is one.
@@ -54,6 +57,8 @@ pub fn main() -> ExitCode {
     let mut terminal = Terminal;
     let mut session = Session {
         socket: daemon::socket(std::env::var_os("PODY_HOME")),
+        // Who owns this process's entry in proc(5) is who podyd sees (SO_PEERCRED).
+        caller: std::fs::metadata("/proc/self").map(|process| process.uid()).ok(),
         person: if stdin.is_terminal() { Some(&mut terminal) } else { None },
         input: &mut stdin.lock(),
         output: Output::new(Box::new(stdout), Box::new(io::stderr()))

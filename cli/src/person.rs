@@ -69,19 +69,16 @@ pub fn confirm(session: &mut Session<'_>, yes: bool, question: &str) -> Result<(
     }
 }
 
-/// Reads a line of standard input as a password (`--password-stdin`), byte by byte, so that what
-/// follows is left to the next reader.
-pub fn read_password(input: &mut dyn Read) -> Result<Secret> {
+/// Reads a line of standard input as a password (`--password-stdin`).
+pub fn read_password(input: &mut dyn BufRead) -> Result<Secret> {
     let mut line = Vec::new();
-    for byte in input.bytes() {
-        match byte {
-            Ok(b'\n') => break,
-            Ok(_) if line.len() == MAX_PASSWORD_BYTES => {
-                return Err(unusable(format_args!("it is longer than {MAX_PASSWORD_BYTES} bytes")));
-            }
-            Ok(byte) => line.push(byte),
-            Err(error) => return Err(unusable(error)),
-        }
+    let limit = MAX_PASSWORD_BYTES as u64 + 1;
+    input.take(limit).read_until(b'\n', &mut line).map_err(unusable)?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    }
+    if line.len() > MAX_PASSWORD_BYTES {
+        return Err(unusable(format_args!("it is longer than {MAX_PASSWORD_BYTES} bytes")));
     }
     if line.is_empty() {
         return Err(unusable("there is none"));

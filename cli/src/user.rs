@@ -1,7 +1,5 @@
 //! `podyctl user …`.
 
-use std::os::unix::fs::MetadataExt;
-
 use protocol::directory::{
     CreateUser, DeleteUser, GetUser, ListUsers, Secret, SetPassword, UpdateUser, UserRecord,
 };
@@ -202,16 +200,7 @@ fn delete(name: String, yes: bool, session: &mut Session<'_>) -> Result<()> {
 
 fn passwd(change: Passwd, session: &mut Session<'_>) -> Result<()> {
     let mut daemon = Daemon::connect(&session.socket)?;
-    let caller = caller()?;
-    let (name, own) = match change.name {
-        // root may set any password, and is no user of Pody's: there is nothing to look up.
-        Some(name) if caller == 0 => (name, false),
-        Some(name) => {
-            let user = daemon.call(&GetUser { name: Some(name), uid: None })?.user;
-            (user.name, user.uid == caller)
-        }
-        None => (daemon.call(&GetUser { uid: Some(caller), name: None })?.user.name, true),
-    };
+    let (name, own) = whose_password(change.name, session.caller, &mut daemon)?;
     let (old, new) = if change.password_stdin {
         let old = if own { Some(read_password(session.input)?) } else { None };
         (old, Some(read_password(session.input)?))
@@ -222,6 +211,23 @@ fn passwd(change: Passwd, session: &mut Session<'_>) -> Result<()> {
     let done = daemon.call(&SetPassword { name: name.clone(), old, new })?;
     let sentence = if removed { "has no password any more" } else { "has a new password" };
     session.output.answer(&format!("{name} {sentence}."), &done)
+}
+
+/// The login name, and whether the caller changes their own password and so has to know the old one.
+fn whose_password(name: Option<String>, caller: Option<u32>, daemon: &mut Daemon) -> Result<(String, bool)> {
+    match name {
+        // root may set any password, and is no user of Pody's: there is nothing to look up.
+        Some(name) if caller == Some(0) => Ok((name, false)),
+        Some(name) => {
+            let user = daemon.call(&GetUser { name: Some(name), uid: None })?.user;
+            Ok((user.name, caller == Some(user.uid)))
+        }
+        None if caller.is_none_or(|uid| uid == 0) => Err(Failure::new(
+            Code::Usage,
+            "say whose password: podyctl user passwd NAME (root's own is in /etc/shadow)",
+        )),
+        None => Ok((daemon.call(&GetUser { uid: caller, name: None })?.user.name, true)),
+    }
 }
 
 fn ask_for_both(
@@ -248,12 +254,4 @@ fn ask_for_both(
         return Err(Failure::new(Code::Usage, "an empty password was not set; to take it away use --remove"));
     }
     Ok((old, Some(new)))
-}
-
-/// The uid that podyd sees, by the owner of this process's entry in proc(5).
-fn caller() -> Result<u32> {
-    let metadata = std::fs::metadata("/proc/self").map_err(|error| {
-        Failure::new(Code::Failed, format_args!("cannot find out who you are: /proc/self: {error}"))
-    })?;
-    Ok(metadata.uid())
 }

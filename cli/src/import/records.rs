@@ -173,7 +173,8 @@ impl Groups {
     fn read(text: &[u8], accounts: &[passwd::Entry<'_>], ids: &RangeInclusive<u32>) -> Self {
         let mut groups =
             Self { shared: vec![], members: vec![], refused: vec![], system: 0, names: HashMap::new() };
-        let people = accounts.iter().filter(|entry| ids.contains(&entry.uid));
+        // Backwards, since the first line of a name counts.
+        let people = accounts.iter().rev().filter(|entry| ids.contains(&entry.uid));
         let primary: HashMap<&str, u32> = people.map(|entry| (entry.name, entry.gid)).collect();
         let system = accounts.iter().filter(|entry| !ids.contains(&entry.uid));
         let system: HashSet<&str> = system.map(|entry| entry.name).collect();
@@ -206,7 +207,7 @@ impl Groups {
             self.shared.push(ImportGroup { line: group.line, name, gid: Some(group.gid) });
         }
         // A user needs no membership in the group of its own, and the system's users are not imported.
-        let comes_too = |user: &&str| !system.contains(user) && !(private && *user == group.name);
+        let comes_too = |user: &&str| !(system.contains(user) || private && *user == group.name);
         let membership = |user: &str| ImportMember {
             line: group.line,
             group: group.name.to_owned(),

@@ -1,0 +1,10 @@
+//! podyctl against a podyd that the tests write: the real program over a real socket, and its commands
+//! with a scripted person at the terminal.
+
+mod commands;
+mod directory;
+mod imports;
+mod parsers;
+mod podyd;
+mod shipped;
+mod terminal;
