@@ -1,8 +1,21 @@
-//! Placeholder.
+//! podyd: gives a node its accounts. The code map stands in ARCHITECTURE.md; the law inside is
+//! `doors → service → {directory, verifiers, store, publish}`.
+#![forbid(unsafe_code)]
+
 pub mod arguments;
 pub mod clock;
 pub mod config;
+pub mod directory;
+pub mod doors;
+pub mod etc;
 pub mod limits;
 pub mod log;
 pub mod notify;
+pub mod publish;
+pub mod service;
+pub mod store;
 pub mod verifiers;
+
+mod run;
+
+pub use run::run;

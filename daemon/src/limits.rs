@@ -42,3 +42,35 @@ pub const MAX_VERIFICATION_WAIT: Duration = Duration::from_secs(10);
 /// Records of failed logins: anybody on the network can fail with any name, and at 100 bytes each these
 /// are 10 MB. The oldest make room.
 pub const MAX_LOCKOUT_RECORDS: usize = 100_000;
+
+/// Logins that wait for an answer: each costs a few hundred bytes, and sshd's MaxStartups is 100.
+pub const MAX_LOGINS: usize = 1024;
+
+/// How long a login waits for its answer: sshd's LoginGraceTime is 120 s, login(1)'s time-out 60 s.
+pub const LOGIN_LIFETIME: Duration = Duration::from_secs(180);
+
+/// Connections to the Varlink socket at a time, all peers together. Each may hold one frame of 1 MiB.
+pub const MAX_CONNECTIONS: usize = 512;
+
+/// Connections of one uid other than root, so that nobody can keep others out.
+pub const MAX_CONNECTIONS_PER_UID: usize = 32;
+
+/// How long a connection may take to send a whole call, and how long it may say nothing: a peer that holds
+/// a place must use it.
+pub const CONNECTION_IDLE: Duration = Duration::from_secs(60);
+
+/// How long one call may take, whatever it does: above the wait for a verification slot and for a publication.
+pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long calls that are under way at SIGTERM may finish: below systemd's TimeoutStopSec of 90 s.
+pub const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Records of a listing in one reply.
+pub const MAX_PAGE: u32 = 1000;
+
+/// Users of an export in one reply: with a hash of 383 bytes each they stay well below a frame.
+pub const MAX_EXPORT_PAGE: u32 = 500;
+
+/// Records of an import in one call: what a frame of 1 MiB can hold, and short enough a transaction that
+/// logins do not wait for it.
+pub const MAX_BATCH: usize = 2000;

@@ -1,0 +1,63 @@
+//! Why the directory did not do what was asked; the variants are by who must act.
+
+use std::fmt;
+
+/// A refusal or failure, with one sentence for an admin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The caller gave something that can never be right.
+    InvalidInput {
+        /// The parameter it is about.
+        field: &'static str,
+        /// What is wrong, and what would be right.
+        message: String,
+    },
+    /// There is no such user or group.
+    NotFound(String),
+    /// The name or id is taken, or was, or the record changed meanwhile.
+    Conflict(String),
+    /// The caller may not, or policy forbids it.
+    Refused(String),
+    /// The database does not answer; nothing was changed.
+    Away(String),
+    /// A queue is full or a wait took too long; later it may work.
+    Busy(String),
+    /// We are broken: what the store holds is not what it must hold.
+    Failed(String),
+}
+
+impl Error {
+    /// [`Error::InvalidInput`] for anything that explains itself.
+    pub fn invalid(field: &'static str, reason: impl fmt::Display) -> Self {
+        Self::InvalidInput { field, message: reason.to_string() }
+    }
+
+    /// There is no such user.
+    pub fn no_user(name: impl fmt::Display) -> Self {
+        Self::NotFound(format!("there is no user {name}"))
+    }
+
+    /// There is no such group.
+    pub fn no_group(name: impl fmt::Display) -> Self {
+        Self::NotFound(format!("there is no group {name}"))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidInput { field, message } => write!(f, "{field}: {message}"),
+            Self::NotFound(message)
+            | Self::Conflict(message)
+            | Self::Refused(message)
+            | Self::Away(message)
+            | Self::Busy(message)
+            | Self::Failed(message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// What directory operations return.
+pub type Result<T> = std::result::Result<T, Error>;

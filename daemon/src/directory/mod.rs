@@ -1,0 +1,268 @@
+//! The directory: the one source of truth for users, groups and memberships.
+//!
+//! This folder decides and does no I/O: what is valid, which ids are free, what a change means. A backend
+//! (`store/`) reads the facts, asks here, and writes what comes back, in one transaction. The conformance
+//! suite (`store/conformance.rs`) holds every backend to the same behaviour.
+
+mod error;
+mod local;
+mod plan;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use identity::{AbsolutePath, Day, Email, Gecos, Gid, Group, Name, State, Uid, User};
+
+pub use error::{Error, Result};
+pub use local::{LocalAccounts, Rules};
+pub use plan::{Batch, Facts, KnownGroup, NewGroup, NewMember, NewUser, Plan, Planned, Primary, Refusal, plan, private_group};
+
+/// Where the directory stands. A database that was restored from a backup or made anew has another epoch,
+/// so that nobody mistakes its revisions for those they have seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Made at random when the database was created.
+    pub epoch: String,
+    /// Grows by one with every committed change.
+    pub revision: u64,
+}
+
+/// A user with what hangs on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The user.
+    pub user: User,
+    /// Supplementary groups, sorted by name.
+    pub groups: Vec<(Gid, Name)>,
+    /// Whether there is a password.
+    pub has_password: bool,
+}
+
+/// A group with what hangs on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Team {
+    /// The group.
+    pub group: Group,
+    /// Whether it is a user's private group.
+    pub private: bool,
+    /// Its members, sorted by name; empty in listings.
+    pub members: Vec<Name>,
+}
+
+/// One page of a listing in the order of names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The entries.
+    pub items: Vec<T>,
+    /// Whether there are more behind the last one.
+    pub more: bool,
+}
+
+/// How a user or group is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// By name.
+    Name(Name),
+    /// By uid or gid.
+    Id(u32),
+}
+
+/// What an update changes; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserChange {
+    /// A new login name.
+    pub name: Option<Name>,
+    /// The comment.
+    pub gecos: Option<Gecos>,
+    /// The e-mail address, or none.
+    pub email: Option<Option<Email>>,
+    /// The home directory.
+    pub home: Option<AbsolutePath>,
+    /// The login shell.
+    pub shell: Option<AbsolutePath>,
+    /// Active or locked.
+    pub state: Option<State>,
+    /// The first day of expiry, or never.
+    pub expires_at: Option<Option<Day>>,
+    /// Whether the user may administer the directory.
+    pub is_admin: Option<bool>,
+    /// Refuse when the user is not at this revision any more.
+    pub if_revision: Option<u64>,
+}
+
+/// What a login is checked against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Whose.
+    pub uuid: String,
+    /// The stored verifier; none: no password can be right.
+    pub hash: Option<String>,
+}
+
+/// One entry of the change feed: what was touched, not how. Whoever follows reads the present state, so that
+/// entries may be folded together and replayed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// A user was created, changed or deleted.
+    User {
+        /// Which.
+        uuid: String,
+    },
+    /// A group was created, changed or deleted.
+    Group {
+        /// Which.
+        uuid: String,
+    },
+    /// A membership began or ended.
+    Member {
+        /// The group.
+        group: String,
+        /// The user.
+        user: String,
+    },
+}
+
+/// A stretch of the change feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// What changed since, in order, and where that leads.
+    Changes {
+        /// Distinct entries.
+        changes: BTreeSet<Change>,
+        /// The position after them.
+        position: Position,
+    },
+    /// The history does not reach back to the cursor, or it is another database's: start over.
+    StartOver,
+}
+
+/// The ids of something that is there no more; enough to take it out of what others hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tombstone {
+    /// Who it was.
+    pub uuid: String,
+    /// The name at the end.
+    pub name: Name,
+    /// The uid or gid.
+    pub id: u32,
+}
+
+/// The present state of what a feed named: those that live, and the tombstones of those that do not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Present {
+    /// Living users.
+    pub users: Vec<Member>,
+    /// Deleted users.
+    pub gone_users: Vec<Tombstone>,
+    /// Living groups, without members.
+    pub groups: Vec<Team>,
+    /// Deleted groups.
+    pub gone_groups: Vec<Tombstone>,
+}
+
+/// Takes a whole directory, as of one moment: users first, then groups with the names of their members.
+pub trait Sink: Send {
+    /// What is to come: the directory of this moment and this size.
+    fn begin(&mut self, position: &Position, counts: Counts) -> Result<()>;
+    /// One user.
+    fn user(&mut self, member: &Member) -> Result<()>;
+    /// One group and its members, in any order.
+    fn group(&mut self, group: &Group, members: &mut dyn Iterator<Item = (Name, Uid)>) -> Result<()>;
+}
+
+/// How many users and groups there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Users.
+    pub users: u64,
+    /// Groups, private ones included.
+    pub groups: u64,
+}
+
+/// A backend. Every method is one transaction: it happens whole or not at all, and what it returns is
+/// committed. Names and ids were parsed at the door; `rules` says what this node allows.
+pub trait Directory: Send + Sync + 'static {
+    /// What kind it is (`local`, `sql`, `remote`) and where, without secrets.
+    fn describe(&self) -> (&'static str, String);
+
+    /// Where the directory stands now.
+    fn position(&self) -> impl Future<Output = Result<Position>> + Send;
+
+    /// How much there is.
+    fn counts(&self) -> impl Future<Output = Result<Counts>> + Send;
+
+    /// One user.
+    fn user(&self, key: Key) -> impl Future<Output = Result<Option<Member>>> + Send;
+
+    /// Users with names after `after`, at most `limit`.
+    fn users(&self, after: Option<Name>, limit: u32) -> impl Future<Output = Result<Page<Member>>> + Send;
+
+    /// One group with its members.
+    fn group(&self, key: Key) -> impl Future<Output = Result<Option<Team>>> + Send;
+
+    /// Groups with names after `after`, at most `limit`, without members.
+    fn groups(
+        &self,
+        after: Option<Name>,
+        limit: u32,
+        private: bool,
+    ) -> impl Future<Output = Result<Page<Team>>> + Send;
+
+    /// Creates what a batch asks for; each record is taken or refused by itself. With `dry_run`, nothing
+    /// stays. The position is that after the change.
+    fn create(
+        &self,
+        batch: Batch,
+        rules: &Rules,
+        dry_run: bool,
+    ) -> impl Future<Output = Result<(Vec<Refusal>, Position)>> + Send;
+
+    /// Changes a user.
+    fn update_user(
+        &self,
+        name: Name,
+        change: UserChange,
+        rules: &Rules,
+    ) -> impl Future<Output = Result<Position>> + Send;
+
+    /// Deletes a user, the private group, every membership and the credential; leaves tombstones.
+    fn delete_user(&self, name: Name) -> impl Future<Output = Result<Position>> + Send;
+
+    /// Deletes a group and its memberships; leaves a tombstone.
+    fn delete_group(&self, name: Name) -> impl Future<Output = Result<Position>> + Send;
+
+    /// Begins or ends memberships that an admin grants.
+    fn set_members(
+        &self,
+        group: Name,
+        users: Vec<Name>,
+        present: bool,
+    ) -> impl Future<Output = Result<Position>> + Send;
+
+    /// What a login of this user is checked against; none: no such user.
+    fn credential(&self, name: Name) -> impl Future<Output = Result<Option<Credential>>> + Send;
+
+    /// Sets or takes away a password, by its verifier.
+    fn set_password(&self, name: Name, hash: Option<String>) -> impl Future<Output = Result<Position>> + Send;
+
+    /// Replaces a verifier by a stronger one of the same password, unless it has changed meanwhile.
+    /// Nobody's view changes: there is no new revision.
+    fn upgrade_password(
+        &self,
+        uuid: &str,
+        old: &str,
+        new: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// What changed after `since`.
+    fn changes(&self, since: &Position) -> impl Future<Output = Result<Feed>> + Send;
+
+    /// The present state of what a feed named.
+    fn present(&self, users: &[String], groups: &[String]) -> impl Future<Output = Result<Present>> + Send;
+
+    /// Users that have one of these names, uids or primary gids, and groups that have one of these names or gids.
+    fn holders(&self, names: &[String], ids: &[u32]) -> impl Future<Output = Result<BTreeSet<Change>>> + Send;
+
+    /// Everything, as of one moment.
+    fn dump(&self, sink: &mut dyn Sink) -> impl Future<Output = Result<Position>> + Send;
+}

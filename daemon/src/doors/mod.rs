@@ -1,0 +1,4 @@
+//! The ways in. A door decodes, calls the service, and encodes: what is allowed and what happens is not
+//! decided here.
+
+pub mod varlink;

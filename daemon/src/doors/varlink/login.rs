@@ -1,0 +1,56 @@
+//! `org.pody.Login`.
+
+use protocol::login::{self, Answer, Begin, ChangePassword, CheckAccount};
+
+use super::Handle;
+use super::record::secret;
+use crate::directory::{Directory, Result};
+use crate::service::{Caller, Decision, Login, PasswordChange, Service, Step, Verdict};
+
+impl<D: Directory> Handle<D> for Begin {
+    async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<login::Step> {
+        let login = Login { user: self.user, service: self.service, rhost: self.rhost };
+        Ok(match service.begin_login(caller, login).await? {
+            Step::AskPassword { login } => {
+                login::Step::Ask { login, prompt: "Password: ".into(), echo: false, message: None }
+            }
+            Step::Done(decision) => done(decision),
+        })
+    }
+}
+
+impl<D: Directory> Handle<D> for Answer {
+    async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<login::Step> {
+        service.answer_login(caller, &self.login, secret(self.answer)).await.map(done)
+    }
+}
+
+impl<D: Directory> Handle<D> for CheckAccount {
+    async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<login::Decision> {
+        service.check_account(caller, &self.user).await.map(wire)
+    }
+}
+
+impl<D: Directory> Handle<D> for ChangePassword {
+    async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<login::Decision> {
+        let change = PasswordChange { old: self.old.map(secret), new: self.new.map(secret) };
+        service.change_password(caller, &self.user, change).await.map(wire)
+    }
+}
+
+fn done(decision: Decision) -> login::Step {
+    let login::Decision { verdict, message } = wire(decision);
+    login::Step::Done { verdict, message }
+}
+
+fn wire(Decision { verdict, message }: Decision) -> login::Decision {
+    let verdict = match verdict {
+        Verdict::Granted => login::Verdict::Granted,
+        Verdict::Denied => login::Verdict::Denied,
+        Verdict::LockedOut => login::Verdict::LockedOut,
+        Verdict::Unknown => login::Verdict::Unknown,
+        Verdict::AccountLocked => login::Verdict::AccountLocked,
+        Verdict::AccountExpired => login::Verdict::AccountExpired,
+    };
+    login::Decision { verdict, message }
+}

@@ -1,0 +1,263 @@
+//! The Varlink socket: every `org.pody.*` interface, for everybody on this machine.
+//!
+//! SO_PEERCRED says who calls, at each call. Calls of different connections run side by side, so that a
+//! password that is being checked holds nobody else up; every connection has limits (`limits.rs`).
+
+mod directory;
+mod import;
+mod login;
+mod node;
+mod record;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use protocol::{Call, MAX_FRAME_BYTES, Method, Reply};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::directory::{Directory, Error, Result};
+use crate::limits::{CALL_DEADLINE, CONNECTION_IDLE, DRAIN_DEADLINE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_UID};
+use crate::service::{Caller, Peer, Service};
+
+/// How much is read at a time.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// A method of the protocol, carried out by the service.
+trait Handle<D: Directory>: Method {
+    async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<Self::Reply>;
+}
+
+/// Listens at `path`, in place of whatever socket an earlier run left there.
+pub fn listen(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    std::fs::set_permissions(path, everybody)?;
+    Ok(listener)
+}
+
+/// Serves until `stop` turns true, then lets calls that are under way finish.
+pub async fn serve<D: Directory>(listener: UnixListener, service: Arc<Service<D>>, mut stop: watch::Receiver<bool>) {
+    let places = Places::default();
+    let mut connections = JoinSet::new();
+    let for_connections = stop.clone();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    if let Some((peer, place)) = admit(&stream, &places) {
+                        let (service, stop) = (Arc::clone(&service), for_connections.clone());
+                        connections.spawn(async move {
+                            let _place = place;
+                            converse(stream, peer, &service, stop).await;
+                        });
+                    }
+                }
+                Err(error) => {
+                    // Out of descriptors, most likely: connections that end give some back.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            () = told(&mut stop) => break,
+        }
+    }
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if timeout(DRAIN_DEADLINE, drained).await.is_err() {
+        tracing::warn!("calls that were still under way are cut off");
+    }
+}
+
+/// Waits until it is time to stop; whoever would say so is gone when the process is.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Finds a place for a connection; without one it is closed.
+fn admit(stream: &UnixStream, places: &Places) -> Option<(Peer, Place)> {
+    let credentials = stream.peer_cred().ok()?;
+    let peer = Peer { uid: credentials.uid(), pid: credentials.pid().unwrap_or_default() };
+    let place = places.take(peer.uid);
+    if place.is_none() {
+        tracing::warn!(uid = peer.uid, pid = peer.pid, "too many connections: one more is closed");
+    }
+    Some((peer, place?))
+}
+
+/// How many connections each uid has.
+#[derive(Clone, Default)]
+struct Places(Arc<Mutex<HashMap<u32, usize>>>);
+
+/// One connection's place, given back when dropped.
+struct Place {
+    places: Places,
+    uid: u32,
+}
+
+impl Places {
+    fn take(&self, uid: u32) -> Option<Place> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = taken.values().sum();
+        let own = taken.entry(uid).or_default();
+        if all >= MAX_CONNECTIONS || (uid != 0 && *own >= MAX_CONNECTIONS_PER_UID) {
+            return None;
+        }
+        *own += 1;
+        Some(Place { places: self.clone(), uid })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = taken.get_mut(&self.uid) {
+            *own -= 1;
+            if *own == 0 {
+                taken.remove(&self.uid);
+            }
+        }
+    }
+}
+
+/// Answers one connection's calls, one after the other.
+async fn converse<D: Directory>(
+    mut stream: UnixStream,
+    peer: Peer,
+    service: &Service<D>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut buffer = Vec::new();
+    loop {
+        let frame = tokio::select! {
+            frame = timeout(CONNECTION_IDLE, receive(&mut stream, &mut buffer)) => frame,
+            () = told(&mut stop) => return,
+        };
+        let Ok(Ok(Some(frame))) = frame else { return };
+        let reply = match timeout(CALL_DEADLINE, answer(service, peer, &frame)).await {
+            Ok(reply) => reply,
+            Err(_) => failure(&Error::Busy("the call took too long and was given up".into())),
+        };
+        let Ok(mut bytes) = serde_json::to_vec(&reply) else { return };
+        bytes.push(0);
+        if !matches!(timeout(CONNECTION_IDLE, stream.write_all(&bytes)).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+/// The next whole frame, or none when the peer has gone or sends more than a frame may hold.
+async fn receive(stream: &mut UnixStream, buffer: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+    let mut searched = 0;
+    loop {
+        if let Some(end) = buffer[searched..].iter().position(|&byte| byte == 0) {
+            let rest = buffer.split_off(searched + end + 1);
+            let mut frame = std::mem::replace(buffer, rest);
+            frame.pop();
+            return Ok(Some(frame));
+        }
+        searched = buffer.len();
+        if searched > MAX_FRAME_BYTES {
+            return Ok(None);
+        }
+        buffer.reserve(CHUNK_BYTES);
+        if stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+    }
+}
+
+async fn answer<D: Directory>(service: &Service<D>, peer: Peer, frame: &[u8]) -> Reply {
+    let call: Call<'_> = match serde_json::from_slice(frame) {
+        Ok(call) => call,
+        Err(error) => return failure(&Error::invalid("call", error)),
+    };
+    let caller = match service.caller(peer).await {
+        Ok(caller) => caller,
+        Err(error) => return failure(&error),
+    };
+    dispatch(service, &caller, &call.method, call.parameters).await
+}
+
+/// Every method there is, matched by its name.
+macro_rules! methods {
+    ($($method:ty),* $(,)?) => {
+        async fn dispatch<D: Directory>(service: &Service<D>, caller: &Caller, name: &str, parameters: Value) -> Reply {
+            match name {
+                $(<$method as Method>::NAME => carry_out::<D, $method>(service, caller, parameters).await,)*
+                other => {
+                    let message = format!("podyd {} has no method {other}", env!("CARGO_PKG_VERSION"));
+                    encode(&protocol::Error::MethodNotFound { message })
+                }
+            }
+        }
+    };
+}
+
+methods! {
+    protocol::directory::CreateUser,
+    protocol::directory::GetUser,
+    protocol::directory::ListUsers,
+    protocol::directory::UpdateUser,
+    protocol::directory::DeleteUser,
+    protocol::directory::SetPassword,
+    protocol::directory::CreateGroup,
+    protocol::directory::GetGroup,
+    protocol::directory::ListGroups,
+    protocol::directory::DeleteGroup,
+    protocol::directory::AddMembers,
+    protocol::directory::RemoveMembers,
+    protocol::directory::Import,
+    protocol::directory::Export,
+    protocol::directory::ReadPodyDatabase,
+    protocol::login::Begin,
+    protocol::login::Answer,
+    protocol::login::CheckAccount,
+    protocol::login::ChangePassword,
+    protocol::node::Status,
+}
+
+async fn carry_out<D: Directory, M: Handle<D>>(service: &Service<D>, caller: &Caller, parameters: Value) -> Reply {
+    // A call without parameters is one with an empty object.
+    let parameters = if parameters.is_null() { Value::Object(Default::default()) } else { parameters };
+    let outcome = match serde_json::from_value::<M>(parameters) {
+        Ok(method) => method.handle(service, caller).await,
+        Err(error) => Err(Error::invalid("parameters", error)),
+    };
+    match outcome.map(serde_json::to_value) {
+        Ok(Ok(parameters)) => Reply { error: None, parameters },
+        Ok(Err(error)) => failure(&Error::Failed(error.to_string())),
+        Err(error) => failure(&error),
+    }
+}
+
+fn failure(error: &Error) -> Reply {
+    encode(&wire_error(error.clone()))
+}
+
+fn encode(error: &protocol::Error) -> Reply {
+    Reply { error: Some(error.name().to_owned()), parameters: error.parameters() }
+}
+
+fn wire_error(error: Error) -> protocol::Error {
+    match error {
+        Error::InvalidInput { field, message } => protocol::Error::InvalidInput { field: field.to_owned(), message },
+        Error::NotFound(message) => protocol::Error::NotFound { message },
+        Error::Conflict(message) => protocol::Error::Conflict { message },
+        Error::Refused(message) => protocol::Error::Refused { message },
+        Error::Away(message) => protocol::Error::Away { message },
+        Error::Busy(message) => protocol::Error::Busy { message },
+        Error::Failed(message) => protocol::Error::Failed { message },
+    }
+}

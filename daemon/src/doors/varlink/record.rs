@@ -1,0 +1,88 @@
+//! Between the wire's text and the directory's types.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use identity::{Day, Name};
+use protocol::directory::{GroupRecord, Secret, UserRecord};
+use zeroize::Zeroizing;
+
+use crate::directory::{Error, Key, Member, Result, Team};
+use crate::limits::MAX_PAGE;
+
+/// Reads one field.
+pub fn parse<T: FromStr<Err: Display>>(field: &'static str, text: &str) -> Result<T> {
+    text.parse().map_err(|error| Error::invalid(field, error))
+}
+
+/// Reads a field that may be left out.
+pub fn parse_option<T: FromStr<Err: Display>>(field: &'static str, text: Option<&str>) -> Result<Option<T>> {
+    text.map(|text| parse(field, text)).transpose()
+}
+
+/// Reads a field that may be left out, or be empty to take its value away.
+pub fn parse_change<T: FromStr<Err: Display>>(field: &'static str, text: Option<&str>) -> Result<Option<Option<T>>> {
+    match text {
+        None => Ok(None),
+        Some("") => Ok(Some(None)),
+        Some(text) => parse(field, text).map(|value| Some(Some(value))),
+    }
+}
+
+/// Reads names.
+pub fn names(field: &'static str, texts: &[String]) -> Result<Vec<Name>> {
+    texts.iter().map(|text| parse(field, text)).collect()
+}
+
+/// A lookup by exactly one of name and id.
+pub fn key(name: Option<&str>, id: Option<u32>) -> Result<Key> {
+    match (name, id) {
+        (Some(name), None) => parse("name", name).map(Key::Name),
+        (None, Some(id)) => Ok(Key::Id(id)),
+        _ => Err(Error::invalid("name", "give either a name or an id")),
+    }
+}
+
+/// The size of a page: what was asked for, within the limits.
+pub fn page_size(limit: Option<u32>, most: u32) -> u32 {
+    limit.unwrap_or(MAX_PAGE).clamp(1, most)
+}
+
+/// A secret, wiped when dropped.
+pub fn secret(secret: Secret) -> Zeroizing<String> {
+    Zeroizing::new(secret.0)
+}
+
+/// A user for the wire.
+pub fn user(member: Member, hidden: Option<String>) -> UserRecord {
+    let Member { user, groups, has_password } = member;
+    UserRecord {
+        uuid: user.uuid,
+        name: user.name.to_string(),
+        uid: user.uid.0,
+        gid: user.gid.0,
+        gecos: user.gecos.to_string(),
+        email: user.email.map(|email| email.to_string()),
+        home: user.home.to_string(),
+        shell: user.shell.to_string(),
+        state: user.state.to_string(),
+        expires_at: user.expires_at.as_ref().map(Day::to_string),
+        is_admin: user.is_admin,
+        has_password,
+        groups: groups.into_iter().map(|(_, name)| name.to_string()).collect(),
+        revision: user.revision,
+        hidden,
+    }
+}
+
+/// A group for the wire.
+pub fn group(team: Team) -> GroupRecord {
+    GroupRecord {
+        uuid: team.group.uuid,
+        name: team.group.name.to_string(),
+        gid: team.group.gid.0,
+        members: team.members.iter().map(Name::to_string).collect(),
+        private: team.private,
+        revision: team.group.revision,
+    }
+}

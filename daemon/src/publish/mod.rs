@@ -1,0 +1,419 @@
+//! Keeps this node's snapshot at the directory's revision: follows the change feed, publishes a delta for
+//! every change and a new base when the delta has grown.
+//!
+//! One task owns the files. Everybody else holds a [`Published`]: what lookups show now, and a way to wait
+//! until they show a revision.
+
+mod base;
+mod model;
+
+use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use snapshot::{DeltaEncoder, Encoded, Info, Loaded, Places, View};
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, block_in_place};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use base::{BaseBuilder, encoding};
+use model::Model;
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::directory::{Change, Directory, Error, Feed, LocalAccounts, Position, Present, Result, Rules};
+
+/// Deltas live in memory: within this time after a change they are on disk, too, so that a crash brings no
+/// deleted user back.
+const PERSIST_WITHIN: Duration = Duration::from_millis(500);
+
+/// How long to wait before trying again what failed.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Hidden accounts that are named in the status; the journal has them all.
+const MAX_HIDDEN_SHOWN: usize = 100;
+
+/// What lookups on this node show.
+#[derive(Clone, Debug)]
+pub struct Published {
+    state: watch::Receiver<State>,
+    wake: Arc<Notify>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    revision: u64,
+    hidden: Arc<Vec<String>>,
+    trouble: Option<String>,
+}
+
+impl Published {
+    /// The revision that lookups show.
+    pub fn revision(&self) -> u64 {
+        self.state.borrow().revision
+    }
+
+    /// Who is not served here, and why.
+    pub fn hidden(&self) -> Vec<String> {
+        self.state.borrow().hidden.to_vec()
+    }
+
+    /// Why the snapshot is behind, if it is.
+    pub fn trouble(&self) -> Option<String> {
+        self.state.borrow().trouble.clone()
+    }
+
+    /// Waits until lookups show a revision that is committed.
+    pub async fn reaches(&self, revision: u64, deadline: Duration) -> Result<()> {
+        self.wake.notify_one();
+        let mut state = self.state.clone();
+        let reached = state.wait_for(|state| state.revision >= revision);
+        if matches!(timeout(deadline, reached).await, Ok(Ok(_))) {
+            return Ok(());
+        }
+        let trouble = self.trouble().unwrap_or_else(|| "podyd is busy".into());
+        Err(Error::Busy(format!(
+            "the change is saved, but lookups on this node do not show it yet: {trouble}"
+        )))
+    }
+
+    /// Waits for the first snapshot of this run, so that whoever is told that podyd is ready finds one.
+    pub async fn first(&self, deadline: Duration) {
+        let mut state = self.state.clone();
+        let _ = timeout(deadline, state.changed()).await;
+    }
+}
+
+/// The task that publishes.
+pub struct Publisher<D> {
+    directory: Arc<D>,
+    files: snapshot::Publisher,
+    places: [CString; 2],
+    rules: watch::Receiver<Arc<Rules>>,
+    settings: watch::Receiver<Arc<Settings>>,
+    state: watch::Sender<State>,
+    wake: Arc<Notify>,
+    /// The base that deltas are made against, once there is one of this run.
+    base: Option<Following>,
+    merge: Option<JoinHandle<Result<NewBase>>>,
+    persist_at: Option<Instant>,
+    retry_at: Option<Instant>,
+}
+
+/// A base of this run and what has changed since.
+struct Following {
+    loaded: Loaded,
+    model: Model,
+    position: Position,
+}
+
+/// A base that is made and not published yet.
+struct NewBase {
+    encoded: Encoded,
+    position: Position,
+    hidden: Vec<String>,
+    rules: Arc<Rules>,
+}
+
+impl<D: Directory> Publisher<D> {
+    /// Takes over what the last run published, so that lookups go on, and prepares to follow the directory.
+    pub fn start(
+        directory: Arc<D>,
+        cache: &Path,
+        run: &Path,
+        clock: &Clock,
+        rules: watch::Receiver<Arc<Rules>>,
+        settings: watch::Receiver<Arc<Settings>>,
+    ) -> Result<(Self, Published)> {
+        let files = snapshot::Publisher::start(cache, run, clock.unix_seconds().unsigned_abs())
+            .map_err(|error| Error::Failed(error.to_string()))?;
+        let wake = Arc::new(Notify::new());
+        let (state, receiver) = watch::channel(State::default());
+        let published = Published { state: receiver, wake: Arc::clone(&wake) };
+        let c_path = |path: &Path| CString::new(path.as_os_str().as_bytes()).expect("a path that exists has no NUL");
+        let places = [c_path(cache), c_path(run)];
+        let publisher = Self {
+            directory,
+            files,
+            places,
+            rules,
+            settings,
+            state,
+            wake,
+            base: None,
+            merge: None,
+            persist_at: None,
+            retry_at: None,
+        };
+        Ok((publisher, published))
+    }
+
+    /// Publishes until `stop` is told to.
+    pub async fn run(mut self, stop: Arc<Notify>) {
+        self.begin_merge();
+        loop {
+            tokio::select! {
+                () = self.wake.notified() => self.follow().await,
+                Ok(()) = self.rules.changed() => self.rules_changed().await,
+                outcome = finished(&mut self.merge) => self.merged(outcome).await,
+                () = due(self.persist_at) => self.persist(),
+                () = due(self.retry_at) => self.retry().await,
+                () = stop.notified() => break,
+            }
+        }
+        self.persist();
+    }
+
+    /// Brings the snapshot up to the directory's revision.
+    async fn follow(&mut self) {
+        if self.base.is_none() {
+            return self.begin_merge();
+        }
+        let outcome = self.publish_changes().await;
+        self.report(outcome);
+    }
+
+    async fn publish_changes(&mut self) -> Result<()> {
+        let Some(mut following) = self.base.take() else { return Ok(()) };
+        let outcome = self.advance(&mut following).await;
+        self.base = Some(following);
+        outcome
+    }
+
+    async fn advance(&mut self, following: &mut Following) -> Result<()> {
+        let rules = Arc::clone(&self.rules.borrow());
+        match self.directory.changes(&following.position).await? {
+            Feed::StartOver => {
+                self.begin_merge();
+                Ok(())
+            }
+            Feed::Changes { position, .. } if position == following.position => Ok(()),
+            Feed::Changes { changes, position } => {
+                touch(&*self.directory, &mut following.model, &changes, &rules).await?;
+                let view = following.loaded.base_view();
+                let delta = self.delta(&following.model, &view, position.revision, &rules)?;
+                self.publish_delta(&delta)?;
+                self.show(position.revision);
+                following.position = position;
+                if following.model.len() > self.settings.borrow().nss.merge_after as usize {
+                    self.begin_merge();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn publish_delta(&mut self, delta: &Encoded) -> Result<()> {
+        block_in_place(|| self.files.publish_delta(delta)).map_err(|error| Error::Failed(error.to_string()))?;
+        self.persist_at.get_or_insert(Instant::now() + PERSIST_WITHIN);
+        Ok(())
+    }
+
+    fn delta(&self, model: &Model, base: &View<'_>, revision: u64, rules: &Rules) -> Result<Encoded> {
+        let info = Info { revision, seed: random_seed()?, complete: true, enumerable: base.is_enumerable() };
+        let mut encoder = DeltaEncoder::new(info);
+        model.encode(base, &mut encoder, rules).map_err(encoding)?;
+        encoder.finish().map_err(encoding)
+    }
+
+    /// Another set of local accounts: whom they collide with leaves the snapshot now; whoever may come back
+    /// comes with a new base.
+    async fn rules_changed(&mut self) {
+        let outcome = self.hide_collisions().await;
+        self.begin_merge();
+        self.report(outcome);
+    }
+
+    async fn hide_collisions(&mut self) -> Result<()> {
+        let rules = Arc::clone(&self.rules.borrow_and_update());
+        let Some(mut following) = self.base.take() else { return Ok(()) };
+        let outcome = self.hide(&mut following, &rules).await;
+        self.base = Some(following);
+        outcome
+    }
+
+    async fn hide(&mut self, following: &mut Following, rules: &Rules) -> Result<()> {
+        let (names, ids) = everything_local(&rules.local);
+        let holders = self.directory.holders(&names, &ids).await?;
+        if holders.is_empty() {
+            return Ok(());
+        }
+        touch(&*self.directory, &mut following.model, &holders, rules).await?;
+        let delta = self.delta(&following.model, &following.loaded.base_view(), following.position.revision, rules)?;
+        self.publish_delta(&delta)
+    }
+
+    /// Begins to make a new base in the background, unless one is in the making.
+    fn begin_merge(&mut self) {
+        if self.merge.is_some() {
+            return;
+        }
+        let directory = Arc::clone(&self.directory);
+        let rules = Arc::clone(&self.rules.borrow());
+        let enumerate_up_to = self.settings.borrow().nss.enumerate_up_to;
+        self.merge = Some(tokio::spawn(async move {
+            let mut builder = BaseBuilder::new(&rules, enumerate_up_to, random_seed()?);
+            let position = directory.dump(&mut builder).await?;
+            let (encoded, hidden) = block_in_place(|| builder.finish())?;
+            Ok(NewBase { encoded, position, hidden, rules })
+        }));
+    }
+
+    async fn merged(&mut self, outcome: Result<NewBase>) {
+        self.merge = None;
+        let outcome = match outcome {
+            Ok(new) if !Arc::ptr_eq(&new.rules, &self.rules.borrow()) => {
+                self.begin_merge();
+                Ok(())
+            }
+            Ok(new) => self.adopt(new).await,
+            Err(error) => Err(error),
+        };
+        self.report(outcome);
+    }
+
+    /// Publishes a new base, with what has changed while it was made.
+    async fn adopt(&mut self, new: NewBase) -> Result<()> {
+        let Feed::Changes { changes, position } = self.directory.changes(&new.position).await? else {
+            self.begin_merge();
+            return Ok(());
+        };
+        let mut model = Model::default();
+        touch(&*self.directory, &mut model, &changes, &new.rules).await?;
+        let published = if model.is_empty() {
+            block_in_place(|| self.files.publish_base(&new.encoded))
+        } else {
+            let delta = new
+                .encoded
+                .look(|view| self.delta(&model, &view, position.revision, &new.rules))
+                .ok_or_else(|| Error::Failed("a new base cannot be read back".into()))??;
+            block_in_place(|| self.files.publish_base_with(&new.encoded, &delta))
+        };
+        published.map_err(|error| Error::Failed(error.to_string()))?;
+        let [cache, run] = &self.places;
+        let loaded = Loaded::open(Places { cache, run }, None)
+            .map_err(|trouble| Error::Failed(format!("a base that was just published cannot be used: {trouble}")))?;
+        for hidden in &new.hidden {
+            tracing::warn!("not served on this node: {hidden}");
+        }
+        let mut shown = new.hidden;
+        shown.truncate(MAX_HIDDEN_SHOWN);
+        self.state.send_modify(|state| state.hidden = Arc::new(shown));
+        self.show(position.revision);
+        self.persist_at = None;
+        self.base = Some(Following { loaded, model, position });
+        Ok(())
+    }
+
+    fn show(&self, revision: u64) {
+        self.state.send_modify(|state| {
+            state.revision = revision;
+            state.trouble = None;
+        });
+    }
+
+    fn persist(&mut self) {
+        self.persist_at = None;
+        if let Err(error) = block_in_place(|| self.files.persist()) {
+            self.persist_at = Some(Instant::now() + RETRY_AFTER);
+            self.report(Err(Error::Failed(error.to_string())));
+        }
+    }
+
+    async fn retry(&mut self) {
+        self.retry_at = None;
+        self.follow().await;
+    }
+
+    /// Says what went wrong, to the journal and to whoever waits, and has it tried again.
+    fn report(&mut self, outcome: Result<()>) {
+        let Err(error) = outcome else { return };
+        tracing::error!(%error, "the snapshot is behind the directory; lookups go on with the last one");
+        self.state.send_modify(|state| state.trouble = Some(error.to_string()));
+        self.retry_at = Some(Instant::now() + RETRY_AFTER);
+    }
+}
+
+/// Brings the present state of what changed into the model.
+async fn touch<D: Directory>(
+    directory: &D,
+    model: &mut Model,
+    changes: &BTreeSet<Change>,
+    rules: &Rules,
+) -> Result<()> {
+    let (mut users, mut groups, mut named_groups) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for change in changes {
+        match change {
+            Change::User { uuid } => {
+                users.insert(uuid.clone());
+            }
+            Change::Group { uuid } => {
+                groups.insert(uuid.clone());
+                named_groups.insert(uuid.as_str());
+            }
+            Change::Member { group, user } => {
+                users.insert(user.clone());
+                groups.insert(group.clone());
+            }
+        }
+    }
+    let (users, groups): (Vec<_>, Vec<_>) = (users.into_iter().collect(), groups.into_iter().collect());
+    let present = directory.present(&users, &groups).await?;
+    let (uids, gids) = ids(&present);
+    for change in changes {
+        if let Change::Member { group, user } = change
+            && let (Some(gid), Some(uid)) = (gids.get(group), uids.get(user))
+        {
+            model.membership(*gid, *uid);
+        }
+    }
+    for team in present.groups {
+        if named_groups.contains(team.group.uuid.as_str()) {
+            model.group(team.group.name, team.group.gid, rules);
+        }
+    }
+    present.gone_groups.iter().for_each(|gone| model.group_gone(identity::Gid(gone.id)));
+    present.gone_users.iter().for_each(|gone| model.user_gone(identity::Uid(gone.id)));
+    present.users.into_iter().for_each(|member| model.user(member, rules));
+    Ok(())
+}
+
+type Ids<T> = std::collections::HashMap<String, T>;
+
+/// The ids behind identities, of the living and the dead.
+fn ids(present: &Present) -> (Ids<identity::Uid>, Ids<identity::Gid>) {
+    use identity::{Gid, Uid};
+    let users = present.users.iter().map(|member| (member.user.uuid.clone(), member.user.uid));
+    let gone_users = present.gone_users.iter().map(|gone| (gone.uuid.clone(), Uid(gone.id)));
+    let groups = present.groups.iter().map(|team| (team.group.uuid.clone(), team.group.gid));
+    let gone_groups = present.gone_groups.iter().map(|gone| (gone.uuid.clone(), Gid(gone.id)));
+    (users.chain(gone_users).collect(), groups.chain(gone_groups).collect())
+}
+
+fn everything_local(local: &LocalAccounts) -> (Vec<String>, Vec<u32>) {
+    let names = local.users.union(&local.groups).cloned().collect();
+    (names, local.uids.union(&local.gids).copied().collect())
+}
+
+fn random_seed() -> Result<u64> {
+    getrandom::u64().map_err(|error| Error::Failed(format!("the kernel gives no random numbers: {error}")))
+}
+
+/// Waits for a time, or for ever without one.
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for the new base, or for ever when none is in the making.
+async fn finished(merge: &mut Option<JoinHandle<Result<NewBase>>>) -> Result<NewBase> {
+    match merge {
+        Some(merge) => merge.await.unwrap_or_else(|error| Err(Error::Failed(error.to_string()))),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,238 @@
+//! podyd from its first to its last second: opens what it needs, serves, follows signals, drains.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, watch};
+use tokio::time::interval;
+
+use crate::clock::Clock;
+use crate::config::{ConfigError, Settings};
+use crate::directory::{Directory, Error, LocalAccounts, Rules};
+use crate::doors::varlink;
+use crate::log::Log;
+use crate::publish::Publisher;
+use crate::service::Service;
+use crate::store::{NodeStore, SqliteDirectory};
+use crate::verifiers::{Argon2Parameters, Pool, lockout};
+use crate::{etc, notify};
+
+/// How long systemd is kept waiting for the first snapshot of this run. Lookups have the last run's until then.
+const FIRST_SNAPSHOT: Duration = Duration::from_secs(20);
+
+/// How often records of failed logins that have no effect any more are deleted, and the local files read in
+/// case a change of theirs went unnoticed.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+/// Runs until SIGTERM or SIGINT. `reload` reads the configuration again.
+pub fn run(
+    settings: Settings,
+    reload: impl FnMut() -> Result<Settings, Vec<ConfigError>>,
+    log: Log,
+) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Failed(format!("podyd cannot start its threads: {error}")))?;
+    runtime.block_on(serve(settings, reload, log))
+}
+
+async fn serve(
+    settings: Settings,
+    reload: impl FnMut() -> Result<Settings, Vec<ConfigError>>,
+    log: Log,
+) -> Result<(), Error> {
+    let paths = settings.paths.clone();
+    for (path, mode) in [(&paths.state, 0o700), (&paths.cache, 0o755), (&paths.run, 0o755)] {
+        make_directory(path, mode).map_err(|error| Error::Failed(format!("{}: {error}", path.display())))?;
+    }
+    let clock = Clock::default();
+    let local = etc::local_accounts().map_err(local_files)?;
+    let etc_changed = Arc::new(Notify::new());
+    etc::watch(Arc::clone(&etc_changed)).map_err(local_files)?;
+    let (rules, current_rules) = watch::channel(Arc::new(rules_of(&settings, local)));
+    let directory = Arc::new(SqliteDirectory::open(&paths.state.join("directory.sqlite")).await?);
+    let node = NodeStore::open(&paths.state.join("node.sqlite")).await?;
+    let pool = Pool::new(argon2(&settings)?, settings.password.parallel_verifications());
+    let (settings, current_settings) = watch::channel(Arc::new(settings));
+
+    let (publisher, published) = Publisher::start(
+        Arc::clone(&directory),
+        &paths.cache,
+        &paths.run,
+        &clock,
+        current_rules.clone(),
+        current_settings.clone(),
+    )?;
+    let stop_publishing = Arc::new(Notify::new());
+    let publishing = tokio::spawn(publisher.run(Arc::clone(&stop_publishing)));
+
+    let service = Arc::new(Service::new(
+        Arc::clone(&directory),
+        node.clone(),
+        pool.clone(),
+        published.clone(),
+        current_rules,
+        current_settings,
+        clock.clone(),
+    ));
+    let socket = paths.run.join("varlink");
+    let listener =
+        varlink::listen(&socket).map_err(|error| Error::Failed(format!("{}: {error}", socket.display())))?;
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(varlink::serve(listener, service, stopped));
+
+    published.first(FIRST_SNAPSHOT).await;
+    let (kind, location) = directory.describe();
+    tracing::info!(directory = kind, location, revision = published.revision(), "podyd is ready");
+    notify::ready(&format!("serving the {kind} directory {location}"));
+
+    let node_rules = NodeRules { settings, rules, pool, reload, log };
+    attend(node_rules, &etc_changed, &node, &clock).await;
+
+    notify::stopping();
+    tracing::info!("podyd stops: calls that are under way finish, lookups go on without it");
+    let _ = stop.send(true);
+    let _ = serving.await;
+    stop_publishing.notify_one();
+    let _ = publishing.await;
+    directory.close().await;
+    node.close().await;
+    Ok(())
+}
+
+/// What signals and local files change.
+struct NodeRules<R> {
+    settings: watch::Sender<Arc<Settings>>,
+    rules: watch::Sender<Arc<Rules>>,
+    pool: Pool,
+    reload: R,
+    log: Log,
+}
+
+/// Waits for what comes from outside, until it is time to stop.
+async fn attend(
+    mut node_rules: NodeRules<impl FnMut() -> Result<Settings, Vec<ConfigError>>>,
+    etc_changed: &Notify,
+    node: &NodeStore,
+    clock: &Clock,
+) {
+    let [mut terminate, mut interrupt, mut hang_up] =
+        [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal_of);
+    let mut housekeeping = interval(HOUSEKEEPING);
+    let mut watchdog = notify::watchdog_interval().map(interval);
+    loop {
+        tokio::select! {
+            () = received(&mut terminate) => return,
+            () = received(&mut interrupt) => return,
+            () = received(&mut hang_up) => node_rules.reload(),
+            () = etc_changed.notified() => node_rules.local_accounts_changed(),
+            _ = housekeeping.tick() => {
+                node_rules.local_accounts_changed();
+                let forgotten = lockout::forgotten_before(&node_rules.settings.borrow().auth.lockout, clock.unix_seconds());
+                if let Err(error) = node.forget_failures(forgotten).await {
+                    tracing::warn!(%error, "old records of failed logins stay");
+                }
+            }
+            () = ticked(&mut watchdog) => notify::watchdog(),
+        }
+    }
+}
+
+impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> NodeRules<R> {
+    /// Reads the configuration again and takes over what can be changed in a running podyd.
+    fn reload(&mut self) {
+        notify::reloading();
+        match (self.reload)() {
+            Ok(new) => self.take_over(new),
+            Err(errors) => {
+                for error in errors {
+                    tracing::error!("{error}");
+                }
+                tracing::error!("the configuration is not reloaded: what was in force stays in force");
+            }
+        }
+        notify::ready("reloaded");
+    }
+
+    fn take_over(&mut self, new: Settings) {
+        let reload = self.settings.borrow().reload_diff(&new);
+        if !reload.needs_restart.is_empty() {
+            let keys = reload.needs_restart.join(", ");
+            tracing::warn!(keys, "these settings change when podyd is restarted (systemctl restart podyd)");
+        }
+        tracing::info!(changed = reload.applied.join(", "), "the configuration is reloaded");
+        self.log.set_level(new.log.level);
+        match argon2(&new) {
+            Ok(parameters) => self.pool.use_parameters(parameters),
+            Err(error) => tracing::error!(%error, "new passwords are hashed as before"),
+        }
+        let local = self.rules.borrow().local.clone();
+        self.rules.send_replace(Arc::new(rules_of(&new, local)));
+        self.settings.send_replace(Arc::new(new));
+    }
+
+    fn local_accounts_changed(&mut self) {
+        match etc::local_accounts() {
+            Ok(local) if local != self.rules.borrow().local => {
+                tracing::info!("the local accounts have changed");
+                let rules = rules_of(&self.settings.borrow(), local);
+                self.rules.send_replace(Arc::new(rules));
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "the local accounts cannot be read; those known before stay known"),
+        }
+    }
+}
+
+fn rules_of(settings: &Settings, local: LocalAccounts) -> Rules {
+    Rules {
+        allocate: settings.ids.allocate,
+        accept: settings.ids.accept.clone(),
+        max_users: settings.auth.max_users.map(u64::from),
+        home: settings.users.home.clone(),
+        local,
+    }
+}
+
+fn argon2(settings: &Settings) -> Result<Argon2Parameters, Error> {
+    let password = &settings.password;
+    Argon2Parameters::new(password.memory_kib, password.passes, password.lanes)
+        .map_err(|error| Error::Failed(format!("the [password] settings: {error}")))
+}
+
+/// Makes a directory that is missing; one that is there keeps its mode, but for the state, which is nobody
+/// else's to read.
+fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(mode).create(path)?;
+    if mode == 0o700 {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+fn local_files(error: io::Error) -> Error {
+    Error::Failed(format!("/etc/passwd and /etc/group: {error}"))
+}
+
+fn signal_of(kind: SignalKind) -> Signal {
+    signal(kind).expect("these signals may be caught, and the runtime is running")
+}
+
+async fn received(signal: &mut Signal) {
+    signal.recv().await;
+}
+
+async fn ticked(watchdog: &mut Option<tokio::time::Interval>) {
+    match watchdog {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,284 @@
+//! Logins. A login is a conversation whose state lives here, not in the PAM module: sshd runs each step of
+//! keyboard-interactive in a process of its own.
+//!
+//! Passwords alone so far. Whether a proven user may come in (locked, expired) is the account phase's
+//! matter, which SSH keys and cron go through, too.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use identity::{Day, Name, State, User};
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::{Caller, Operation, PasswordChange, Service};
+use crate::directory::{Directory, Error, Key, Member, Result};
+use crate::limits::{LOGIN_LIFETIME, MAX_LOGINS};
+use crate::store::Settlement;
+use crate::verifiers::lockout::{self, Judgement, Record, Subject};
+use crate::verifiers::{PasswordHash, Verified};
+
+/// A login that wants to begin.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Who, as PAM spells it.
+    pub user: String,
+    /// The PAM service.
+    pub service: String,
+    /// The host it comes from.
+    pub rhost: Option<String>,
+}
+
+/// What happens next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Ask for the password and come back with it.
+    AskPassword {
+        /// The login to answer to.
+        login: String,
+    },
+    /// It is decided.
+    Done(Decision),
+}
+
+/// A verdict, with a sentence for the person where there is something to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// The sentence.
+    pub message: Option<String>,
+}
+
+/// How a login, an account check or a password change ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Granted,
+    /// Wrong password.
+    Denied,
+    /// Too many failures.
+    LockedOut,
+    /// Not one of ours.
+    Unknown,
+    /// An admin locked the account.
+    AccountLocked,
+    /// The account has expired.
+    AccountExpired,
+}
+
+impl From<Verdict> for Decision {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, message: None }
+    }
+}
+
+/// Logins that wait for an answer.
+#[derive(Debug, Default)]
+pub struct Logins(Mutex<HashMap<String, Pending>>);
+
+#[derive(Debug)]
+struct Pending {
+    name: Name,
+    service: String,
+    source: Subject,
+    began: Instant,
+    caller: Caller,
+}
+
+impl Logins {
+    /// Keeps a login under a name that nobody can guess; refused when there are too many.
+    fn keep(&self, pending: Pending) -> Result<String> {
+        let mut logins = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        logins.retain(|_, login| login.began.elapsed() < LOGIN_LIFETIME);
+        if logins.len() >= MAX_LOGINS {
+            return Err(Error::Busy(format!("{MAX_LOGINS} logins are waiting for an answer already")));
+        }
+        let id = uuid::Uuid::new_v4().to_string();
+        logins.insert(id.clone(), pending);
+        Ok(id)
+    }
+
+    /// Takes a login out: each has one answer, and only whoever began it may give it.
+    fn take(&self, id: &str, caller: &Caller) -> Option<Pending> {
+        let mut logins = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if logins.get(id).is_none_or(|login| login.caller != *caller) {
+            return None;
+        }
+        logins.remove(id).filter(|login| login.began.elapsed() < LOGIN_LIFETIME)
+    }
+}
+
+impl<D: Directory> Service<D> {
+    /// Begins a login and says what to ask.
+    pub async fn begin_login(&self, caller: &Caller, login: Login) -> Result<Step> {
+        let Some(name) = self.ours(&login.user).await? else {
+            return Ok(Step::Done(Verdict::Unknown.into()));
+        };
+        caller.may(Operation::OwnPassword(name))?;
+        // Only root knows where somebody comes from; anybody else could blame any host.
+        let rhost = login.rhost.filter(|_| *caller == Caller::Root);
+        let source = Subject::source(rhost.as_deref());
+        let records = self.node.failures(&[Subject::User(name), source.clone()]).await?;
+        if let Some(until) = self.locked_until(&records) {
+            return Ok(Step::Done(self.locked_out(until)));
+        }
+        let pending =
+            Pending { name, service: login.service, source, began: Instant::now(), caller: caller.clone() };
+        Ok(Step::AskPassword { login: self.logins.keep(pending)? })
+    }
+
+    /// Takes the password of a login and decides.
+    pub async fn answer_login(&self, caller: &Caller, id: &str, password: Zeroizing<String>) -> Result<Decision> {
+        let Some(Pending { name, service, source, .. }) = self.logins.take(id, caller) else {
+            return Err(Error::NotFound("this login has ended; begin a new one".into()));
+        };
+        let decision = self.check_password(name, source.clone(), password).await?;
+        tracing::info!(user = %name, %service, %source, verdict = ?decision.verdict, "login");
+        Ok(decision)
+    }
+
+    /// Whether a user may come in, by locks and dates.
+    pub async fn check_account(&self, caller: &Caller, user: &str) -> Result<Decision> {
+        let Some(name) = self.ours(user).await? else {
+            return Ok(Verdict::Unknown.into());
+        };
+        caller.may(Operation::LookAt(name))?;
+        match self.directory.user(Key::Name(name)).await? {
+            Some(member) => Ok(judge_account(&member.user, self.clock.today())),
+            None => Ok(Verdict::Unknown.into()),
+        }
+    }
+
+    /// A password change on a terminal: without a new password, the old one is only checked. passwd(1) runs
+    /// as root for everybody, so the old password is demanded by the module; what it passes on is checked here.
+    pub async fn change_password(&self, caller: &Caller, user: &str, change: PasswordChange) -> Result<Decision> {
+        let Some(name) = self.ours(user).await? else {
+            return Ok(Verdict::Unknown.into());
+        };
+        caller.may(Operation::OwnPassword(name))?;
+        let PasswordChange { old, new } = change;
+        if old.is_none() && *caller != Caller::Root {
+            return Err(Error::Refused("your old password is needed to set a new one".into()));
+        }
+        if let Some(old) = old {
+            let decision = self.check_password(name, Subject::Local, old).await?;
+            if decision.verdict != Verdict::Granted {
+                return Ok(decision);
+            }
+        }
+        if new.is_some() {
+            self.set_password(&Caller::Root, name, PasswordChange { old: None, new }).await?;
+        }
+        Ok(Verdict::Granted.into())
+    }
+
+    /// Makes sure that whoever asks knows the password.
+    pub(super) async fn prove(&self, name: Name, password: Zeroizing<String>) -> Result<()> {
+        match self.check_password(name, Subject::Local, password).await?.verdict {
+            Verdict::Granted => Ok(()),
+            Verdict::LockedOut => Err(Error::Refused("too many wrong passwords; try again later".into())),
+            _ => Err(Error::Refused("the old password is wrong".into())),
+        }
+    }
+
+    /// A name that the directory has and this node serves.
+    async fn ours(&self, user: &str) -> Result<Option<Name>> {
+        let Ok(name) = user.parse::<Name>() else {
+            return Ok(None);
+        };
+        let rules = self.current_rules();
+        let member = self.directory.user(Key::Name(name)).await?;
+        Ok(member
+            .filter(|Member { user, .. }| rules.objection_to_user(user.name, user.uid, user.gid).is_none())
+            .map(|_| name))
+    }
+
+    /// Checks a password and counts a failure against the user and the source. The records are judged twice:
+    /// before the work, to spare it, and after it, so that guesses sent in parallel do not all count as free.
+    async fn check_password(&self, name: Name, source: Subject, password: Zeroizing<String>) -> Result<Decision> {
+        let subjects = [Subject::User(name), source];
+        if let Some(until) = self.locked_until(&self.node.failures(&subjects).await?) {
+            return Ok(self.locked_out(until));
+        }
+        let stored = self.directory.credential(name).await?;
+        let uuid = stored.as_ref().map(|credential| credential.uuid.clone());
+        let text = stored.and_then(|credential| credential.hash);
+        let hash = text.as_deref().and_then(|text| PasswordHash::parse(text).ok());
+        let verified = self.pool.verify(&name, hash, password).await;
+        let Verified { ok, rehash } = verified.map_err(|busy| Error::Busy(busy.to_string()))?;
+        if let Some(until) = self.settle(&subjects, ok).await? {
+            return Ok(self.locked_out(until));
+        }
+        if let (Some(uuid), Some(old), Some(new)) = (uuid, text, rehash)
+            && let Err(error) = self.directory.upgrade_password(&uuid, &old, new.as_str()).await
+        {
+            tracing::warn!(user = %name, %error, "the imported password hash stays as it is");
+        }
+        Ok(if ok { Verdict::Granted } else { Verdict::Denied }.into())
+    }
+
+    /// Judges again and writes what the login did to the records; returns the end of a lock that forbids it.
+    async fn settle(&self, subjects: &[Subject; 2], ok: bool) -> Result<Option<i64>> {
+        if ok {
+            // Nothing to write in the ordinary case, so that a full disk locks nobody out.
+            let records = self.node.failures(subjects).await?;
+            let until = self.locked_until(&records);
+            if until.is_none() && records.iter().flatten().any(|record| record.subject == subjects[0]) {
+                self.node.clear_failures(&subjects[0]).await?;
+            }
+            return Ok(until);
+        }
+        let now = self.clock.unix_seconds();
+        let rules = self.current_settings().auth.lockout.clone();
+        self.node
+            .settle(subjects, |records| match locked_until(&rules, records, now) {
+                Some(until) => (Settlement::default(), Some(until)),
+                None => {
+                    let failed = |(subject, record): (&Subject, &Option<Record>)| {
+                        lockout::after_failure(&rules, subject.clone(), record.as_ref(), now)
+                    };
+                    let write = subjects.iter().zip(records).map(failed).collect();
+                    (Settlement { write, ..Settlement::default() }, None)
+                }
+            })
+            .await
+    }
+
+    fn locked_until(&self, records: &[Option<Record>]) -> Option<i64> {
+        locked_until(&self.current_settings().auth.lockout, records, self.clock.unix_seconds())
+    }
+
+    fn locked_out(&self, until: i64) -> Decision {
+        let seconds = until.saturating_sub(self.clock.unix_seconds()).max(1);
+        let wait = if seconds < 120 { format!("{seconds} seconds") } else { format!("{} minutes", seconds / 60 + 1) };
+        Decision {
+            verdict: Verdict::LockedOut,
+            message: Some(format!("Too many wrong passwords. Try again in {wait}.")),
+        }
+    }
+}
+
+fn locked_until(rules: &crate::config::Lockout, records: &[Option<Record>], now: i64) -> Option<i64> {
+    let until = records.iter().filter_map(|record| match lockout::judge(rules, record.as_ref(), now) {
+        Judgement::LockedUntil(until) => Some(until),
+        Judgement::Allowed => None,
+    });
+    until.max()
+}
+
+fn judge_account(user: &User, today: Day) -> Decision {
+    if user.state == State::Locked {
+        return Decision {
+            verdict: Verdict::AccountLocked,
+            message: Some("Your account is locked. Ask an administrator of this system.".into()),
+        };
+    }
+    if user.expires_at.is_some_and(|day| day <= today) {
+        return Decision {
+            verdict: Verdict::AccountExpired,
+            message: Some("Your account has expired. Ask an administrator of this system.".into()),
+        };
+    }
+    Verdict::Granted.into()
+}

@@ -1,0 +1,145 @@
+//! Everything podyd does for somebody, once: doors decode, call this, and encode; they cannot differ.
+//!
+//! Nothing here knows a wire format or a socket. Who asks is a [`Caller`]; each operation checks what that
+//! caller may, does it in the directory, and returns when the node's lookups show it.
+
+mod caller;
+mod groups;
+mod import;
+mod login;
+mod users;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub use caller::{Caller, Operation, Peer};
+pub use login::{Decision, Login, Step, Verdict};
+pub use users::{NewAccount, PasswordChange, new_uuid};
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::directory::{Directory, Key, Member, Position, Result, Rules};
+use crate::publish::Published;
+use crate::store::NodeStore;
+use crate::verifiers::Pool;
+
+/// How long a change waits until lookups on this node show it, before its caller is told that it will.
+const PUBLISH_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What podyd does.
+pub struct Service<D> {
+    /// The source of truth.
+    pub directory: Arc<D>,
+    /// What is this node's own.
+    pub node: NodeStore,
+    /// Where passwords are checked.
+    pub pool: Pool,
+    /// What lookups show, and a way to say that there is something new.
+    pub published: Published,
+    /// What this node allows, kept current by whoever watches its files.
+    pub rules: watch::Receiver<Arc<Rules>>,
+    /// What the configuration says, kept current across reloads.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// The time.
+    pub clock: Clock,
+    logins: login::Logins,
+    started: Instant,
+}
+
+/// How the node is doing.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// The kind of directory and where it is.
+    pub directory: (&'static str, String),
+    /// Where it stands and how much it holds, or why it does not say.
+    pub state: Result<(Position, crate::directory::Counts)>,
+    /// The revision that lookups show.
+    pub published_revision: u64,
+    /// Names that are not served here, since a local account has their name or id.
+    pub hidden: Vec<String>,
+    /// How long podyd has been running.
+    pub uptime: Duration,
+    /// What an admin should know.
+    pub warnings: Vec<String>,
+}
+
+impl<D: Directory> Service<D> {
+    /// Puts the parts together.
+    pub fn new(
+        directory: Arc<D>,
+        node: NodeStore,
+        pool: Pool,
+        published: Published,
+        rules: watch::Receiver<Arc<Rules>>,
+        settings: watch::Receiver<Arc<Settings>>,
+        clock: Clock,
+    ) -> Self {
+        let started = Instant::now();
+        Self {
+            directory,
+            node,
+            pool,
+            published,
+            rules,
+            settings,
+            clock,
+            logins: login::Logins::default(),
+            started,
+        }
+    }
+
+    /// Finds out what a peer is to us. A uid that a local account holds is never one of ours.
+    pub async fn caller(&self, peer: Peer) -> Result<Caller> {
+        if peer.uid == 0 {
+            return Ok(Caller::Root);
+        }
+        let Some(Member { user, .. }) = self.directory.user(Key::Id(peer.uid)).await? else {
+            return Ok(Caller::Other(peer.uid));
+        };
+        let rules = self.current_rules();
+        let served = rules.objection_to_user(user.name, user.uid, user.gid).is_none();
+        let expired = user.expires_at.is_some_and(|day| day <= self.clock.today());
+        if !served || user.state != identity::State::Active || expired {
+            return Ok(Caller::Other(peer.uid));
+        }
+        Ok(if user.is_admin { Caller::Admin(user.name) } else { Caller::User(user.name) })
+    }
+
+    /// How the node is doing.
+    pub async fn health(&self, caller: &Caller) -> Result<Health> {
+        caller.may(Operation::Look)?;
+        let state = match self.directory.position().await {
+            Ok(position) => self.directory.counts().await.map(|counts| (position, counts)),
+            Err(error) => Err(error),
+        };
+        Ok(Health {
+            directory: self.directory.describe(),
+            state,
+            published_revision: self.published.revision(),
+            hidden: self.published.hidden(),
+            uptime: self.started.elapsed(),
+            warnings: self.published.trouble().into_iter().collect(),
+        })
+    }
+
+    /// Why this node does not serve a user, if so.
+    pub fn objection(&self, Member { user, .. }: &Member) -> Option<String> {
+        self.current_rules().objection_to_user(user.name, user.uid, user.gid)
+    }
+
+    fn current_rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.borrow())
+    }
+
+    fn current_settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
+    /// Waits until this node's lookups show a committed change.
+    async fn visible(&self, position: &Position) -> Result<()> {
+        self.published.reaches(position.revision, PUBLISH_DEADLINE).await
+    }
+}

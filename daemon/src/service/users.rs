@@ -1,0 +1,168 @@
+//! Users and their passwords.
+
+use identity::{AbsolutePath, Day, Email, Gecos, Name, State, Uid};
+use zeroize::Zeroizing;
+
+use super::{Caller, Operation, Service};
+use crate::directory::{
+    Batch, Directory, Error, Key, Member, NewMember, NewUser, Page, Primary, Result, UserChange,
+};
+use crate::verifiers::lockout::Subject;
+use crate::verifiers::{NewPassword, PasswordHash};
+
+/// A user to create, as an admin asks for it.
+#[derive(Default)]
+pub struct NewAccount {
+    /// The id; allocated when absent.
+    pub uid: Option<Uid>,
+    /// An existing primary group; a private one is made when absent.
+    pub group: Option<Name>,
+    /// The comment.
+    pub gecos: Option<Gecos>,
+    /// The e-mail address.
+    pub email: Option<Email>,
+    /// The home directory; the node's template when absent.
+    pub home: Option<AbsolutePath>,
+    /// The login shell; the node's default when absent.
+    pub shell: Option<AbsolutePath>,
+    /// The first day of expiry.
+    pub expires_at: Option<Day>,
+    /// Whether the user may administer the directory.
+    pub is_admin: bool,
+    /// Existing groups to join.
+    pub groups: Vec<Name>,
+    /// A password.
+    pub password: Option<Zeroizing<String>>,
+    /// Give the name of a deleted user to this new one.
+    pub reuse_name: bool,
+}
+
+/// A password to set, or to take away.
+pub struct PasswordChange {
+    /// The old one, which a user must know and an admin need not.
+    pub old: Option<Zeroizing<String>>,
+    /// The new one, or none.
+    pub new: Option<Zeroizing<String>>,
+}
+
+impl<D: Directory> Service<D> {
+    /// Creates a user.
+    pub async fn create_user(&self, caller: &Caller, name: Name, account: NewAccount) -> Result<Member> {
+        caller.may(Operation::Change)?;
+        let settings = self.current_settings();
+        let password = match account.password {
+            Some(password) => Some(self.hash(password).await?.as_str().to_owned()),
+            None => None,
+        };
+        let user = NewUser {
+            line: 0,
+            uuid: new_uuid(),
+            name,
+            uid: account.uid,
+            primary: match account.group {
+                Some(group) => Primary::Named(group),
+                None => Primary::Private { uuid: new_uuid(), gid: None },
+            },
+            gecos: account.gecos.unwrap_or(Gecos::EMPTY),
+            email: account.email,
+            home: account.home,
+            shell: account.shell.unwrap_or_else(|| settings.users.shell.clone()),
+            state: State::Active,
+            expires_at: account.expires_at,
+            is_admin: account.is_admin,
+            password,
+            reuse_name: account.reuse_name,
+        };
+        let members =
+            account.groups.into_iter().map(|group| NewMember { line: 0, group, user: name }).collect();
+        let batch = Batch { users: vec![user], members, all_or_nothing: true, ..Batch::default() };
+        let (_, position) = self.directory.create(batch, &self.current_rules(), false).await?;
+        self.visible(&position).await?;
+        tracing::info!(user = %name, by = ?caller, "user created");
+        self.existing_user(name).await
+    }
+
+    /// One user; a user may look at oneself.
+    pub async fn user(&self, caller: &Caller, key: Key) -> Result<Member> {
+        if let Key::Name(name) = key {
+            caller.may(Operation::LookAt(name))?;
+        }
+        let found = self.directory.user(key).await?;
+        if let Some(member) = &found {
+            caller.may(Operation::LookAt(member.user.name))?;
+        }
+        found.ok_or_else(|| match key {
+            Key::Name(name) => Error::no_user(name),
+            Key::Id(uid) => Error::no_user(format_args!("with uid {uid}")),
+        })
+    }
+
+    /// A page of users.
+    pub async fn users(&self, caller: &Caller, after: Option<Name>, limit: u32) -> Result<Page<Member>> {
+        caller.may(Operation::Change)?;
+        self.directory.users(after, limit).await
+    }
+
+    /// Changes a user.
+    pub async fn update_user(&self, caller: &Caller, name: Name, change: UserChange) -> Result<Member> {
+        caller.may(Operation::Change)?;
+        let unlocks = change.state == Some(State::Active);
+        let renamed = change.name.unwrap_or(name);
+        let position = self.directory.update_user(name, change, &self.current_rules()).await?;
+        if unlocks {
+            self.node.clear_failures(&Subject::User(renamed)).await?;
+        }
+        self.visible(&position).await?;
+        tracing::info!(user = %renamed, by = ?caller, "user changed");
+        self.existing_user(renamed).await
+    }
+
+    /// Deletes a user.
+    pub async fn delete_user(&self, caller: &Caller, name: Name) -> Result<u64> {
+        caller.may(Operation::Change)?;
+        let position = self.directory.delete_user(name).await?;
+        self.visible(&position).await?;
+        tracing::info!(user = %name, by = ?caller, "user deleted");
+        Ok(position.revision)
+    }
+
+    /// Sets a password: an admin anybody's, a user their own with the old one. Wrong old passwords count as
+    /// failed logins.
+    pub async fn set_password(&self, caller: &Caller, name: Name, change: PasswordChange) -> Result<u64> {
+        caller.may(Operation::OwnPassword(name))?;
+        if !caller.is_trusted() {
+            let Some(old) = change.old else {
+                return Err(Error::Refused("your old password is needed to set a new one".into()));
+            };
+            if change.new.is_none() {
+                return Err(Error::Refused("only an admin can take a password away".into()));
+            }
+            self.prove(name, old).await?;
+        }
+        let hash = match change.new {
+            Some(password) => Some(self.hash(password).await?.as_str().to_owned()),
+            None => None,
+        };
+        let position = self.directory.set_password(name, hash).await?;
+        self.visible(&position).await?;
+        tracing::info!(user = %name, by = ?caller, "password changed");
+        Ok(position.revision)
+    }
+
+    async fn existing_user(&self, name: Name) -> Result<Member> {
+        self.directory.user(Key::Name(name)).await?.ok_or_else(|| Error::no_user(name))
+    }
+
+    /// The verifier of a new password that is good enough.
+    async fn hash(&self, password: Zeroizing<String>) -> Result<PasswordHash> {
+        let min_length = self.current_settings().password.min_length;
+        let password =
+            NewPassword::parse(password, min_length).map_err(|error| Error::invalid("password", error))?;
+        self.pool.hash(password).await.map_err(|busy| Error::Busy(busy.to_string()))
+    }
+}
+
+/// A new immutable identity.
+pub fn new_uuid() -> String {
+    uuid::Uuid::new_v4().to_string()
+}

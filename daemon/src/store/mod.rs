@@ -1,0 +1,13 @@
+//! Where accounts are kept. Each backend is a [`crate::directory::Directory`] on a real database; `node` is
+//! what belongs to this machine alone and never travels.
+
+mod node;
+pub mod pody_database;
+mod rows;
+mod sqlite;
+
+pub use node::{NodeStore, Settlement};
+pub use sqlite::SqliteDirectory;
+
+#[cfg(test)]
+mod conformance;
