@@ -17,10 +17,10 @@ use crate::wait;
 /// Booting takes less than a second; this is for a machine that is busy with something else.
 const BOOT: Duration = Duration::from_secs(60);
 
-/// After it, a shutdown is cut short.
-const SHUTDOWN: Duration = Duration::from_secs(30);
+/// Pulling the plug takes no time; after this, what holds it up is killed.
+const UNPLUG: Duration = Duration::from_secs(30);
 
-/// A booted Debian; it is shut down and forgotten when dropped.
+/// A booted Debian; its plug is pulled and its disk forgotten when it is dropped.
 pub struct Machine {
     host: Host,
     boot: Child,
@@ -36,7 +36,7 @@ impl Machine {
         let notifications = UnixDatagram::bind(&socket).expect("a socket can be bound");
         notifications.set_read_timeout(Some(BOOT)).expect("a timeout can be set");
         let console = File::create(directory.join("console")).expect("a file can be made");
-        // Should the test be killed, the machine is shut down.
+        // Should the test be killed, the plug is pulled.
         let boot = Command::new("setpriv")
             .args(["--pdeathsig", "TERM"])
             .arg(repository().join("tests/boot"))
@@ -109,13 +109,7 @@ impl Drop for Machine {
             }
         }
         let _ = Command::new("kill").arg(self.boot.id().to_string()).status();
-        let boot = &mut self.boot;
-        let gone = thread::scope(|scope| {
-            scope
-                .spawn(|| wait::until("shutdown", SHUTDOWN, || matches!(boot.try_wait(), Ok(Some(_)))))
-                .join()
-        });
-        if gone.is_err() {
+        if !wait::comes_true(UNPLUG, || matches!(self.boot.try_wait(), Ok(Some(_)))) {
             let _ = self.boot.kill();
             let _ = self.boot.wait();
         }

@@ -1,6 +1,7 @@
 //! A directory of a test's own, gone with it.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -13,10 +14,16 @@ impl Scratch {
     /// Makes one.
     pub fn new() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
-        let name = format!("pody-{}-{}", process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        Self(path)
+        loop {
+            let name = format!("pody-{}-{}", process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+            let path = std::env::temp_dir().join(name);
+            match fs::create_dir(&path) {
+                Ok(()) => return Self(path),
+                // A test with this process id was killed before it could clean up.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("{}: {error}", path.display()),
+            }
+        }
     }
 
     /// Its name, which nothing else on this machine has.
