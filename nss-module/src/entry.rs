@@ -43,7 +43,7 @@ pub unsafe extern "C" fn _nss_pody_getpwnam_r(
         // SAFETY: the caller's promise.
         let buffer = unsafe { Buffer::new(buffer, length) };
         // SAFETY: the caller's promise.
-        lookup::user_by_name(&PROCESS, &name, |user| unsafe { fill_passwd(user, result, &buffer) })
+        lookup::user_by_name(&PROCESS, name, |user| unsafe { fill_passwd(user, result, &buffer) })
     };
     // SAFETY: the caller's promise.
     unsafe { answer(errnop, find) }
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn _nss_pody_getgrnam_r(
         // SAFETY: the caller's promise.
         let buffer = unsafe { Buffer::new(buffer, length) };
         // SAFETY: the caller's promise.
-        lookup::group_by_name(&PROCESS, &name, |group| unsafe { fill_group(group, result, &buffer) })
+        lookup::group_by_name(&PROCESS, name, |group| unsafe { fill_group(group, result, &buffer) })
     };
     // SAFETY: the caller's promise.
     unsafe { answer(errnop, find) }
@@ -219,7 +219,8 @@ pub unsafe extern "C" fn _nss_pody_initgroups_dyn(
         let size = unsafe { &mut *size };
         // SAFETY: the caller's promise.
         let gids = unsafe { &mut *gids };
-        lookup::append_groups(&PROCESS, &name, Gid(skip), &mut GidList { start, size, gids, limit })
+        let given = *start;
+        lookup::append_groups(&PROCESS, name, Gid(skip), &mut GidList { start, size, gids, limit, given })
     };
     // SAFETY: the caller's promise.
     unsafe { answer(errnop, append) }
@@ -244,7 +245,7 @@ pub unsafe extern "C" fn _nss_pody_getspnam_r(
         // SAFETY: the caller's promise.
         let buffer = unsafe { Buffer::new(buffer, length) };
         let accounts = LoadedAccounts::open(paths::SNAPSHOT)?;
-        let account = accounts.view().account_by_name(&name)?.ok_or(Refusal::NotFound)?;
+        let account = accounts.view().account_by_name(name)?.ok_or(Refusal::NotFound)?;
         // SAFETY: the caller's promise.
         unsafe { fill_spwd(&account, result, &buffer) }
     };

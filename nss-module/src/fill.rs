@@ -213,12 +213,16 @@ impl Pointers {
                 names.offsets.len(),
             )
         };
-        let mut inside = true;
+        // An offset is inside if neither it nor its distance from the last byte is negative: two cheap
+        // operations on many offsets at once, where a comparison of unsigned numbers is dear.
+        let last = (names.text.len() as u32).wrapping_sub(1);
+        let mut signs = 0;
         for (pointer, offset) in table.iter_mut().zip(names.offsets) {
-            let offset = u32::from_le_bytes(*offset) as usize;
-            inside &= offset < names.text.len();
-            pointer.write(text.wrapping_add(offset));
+            let offset = u32::from_le_bytes(*offset);
+            signs |= offset | last.wrapping_sub(offset);
+            pointer.write(text.wrapping_add(offset as usize));
         }
+        let inside = signs as i32 >= 0;
         self.next = self.next.wrapping_add(names.offsets.len());
         if inside { Ok(()) } else { Err(snapshot::Unusable.into()) }
     }

@@ -21,30 +21,28 @@ const ROOT: &[u8] = b"root";
 ///
 /// # Safety
 ///
-/// `name` is null or points at a NUL-terminated string.
-pub unsafe fn name_of(name: *const c_char) -> Result<Name, Refusal> {
+/// `name` is null or points at a NUL-terminated string that lives as long as the result is used.
+pub unsafe fn name_of<'a>(name: *const c_char) -> Result<&'a [u8], Refusal> {
     if name.is_null() {
         return Err(Refusal::NotFound);
     }
     // SAFETY: the caller's promise.
-    let text = unsafe { CStr::from_ptr(name) }.to_bytes();
-    match Name::new(text) {
-        Ok(name) if text != ROOT => Ok(name),
-        _ => Err(Refusal::NotFound),
-    }
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    if is_served_name(name) { Ok(name) } else { Err(Refusal::NotFound) }
 }
 
 /// Runs `take` on the user of this name.
 pub fn user_by_name<T>(
     process: &Process,
-    name: &Name,
+    name: &[u8],
     mut take: impl FnMut(&UserRecord<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     let mut look = || {
         let pinned = process.pin()?;
         let mapped = pinned.mapped()?;
         match mapped.view().user_by_name(name)? {
-            Some(user) => take_user(&user, mapped.ranges(), &mut take).map(Some),
+            Some(user) if !mapped.ranges().allow_user(user.uid, user.gid) => Err(Refusal::NotFound),
+            Some(user) => take(&user).map(Some),
             None if mapped.view().is_complete() => Err(Refusal::NotFound),
             None => Ok(None),
         }
@@ -99,13 +97,13 @@ fn take_user<T>(
 
 /// Whether a record's name is one that this module serves: it was not asked for by name, perhaps.
 pub fn is_served_name(name: &[u8]) -> bool {
-    name != ROOT && Name::new(name).is_ok()
+    Name::is_valid(name) && name != ROOT
 }
 
 /// Appends the supplementary groups of the user of this name, but for `skip`.
 pub fn append_groups(
     process: &Process,
-    name: &Name,
+    name: &[u8],
     skip: Gid,
     list: &mut GidList<'_>,
 ) -> Result<(), Refusal> {
@@ -124,16 +122,18 @@ pub fn append_groups(
 /// Runs `take` on the group of this name.
 pub fn group_by_name<T>(
     process: &Process,
-    name: &Name,
+    name: &[u8],
     take: impl FnOnce(&GroupRecord<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
-    if is_privileged_group(name.as_bytes()) {
+    if is_privileged_group(name) {
         return Err(Refusal::NotFound);
     }
     let pinned = process.pin()?;
     let mapped = pinned.mapped()?;
-    let group = mapped.view().group_by_name(name)?.ok_or(Refusal::NotFound)?;
-    take_group(&group, mapped.ranges(), take)
+    match mapped.view().group_by_name(name)? {
+        Some(group) if mapped.ranges().allow_group(group.gid) => take(&group),
+        _ => Err(Refusal::NotFound),
+    }
 }
 
 /// Runs `take` on the group of this id.
@@ -167,7 +167,7 @@ fn take_group<T>(
     take: impl FnOnce(&GroupRecord<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     let name = group.name();
-    let refused = Name::new(name).is_err() || is_privileged_group(name) || !ranges.allow_group(group.gid);
+    let refused = !Name::is_valid(name) || is_privileged_group(name) || !ranges.allow_group(group.gid);
     if refused {
         return Err(Refusal::NotFound);
     }

@@ -127,7 +127,7 @@ impl Process {
 
     /// The current generation, for one lookup. On the way that is nearly always taken this makes no
     /// system call, but for one stat(2) a second.
-    #[inline]
+    #[inline(never)]
     pub fn pin(&self) -> Result<Pinned<'_>, Refusal> {
         if let Some(entered) = self.enter() {
             let is_current = entered.mapped().is_some_and(|mapped| {

@@ -7,7 +7,6 @@
 use core::ffi::CStr;
 use core::mem::{self, MaybeUninit};
 
-use identity::Name;
 use libc::{c_int, c_void, socklen_t};
 use snapshot::{Places, Trouble, Trust};
 
@@ -52,10 +51,10 @@ fn is_login_program(path: &[u8]) -> bool {
 }
 
 /// Asks about `name`. Whatever goes wrong is trouble, never "absent".
-pub fn ask(name: &Name, socket: &CStr, places: Places<'_>) -> Result<Resolved, Refusal> {
+pub fn ask(name: &[u8], socket: &CStr, places: Places<'_>) -> Result<Resolved, Refusal> {
     let connection = Connection::open(socket)?;
     connection.expect_trusted(Trust::owner_of(places.cache)?)?;
-    connection.send(name.as_bytes())?;
+    connection.send(name)?;
     match connection.receive()? {
         b'1' => Ok(Resolved::LookAgain),
         b'0' => Ok(Resolved::Absent),

@@ -1,6 +1,6 @@
 //! The account part: who may log in. Only root can read it.
 
-use identity::{Name, Uid};
+use identity::Uid;
 
 use crate::Unusable;
 use crate::file::{Entry, File, Position, until_nul};
@@ -44,7 +44,7 @@ impl<'a> AccountView<'a> {
     }
 
     /// The account of this name.
-    pub fn account_by_name(&self, name: &Name) -> Result<Option<AccountRecord<'a>>, Unusable> {
+    pub fn account_by_name(&self, name: &[u8]) -> Result<Option<AccountRecord<'a>>, Unusable> {
         if let Some(delta) = self.delta {
             match delta.find_name(delta.header.user_names, name)? {
                 Entry::Found(record) => return AccountRecord::read(delta, record).map(Some),
@@ -76,9 +76,8 @@ impl<'a> AccountView<'a> {
 
     fn is_replaced(&self, account: &AccountRecord<'_>) -> Result<bool, Unusable> {
         let Some(delta) = self.delta else { return Ok(false) };
-        let name = Name::new(account.name()).map_err(|_| Unusable)?;
         Ok(delta.find_id(delta.header.user_ids, account.uid.0)? != Entry::Absent
-            || delta.find_name(delta.header.user_names, &name)? != Entry::Absent)
+            || delta.find_name(delta.header.user_names, account.name())? != Entry::Absent)
     }
 }
 

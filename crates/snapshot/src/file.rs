@@ -1,6 +1,6 @@
 //! One file, read without trust: every offset is checked where it is used, every loop is bounded.
 
-use identity::{Gid, Name, Uid};
+use identity::{Gid, Uid};
 
 use crate::hash;
 use crate::layout::{
@@ -37,8 +37,8 @@ pub(crate) struct Position(usize);
 impl<'a> File<'a> {
     /// Looks `name` up in `table`.
     #[inline(never)]
-    pub(crate) fn find_name(self, table: Extent, name: &Name) -> Result<Entry<Position>, Unusable> {
-        let hash = hash::of_name(self.header.seed, name.as_bytes());
+    pub(crate) fn find_name(self, table: Extent, name: &[u8]) -> Result<Entry<Position>, Unusable> {
+        let hash = hash::of_name(self.header.seed, name);
         let tag = (hash >> 32) as u32;
         for slot in self.probe(table, hash)? {
             let (found, reference) = slot?;
@@ -46,7 +46,7 @@ impl<'a> File<'a> {
                 continue;
             }
             let record = Position::of(reference)?;
-            if self.name_is(record, name.as_bytes()) {
+            if self.name_is(record, name) {
                 let hidden = self.word(record, 0)? == Record::HiddenName as u32;
                 return Ok(if hidden { Entry::Hidden } else { Entry::Found(record) });
             }
@@ -184,7 +184,7 @@ pub struct UserRecord<'a> {
 impl<'a> UserRecord<'a> {
     /// The name.
     pub fn name(&self) -> &'a [u8] {
-        until_nul(self.text)
+        self.text.get(..self.password.saturating_sub(1)).unwrap_or(&[])
     }
 
     /// The field that begins at `start`, one of the offsets above.

@@ -81,6 +81,10 @@ pub const SLOT_BYTES: usize = 8;
 /// The size of an entry of a list, of a gid and of a member's offset.
 pub const WORD_BYTES: usize = 4;
 
+/// How many bytes the names of a group's members may take: offsets stay positive as `i32`, which lets a
+/// reader check them without a branch.
+pub const MAX_NAMES_BYTES: usize = i32::MAX as usize;
+
 /// Header flag: whoever is not in the snapshot does not exist.
 const COMPLETE: u32 = 1;
 /// Header flag: `getpwent` and `getgrent` may walk it.

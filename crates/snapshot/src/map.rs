@@ -89,6 +89,7 @@ impl Map {
 }
 
 impl Drop for Map {
+    #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: `start` and `length` are those of the mmap(2) in `Descriptor::map`; `self` is gone now.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.length) };

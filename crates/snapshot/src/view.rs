@@ -1,9 +1,9 @@
 //! What a process sees: a base and, over it, the delta of everything that changed since.
 
-use identity::{Gid, Name, Uid};
+use identity::{Gid, Uid};
 
 use crate::file::{Entry, File, Position, until_nul};
-use crate::layout::{RECORD_HEAD, Record, WORD_BYTES, round_up};
+use crate::layout::{MAX_NAMES_BYTES, RECORD_HEAD, Record, WORD_BYTES, round_up};
 use crate::{Unusable, UserRecord};
 
 /// A base with at most one delta. Copying it is free.
@@ -39,7 +39,7 @@ impl<'a> View<'a> {
     }
 
     /// The user of this name.
-    pub fn user_by_name(&self, name: &Name) -> Result<Option<UserRecord<'a>>, Unusable> {
+    pub fn user_by_name(&self, name: &[u8]) -> Result<Option<UserRecord<'a>>, Unusable> {
         Ok(self.find_user(|file| file.find_name(file.header.user_names, name))?.map(|(user, _)| user))
     }
 
@@ -51,7 +51,7 @@ impl<'a> View<'a> {
     /// The supplementary groups of the user of this name, or none if there is no such user.
     pub fn groups_of(
         &self,
-        name: &Name,
+        name: &[u8],
     ) -> Result<Option<impl Iterator<Item = Result<Gid, Unusable>> + 'a>, Unusable> {
         let found = self.find_user(|file| file.find_name(file.header.user_names, name))?;
         let Some((user, in_base)) = found else { return Ok(None) };
@@ -86,13 +86,12 @@ impl<'a> View<'a> {
     /// Whether the delta knows this user of the base by another name or id.
     fn user_is_replaced(&self, user: &UserRecord<'_>) -> Result<bool, Unusable> {
         let Some(delta) = self.delta else { return Ok(false) };
-        let name = Name::new(user.name()).map_err(|_| Unusable)?;
         Ok(delta.find_id(delta.header.user_ids, user.uid.0)? != Entry::Absent
-            || delta.find_name(delta.header.user_names, &name)? != Entry::Absent)
+            || delta.find_name(delta.header.user_names, user.name())? != Entry::Absent)
     }
 
     /// The group of this name.
-    pub fn group_by_name(&self, name: &Name) -> Result<Option<GroupRecord<'a>>, Unusable> {
+    pub fn group_by_name(&self, name: &[u8]) -> Result<Option<GroupRecord<'a>>, Unusable> {
         self.find_group(|file| file.find_name(file.header.group_names, name))
     }
 
@@ -119,9 +118,8 @@ impl<'a> View<'a> {
 
     fn group_is_replaced(&self, group: &GroupRecord<'_>) -> Result<bool, Unusable> {
         let Some(delta) = self.delta else { return Ok(false) };
-        let name = Name::new(group.name()).map_err(|_| Unusable)?;
         Ok(delta.find_id(delta.header.group_ids, group.gid.0)? != Entry::Absent
-            || delta.find_name(delta.header.group_names, &name)? != Entry::Absent)
+            || delta.find_name(delta.header.group_names, group.name())? != Entry::Absent)
     }
 
     /// A group of the delta, its members completed from the base if it is a patch.
@@ -182,6 +180,9 @@ impl<'a> View<'a> {
     }
 }
 
+/// What follows the name in a group's text: its end, and a password that matches nothing.
+const AFTER_NAME: &[u8] = b"\0*\0";
+
 /// A group, with the delta's changes.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupRecord<'a> {
@@ -196,12 +197,12 @@ pub struct GroupRecord<'a> {
 impl<'a> GroupRecord<'a> {
     /// The name.
     pub fn name(&self) -> &'a [u8] {
-        until_nul(self.text)
+        self.text.strip_suffix(AFTER_NAME).unwrap_or(&[])
     }
 
-    /// Where the password begins in [`text`](Self::text): after the name.
+    /// Where the password begins in [`text`](Self::text): after the name and its NUL.
     pub fn password(&self) -> usize {
-        self.name().len().saturating_add(1)
+        self.text.len().saturating_sub(AFTER_NAME.len()).saturating_add(1)
     }
 }
 
@@ -238,6 +239,9 @@ pub struct Names<'a> {
 impl<'a> Names<'a> {
     fn read(offsets: &'a [u8], text: &'a [u8]) -> Result<Self, Unusable> {
         let (offsets, _) = offsets.as_chunks();
+        if text.len() > MAX_NAMES_BYTES {
+            return Err(Unusable);
+        }
         let ended = if offsets.is_empty() { text.is_empty() } else { text.last() == Some(&0) };
         if ended { Ok(Self { offsets, text }) } else { Err(Unusable) }
     }
@@ -281,7 +285,7 @@ impl<'a> Parts<'a> {
             Ok::<_, Unusable>(slice)
         };
         let padded = next(round_up(text_length, WORD_BYTES).ok_or(Unusable)?)?;
-        let text = padded.get(..text_length).filter(|text| text.last() == Some(&0)).ok_or(Unusable)?;
+        let text = padded.get(..text_length).filter(|text| text.ends_with(AFTER_NAME)).ok_or(Unusable)?;
         let member_offsets = next(offset_bytes(12)?)?;
         let removed_offsets = next(offset_bytes(20)?)?;
         let members = Names::read(member_offsets, next(number(16)?)?)?;
@@ -293,9 +297,6 @@ impl<'a> Parts<'a> {
 fn whole_group(file: File<'_>, record: Position) -> Result<GroupRecord<'_>, Unusable> {
     file.expect(record, Record::Group)?;
     let parts = Parts::read(file, record)?;
-    if until_nul(parts.text).len().saturating_add(1) >= parts.text.len() {
-        return Err(Unusable);
-    }
     let none = Names { offsets: &[], text: &[] };
     let members = GroupMembers { first: parts.members, removed: none, then: none };
     Ok(GroupRecord { gid: parts.gid, text: parts.text, members })
