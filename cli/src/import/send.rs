@@ -65,7 +65,8 @@ pub fn send(
     for member in records.members {
         sender.push(Record::Member(member))?;
     }
-    sender.flush()
+    sender.flush()?;
+    sender.wait()
 }
 
 enum Record {
@@ -247,6 +248,7 @@ impl<'a> Sender<'a> {
         batch.new_ids = self.order.new_ids;
         batch.reuse_name = self.order.reuse_name;
         batch.dry_run = self.order.dry_run;
+        batch.more = true;
         if batch.groups.is_empty() && batch.users.is_empty() && batch.members.is_empty() {
             return Ok(());
         }
@@ -270,6 +272,14 @@ impl<'a> Sender<'a> {
             self.taken_users.extend(batch.users.into_iter().map(|user| (user.name, user.uid)));
         }
         self.progress.inc(sent);
+        Ok(())
+    }
+
+    /// Waits until lookups show what was taken: once at the end, not for every batch.
+    fn wait(&mut self) -> Result<()> {
+        if !self.order.dry_run && self.report.taken > 0 {
+            self.daemon.call(&Import::default())?;
+        }
         Ok(())
     }
 }

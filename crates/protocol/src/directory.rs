@@ -249,6 +249,10 @@ method! {
         reuse_name: bool,
         /// Check everything, change nothing.
         dry_run: bool,
+        /// More batches follow: do not wait until lookups show this one. A last batch, which may be empty,
+        /// waits for all of them.
+        #[serde(default)]
+        more: bool,
     }
 }
 

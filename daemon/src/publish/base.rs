@@ -81,7 +81,7 @@ impl Base for View<'_> {
     fn user(&self, uid: Uid) -> Option<(Name, Vec<Gid>)> {
         let user = self.user_by_uid(uid).ok().flatten()?;
         let name = Name::new(user.name()).ok()?;
-        let gids = self.groups_of(&name).ok().flatten()?.filter_map(|gid| gid.ok()).collect();
+        let gids = self.groups_of(name.as_bytes()).ok().flatten()?.filter_map(|gid| gid.ok()).collect();
         Some((name, gids))
     }
 

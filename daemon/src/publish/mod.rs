@@ -17,7 +17,7 @@ use std::time::Duration;
 use snapshot::{DeltaEncoder, Encoded, Info, Loaded, Places, View};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, block_in_place};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use base::{BaseBuilder, encoding};
 use model::Model;
@@ -29,6 +29,10 @@ use crate::directory::{Change, Directory, Error, Feed, LocalAccounts, Position, 
 /// Deltas live in memory: within this time after a change they are on disk, too, so that a crash brings no
 /// deleted user back.
 const PERSIST_WITHIN: Duration = Duration::from_millis(500);
+
+/// How often the directory is asked for changes that nobody told of: an import in the middle, or
+/// another program's.
+const POLL: Duration = Duration::from_secs(2);
 
 /// How long to wait before trying again what failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -154,8 +158,10 @@ impl<D: Directory> Publisher<D> {
     /// Publishes until `stop` is told to.
     pub async fn run(mut self, stop: Arc<Notify>) {
         self.begin_merge();
+        let mut poll = interval(POLL);
         loop {
             tokio::select! {
+                _ = poll.tick() => self.follow().await,
                 () = self.wake.notified() => self.follow().await,
                 Ok(()) = self.rules.changed() => self.rules_changed().await,
                 outcome = finished(&mut self.merge) => self.merged(outcome).await,

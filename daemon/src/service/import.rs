@@ -1,5 +1,7 @@
 //! Many records at once, in and out.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use identity::Name;
 
@@ -7,13 +9,18 @@ use super::{Caller, Operation, Service};
 use crate::directory::{Batch, Directory, Error, Member, Page, Refusal, Result};
 use crate::store::pody_database::{self, PodyUser};
 
+/// How long the end of an import waits for lookups to show it: a base of a million users takes a while, and a
+/// call may take 30 s.
+const IMPORT_DEADLINE: Duration = Duration::from_secs(25);
+
 impl<D: Directory> Service<D> {
-    /// Takes a batch over; each record is taken or refused by itself.
-    pub async fn import(&self, caller: &Caller, batch: Batch, dry_run: bool) -> Result<Vec<Refusal>> {
+    /// Takes a batch over; each record is taken or refused by itself. With `wait`, returns when lookups show
+    /// it and all before it: an import waits once, at its end, since publishing costs more than a batch.
+    pub async fn import(&self, caller: &Caller, batch: Batch, dry_run: bool, wait: bool) -> Result<Vec<Refusal>> {
         caller.may(Operation::Change)?;
         let (refused, position) = self.directory.create(batch, &self.current_rules(), dry_run).await?;
-        if !dry_run {
-            self.visible(&position).await?;
+        if wait && !dry_run {
+            self.published.reaches(position.revision, IMPORT_DEADLINE).await?;
         }
         Ok(refused)
     }

@@ -27,7 +27,7 @@ impl<D: Directory> Handle<D> for Import {
             members: read(self.members, &mut refused, |member| &member.user, member),
             all_or_nothing: false,
         };
-        let by_directory = service.import(caller, batch, self.dry_run).await?;
+        let by_directory = service.import(caller, batch, self.dry_run, !self.more).await?;
         refused.extend(by_directory.into_iter().map(|refusal| RefusedRecord {
             line: refusal.line,
             name: refusal.name,
