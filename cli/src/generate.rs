@@ -47,8 +47,18 @@ fn man_page(command: clap::Command, directory: &Path) -> Result<()> {
     let page = clap_mangen::Man::new(command).manual("Pody").source("Pody");
     let mut text = Vec::new();
     page.render(&mut text)
-        .and_then(|()| fs::write(directory.join(page.get_filename()), text))
+        .and_then(|()| fs::write(directory.join(page.get_filename()), with_headings(&text)))
         .map_err(|error| cannot_write(directory, error))
+}
+
+/// clap calls whatever stands below the options EXTRA; man pages have names for it (man-pages(7)), and
+/// leave its lines as they are.
+fn with_headings(page: &[u8]) -> String {
+    String::from_utf8_lossy(page)
+        .replace("\n.SH EXTRA\n", "\n")
+        .replace("\nExamples:\n", "\n.SH EXAMPLES\n.nf\n")
+        .replace("\nExit codes:\n", "\n.SH EXIT STATUS\n.nf\n")
+        .replace("\n\nEnvironment:\n", "\n.SH ENVIRONMENT\n.nf\n")
 }
 
 fn generator(shell: Shell) -> clap_complete::Shell {

@@ -5,6 +5,9 @@ use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, 
 use crate::output::plain;
 use crate::{Output, Result};
 
+/// The blanks at both sides of a cell, which count as its width.
+const PADDING: u16 = 2;
+
 /// How a value is shown.
 pub enum Value {
     /// As it is.
@@ -45,11 +48,12 @@ impl<const COLUMNS: usize> Listing<COLUMNS> {
         if table.header().is_none() && table.is_empty() {
             return Ok(());
         }
-        table.set_constraints(self.widths.map(|width| ColumnConstraint::LowerBoundary(Width::Fixed(width))));
         for (width, content) in self.widths.iter_mut().zip(table.column_max_content_widths()) {
-            // The padding of two columns counts as content.
-            *width = (*width).max(content.saturating_add(2));
+            *width = (*width).max(content.saturating_add(PADDING));
         }
+        // A narrow terminal breaks the last column, which is prose, and no id.
+        let but_last = self.widths.iter().take(COLUMNS - 1);
+        table.set_constraints(but_last.map(|&width| ColumnConstraint::Absolute(Width::Fixed(width))));
         output.text(&format!("{}\n", table.trim_fmt()))
     }
 }

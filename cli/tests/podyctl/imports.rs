@@ -168,6 +168,8 @@ fn a_large_file_goes_in_batches_in_the_order_of_its_lines() {
         .map(|user| user["line"].as_u64().unwrap())
         .collect();
     assert_eq!(lines, (1..=1200).collect::<Vec<_>>());
+    let first_that_waits = calls.iter().position(|(_, call)| call["more"] == false);
+    assert_eq!(first_that_waits, Some(calls.len() - 1), "the end alone waits until lookups show everybody");
 }
 
 #[test]

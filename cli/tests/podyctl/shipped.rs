@@ -22,7 +22,7 @@ fn the_man_pages_are_those_of_this_program() {
     let scratch = Scratch::new();
     scratch.podyctl(&["generate", "man", scratch.path().to_str().unwrap()], "").done();
     let made = pages(scratch.path());
-    assert!(made["podyctl.1"].contains("Exit codes") && made.contains_key("podyctl-user-import.1"));
+    assert!(made["podyctl.1"].contains(".SH EXIT STATUS") && made.contains_key("podyctl-user-import.1"));
     assert!(!made.contains_key("podyctl-generate.1"));
     let shipped = pages(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/man"));
     assert!(made == shipped, "run: podyctl generate man docs/man");

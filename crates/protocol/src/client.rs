@@ -67,18 +67,20 @@ impl Client {
 
     fn receive(&mut self, until: Instant) -> Result<Vec<u8>, ClientError> {
         let mut frame = Vec::new();
-        let mut chunk = [0; 4096];
+        let mut chunk = [0; 16 * 1024];
         loop {
             self.stream.set_read_timeout(Some(remaining(until)?)).map_err(ClientError::Away)?;
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(ClientError::Away(io::ErrorKind::UnexpectedEof.into())),
-                Ok(read) => frame.extend_from_slice(&chunk[..read]),
+                Ok(read) => {
+                    let end = chunk[..read].iter().position(|&byte| byte == 0);
+                    frame.extend_from_slice(&chunk[..end.unwrap_or(read)]);
+                    // One call, one reply: whatever stands behind the NUL was not asked for.
+                    if end.is_some() {
+                        return Ok(frame);
+                    }
+                }
                 Err(error) => retry(error)?,
-            }
-            // One call, one reply: whatever stands behind the NUL was not asked for.
-            if let Some(end) = frame.iter().position(|&byte| byte == 0) {
-                frame.truncate(end);
-                return Ok(frame);
             }
             if frame.len() > MAX_FRAME_BYTES {
                 return Err(ClientError::Malformed("the reply is too large".into()));
