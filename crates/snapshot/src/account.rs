@@ -2,9 +2,9 @@
 
 use identity::Uid;
 
-use crate::Unusable;
 use crate::file::{Entry, File, Position, until_nul};
 use crate::layout::{CHANGED, EXPIRES, LOCKED, RECORD_HEAD, Record};
+use crate::{SnapshotBytes, Unusable};
 
 /// The account parts of a base and, if there is one, of the delta over it.
 #[derive(Clone, Copy)]
@@ -29,6 +29,11 @@ pub struct AccountRecord<'a> {
 }
 
 impl<'a> AccountView<'a> {
+    /// The view of files that are in memory already.
+    pub fn of_bytes(base: &'a SnapshotBytes<'_>, delta: Option<&'a SnapshotBytes<'_>>) -> Self {
+        Self::new(base.file(), delta.map(SnapshotBytes::file))
+    }
+
     pub(crate) const fn new(base: File<'a>, delta: Option<File<'a>>) -> Self {
         Self { base, delta }
     }

@@ -4,8 +4,8 @@ use identity::{Gid, Uid};
 
 use crate::hash;
 use crate::layout::{
-    Extent, HIDDEN, Header, RECORD_HEAD, REFERENCE_UNIT, Record, SLOT_BYTES, WORD_BYTES, round_up, u16_at,
-    u32_at,
+    Extent, HIDDEN, Header, Kind, RECORD_HEAD, REFERENCE_UNIT, Record, SLOT_BYTES, WORD_BYTES, round_up,
+    u16_at, u32_at,
 };
 
 /// The file is damaged or was made by somebody who wishes us harm: nothing in it can be believed.
@@ -28,6 +28,24 @@ pub(crate) enum Entry<T> {
 pub(crate) struct File<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) header: &'a Header,
+}
+
+/// A file's bytes with their header read, wherever they come from.
+#[derive(Clone, Copy, Debug)]
+pub struct SnapshotBytes<'a> {
+    bytes: &'a [u8],
+    header: Header,
+}
+
+impl<'a> SnapshotBytes<'a> {
+    /// Checks the header of a file of `kind`.
+    pub fn read(bytes: &'a [u8], kind: Kind) -> Result<Self, Unusable> {
+        Header::read(bytes, kind).map(|header| Self { bytes, header }).ok_or(Unusable)
+    }
+
+    pub(crate) fn file(&self) -> File<'_> {
+        File { bytes: self.bytes, header: &self.header }
+    }
 }
 
 /// Where a record begins.

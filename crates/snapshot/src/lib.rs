@@ -22,7 +22,7 @@ mod view;
 mod word;
 
 pub use account::{AccountRecord, AccountView};
-pub use file::{Unusable, UserRecord};
+pub use file::{SnapshotBytes, Unusable, UserRecord};
 pub use load::{Loaded, LoadedAccounts, MappedFile, Source, current_path};
 pub use map::{Identity, Trust, identify, read_small};
 pub use page::{GenerationPage, PAGE_BYTES, page_path};
@@ -39,3 +39,6 @@ mod publish;
 pub use encode::{Account, BaseEncoder, DeltaEncoder, EncodeError, Encoded, GroupPatch, Info, UserEntry};
 #[cfg(any(test, feature = "std"))]
 pub use publish::{PublishError, Publisher};
+
+#[cfg(test)]
+mod tests;

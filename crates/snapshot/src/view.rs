@@ -4,7 +4,7 @@ use identity::{Gid, Uid};
 
 use crate::file::{Entry, File, Position, until_nul};
 use crate::layout::{MAX_NAMES_BYTES, RECORD_HEAD, Record, WORD_BYTES, round_up};
-use crate::{Unusable, UserRecord};
+use crate::{SnapshotBytes, Unusable, UserRecord};
 
 /// A base with at most one delta. Copying it is free.
 #[derive(Clone, Copy)]
@@ -14,6 +14,11 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    /// The view of files that are in memory already.
+    pub fn of_bytes(base: &'a SnapshotBytes<'_>, delta: Option<&'a SnapshotBytes<'_>>) -> Self {
+        Self::new(base.file(), delta.map(SnapshotBytes::file))
+    }
+
     pub(crate) const fn new(base: File<'a>, delta: Option<File<'a>>) -> Self {
         Self { base, delta }
     }
