@@ -13,7 +13,7 @@ impl AccountPart for Published {
     fn lookup(&self, name: &Name) -> Lookup {
         let Ok(loaded) = LoadedAccounts::open(Places::SYSTEM) else { return Lookup::Unusable };
         let accounts = loaded.view();
-        match accounts.account_by_name(name) {
+        match accounts.account_by_name(name.as_bytes()) {
             Ok(Some(record)) => {
                 Lookup::Found(Account { locked: record.locked, expires_at: record.expires_at.map(Day) })
             }
