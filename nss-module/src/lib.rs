@@ -19,6 +19,9 @@ mod walk;
 
 pub use entry::*;
 
+#[cfg(test)]
+mod tests;
+
 /// No path leads here (a test looks for one); should there be one, the host must not unwind.
 #[cfg(not(any(test, feature = "std")))]
 #[panic_handler]

@@ -43,7 +43,7 @@ fn executable(buffer: &mut [u8; 256]) -> &[u8] {
     usize::try_from(length).ok().and_then(|length| buffer.get(..length)).unwrap_or(&[])
 }
 
-fn is_login_program(path: &[u8]) -> bool {
+pub(crate) fn is_login_program(path: &[u8]) -> bool {
     // After an upgrade the running program's file is gone (proc(5)).
     let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
     let program = path.rsplit(|byte| *byte == b'/').next().unwrap_or(&[]);

@@ -1,0 +1,7 @@
+//! What a module in other people's processes must not do, point by point.
+
+mod buffers;
+mod forged;
+mod home;
+mod processes;
+mod resolving;
