@@ -37,12 +37,15 @@ pub fn watch(changed: Arc<Notify>) -> io::Result<()> {
 
 fn follow(inotify: &Inotify, changed: &Notify) {
     // An event without a name says that events were lost.
-    let ours = |name: &Option<OsString>| name.as_ref().is_none_or(|name| FILES.iter().any(|file| name == file));
+    let ours =
+        |name: &Option<OsString>| name.as_ref().is_none_or(|name| FILES.iter().any(|file| name == file));
     loop {
         match inotify.read_events() {
             Ok(events) if events.iter().any(|event| ours(&event.name)) => changed.notify_one(),
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(error) => return tracing::error!(%error, "{DIRECTORY} is watched no more, but read once a minute"),
+            Err(error) => {
+                return tracing::error!(%error, "{DIRECTORY} is watched no more, but read once a minute");
+            }
         }
     }
 }

@@ -185,7 +185,9 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> NodeRules<R> {
                 self.rules.send_replace(Arc::new(rules));
             }
             Ok(_) => {}
-            Err(error) => tracing::error!(%error, "the local accounts cannot be read; those known before stay known"),
+            Err(error) => {
+                tracing::error!(%error, "the local accounts cannot be read; those known before stay known")
+            }
         }
     }
 }

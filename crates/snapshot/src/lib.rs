@@ -38,7 +38,7 @@ mod publish;
 #[cfg(any(test, feature = "std"))]
 pub use encode::{Account, BaseEncoder, DeltaEncoder, EncodeError, Encoded, GroupPatch, Info, UserEntry};
 #[cfg(any(test, feature = "std"))]
-pub use publish::{PublishError, Publisher};
+pub use publish::{PublishError, Publisher, ReservedBase, WrittenBase};
 
 #[cfg(test)]
 mod tests;

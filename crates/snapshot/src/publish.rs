@@ -109,36 +109,39 @@ impl Publisher {
         self.durable == self.generation
     }
 
-    /// Makes a base current, durably. Its deltas begin anew.
-    pub fn publish_base(&mut self, base: &Encoded) -> Result<Generation, PublishError> {
-        expect_kind(base, Kind::Base)?;
+    /// Gives the next base its number. Writing it takes as long as there are users; this publisher publishes
+    /// deltas meanwhile.
+    pub fn reserve_base(&mut self) -> Result<ReservedBase, PublishError> {
         let generation = Generation::of_base(self.next_base).ok_or(PublishError::NoNumber)?;
-        let name = file_name(generation, Generation::push_base_name);
-        write_pair(&self.cache, &name, base, generation, Durability::Synced)?;
         self.next_base += 1;
+        Ok(ReservedBase { cache: self.cache.clone(), generation })
+    }
+
+    /// Makes a written base current, durably, together with a delta of what changed while it was being made:
+    /// nothing is out of sight for a moment.
+    pub fn switch_base(
+        &mut self,
+        base: WrittenBase,
+        delta: Option<&Encoded>,
+    ) -> Result<Generation, PublishError> {
+        let WrittenBase(mut generation) = base;
+        if let Some(delta) = delta {
+            expect_kind(delta, Kind::Delta)?;
+            generation = generation.next_delta().ok_or(PublishError::NoNumber)?;
+            let name = file_name(generation, Generation::push_delta_name);
+            write_pair(&self.cache, &name, delta, generation, Durability::Synced)?;
+            write_pair(&self.run, &name, delta, generation, Durability::UntilReboot)?;
+        }
         self.name_durably(generation)?;
         self.previous = generation;
         self.switch_to(generation);
         Ok(generation)
     }
 
-    /// Makes a base and a delta over it current at once and durably: what changed while the base was being
-    /// made is not out of sight for a moment.
-    pub fn publish_base_with(&mut self, base: &Encoded, delta: &Encoded) -> Result<Generation, PublishError> {
-        expect_kind(base, Kind::Base)?;
-        expect_kind(delta, Kind::Delta)?;
-        let bare = Generation::of_base(self.next_base).ok_or(PublishError::NoNumber)?;
-        let generation = bare.next_delta().ok_or(PublishError::NoNumber)?;
-        let name = file_name(bare, Generation::push_base_name);
-        write_pair(&self.cache, &name, base, bare, Durability::Synced)?;
-        let name = file_name(generation, Generation::push_delta_name);
-        write_pair(&self.cache, &name, delta, generation, Durability::Synced)?;
-        write_pair(&self.run, &name, delta, generation, Durability::UntilReboot)?;
-        self.next_base += 1;
-        self.name_durably(generation)?;
-        self.previous = generation;
-        self.switch_to(generation);
-        Ok(generation)
+    /// Makes a base current, durably. Its deltas begin anew.
+    pub fn publish_base(&mut self, base: &Encoded) -> Result<Generation, PublishError> {
+        let base = self.reserve_base()?.write(base)?;
+        self.switch_base(base, None)
     }
 
     /// Makes a delta current: it holds all changes since the current base. It costs what the delta is
@@ -215,6 +218,27 @@ impl Publisher {
                 }
             }
         }
+    }
+}
+
+/// The number of a base that is going to be written.
+#[derive(Debug)]
+pub struct ReservedBase {
+    cache: PathBuf,
+    generation: Generation,
+}
+
+/// A base that is on disk and not current yet.
+#[derive(Debug)]
+pub struct WrittenBase(Generation);
+
+impl ReservedBase {
+    /// Writes the base's files, durably.
+    pub fn write(self, base: &Encoded) -> Result<WrittenBase, PublishError> {
+        expect_kind(base, Kind::Base)?;
+        let name = file_name(self.generation, Generation::push_base_name);
+        write_pair(&self.cache, &name, base, self.generation, Durability::Synced)?;
+        Ok(WrittenBase(self.generation))
     }
 }
 

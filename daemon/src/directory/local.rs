@@ -85,7 +85,9 @@ impl Rules {
     /// Why a group of this name and id may not live on this node, if so.
     pub fn objection_to_group(&self, name: Name, gid: Gid) -> Option<String> {
         if is_privileged_group(name.as_str().as_bytes()) {
-            return Some(format!("{name} is a name that gives rights on a node, and never comes from a directory"));
+            return Some(format!(
+                "{name} is a name that gives rights on a node, and never comes from a directory"
+            ));
         }
         if self.local.groups.contains(name.as_str()) {
             return Some(format!("{name} is a local group of this machine (/etc/group)"));

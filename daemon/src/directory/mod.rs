@@ -15,7 +15,10 @@ use identity::{AbsolutePath, Day, Email, Gecos, Gid, Group, Name, State, Uid, Us
 
 pub use error::{Error, Result};
 pub use local::{LocalAccounts, Rules};
-pub use plan::{Batch, Facts, KnownGroup, NewGroup, NewMember, NewUser, Plan, Planned, Primary, Refusal, plan, private_group};
+pub use plan::{
+    Batch, Facts, KnownGroup, NewGroup, NewMember, NewUser, Plan, Planned, Primary, Refusal, plan,
+    private_group,
+};
 
 /// Where the directory stands. A database that was restored from a backup or made anew has another epoch,
 /// so that nobody mistakes its revisions for those they have seen.
@@ -243,16 +246,12 @@ pub trait Directory: Send + Sync + 'static {
     fn credential(&self, name: Name) -> impl Future<Output = Result<Option<Credential>>> + Send;
 
     /// Sets or takes away a password, by its verifier.
-    fn set_password(&self, name: Name, hash: Option<String>) -> impl Future<Output = Result<Position>> + Send;
+    fn set_password(&self, name: Name, hash: Option<String>)
+    -> impl Future<Output = Result<Position>> + Send;
 
     /// Replaces a verifier by a stronger one of the same password, unless it has changed meanwhile.
     /// Nobody's view changes: there is no new revision.
-    fn upgrade_password(
-        &self,
-        uuid: &str,
-        old: &str,
-        new: &str,
-    ) -> impl Future<Output = Result<()>> + Send;
+    fn upgrade_password(&self, uuid: &str, old: &str, new: &str) -> impl Future<Output = Result<()>> + Send;
 
     /// What changed after `since`.
     fn changes(&self, since: &Position) -> impl Future<Output = Result<Feed>> + Send;
@@ -261,7 +260,8 @@ pub trait Directory: Send + Sync + 'static {
     fn present(&self, users: &[String], groups: &[String]) -> impl Future<Output = Result<Present>> + Send;
 
     /// Users that have one of these names, uids or primary gids, and groups that have one of these names or gids.
-    fn holders(&self, names: &[String], ids: &[u32]) -> impl Future<Output = Result<BTreeSet<Change>>> + Send;
+    fn holders(&self, names: &[String], ids: &[u32])
+    -> impl Future<Output = Result<BTreeSet<Change>>> + Send;
 
     /// Everything, as of one moment.
     fn dump(&self, sink: &mut dyn Sink) -> impl Future<Output = Result<Position>> + Send;

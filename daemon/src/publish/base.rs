@@ -32,7 +32,9 @@ impl<'a> BaseBuilder<'a> {
     }
 
     fn encoder(&mut self) -> Result<&mut BaseEncoder> {
-        self.encoder.as_mut().ok_or_else(|| Error::Failed("the directory gave records before its size".into()))
+        self.encoder
+            .as_mut()
+            .ok_or_else(|| Error::Failed("the directory gave records before its size".into()))
     }
 }
 
@@ -53,9 +55,8 @@ impl Sink for BaseBuilder<'_> {
             self.hidden.push(format!("user {}: {objection}", user.name));
             return Ok(());
         }
-        let served = |(gid, name): &(Gid, Name)| {
-            self.rules.objection_to_group(*name, *gid).is_none().then_some(*gid)
-        };
+        let served =
+            |(gid, name): &(Gid, Name)| self.rules.objection_to_group(*name, *gid).is_none().then_some(*gid);
         let gids: Vec<Gid> = groups.iter().filter_map(served).collect();
         self.encoder()?.user(&entry(user, &gids)).map_err(encoding)
     }

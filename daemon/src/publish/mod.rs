@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use snapshot::{DeltaEncoder, Encoded, Info, Loaded, Places, View};
+use snapshot::{DeltaEncoder, Encoded, Info, Loaded, Places, PublishError, View, WrittenBase};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, block_in_place};
 use tokio::time::{Instant, interval, sleep_until, timeout};
@@ -114,8 +114,9 @@ struct Following {
     position: Position,
 }
 
-/// A base that is made and not published yet.
+/// A base that is written and not current yet.
 struct NewBase {
+    written: WrittenBase,
     encoded: Encoded,
     position: Position,
     hidden: Vec<String>,
@@ -133,11 +134,12 @@ impl<D: Directory> Publisher<D> {
         settings: watch::Receiver<Arc<Settings>>,
     ) -> Result<(Self, Published)> {
         let files = snapshot::Publisher::start(cache, run, clock.unix_seconds().unsigned_abs())
-            .map_err(|error| Error::Failed(error.to_string()))?;
+            .map_err(publishing)?;
         let wake = Arc::new(Notify::new());
         let (state, receiver) = watch::channel(State::default());
         let published = Published { state: receiver, wake: Arc::clone(&wake) };
-        let c_path = |path: &Path| CString::new(path.as_os_str().as_bytes()).expect("a path that exists has no NUL");
+        let c_path =
+            |path: &Path| CString::new(path.as_os_str().as_bytes()).expect("a path that exists has no NUL");
         let places = [c_path(cache), c_path(run)];
         let publisher = Self {
             directory,
@@ -213,7 +215,7 @@ impl<D: Directory> Publisher<D> {
     }
 
     fn publish_delta(&mut self, delta: &Encoded) -> Result<()> {
-        block_in_place(|| self.files.publish_delta(delta)).map_err(|error| Error::Failed(error.to_string()))?;
+        block_in_place(|| self.files.publish_delta(delta)).map_err(publishing)?;
         self.persist_at.get_or_insert(Instant::now() + PERSIST_WITHIN);
         Ok(())
     }
@@ -248,7 +250,8 @@ impl<D: Directory> Publisher<D> {
             return Ok(());
         }
         touch(&*self.directory, &mut following.model, &holders, rules).await?;
-        let delta = self.delta(&following.model, &following.loaded.base_view(), following.position.revision, rules)?;
+        let delta =
+            self.delta(&following.model, &following.loaded.base_view(), following.position.revision, rules)?;
         self.publish_delta(&delta)
     }
 
@@ -260,11 +263,15 @@ impl<D: Directory> Publisher<D> {
         let directory = Arc::clone(&self.directory);
         let rules = Arc::clone(&self.rules.borrow());
         let enumerate_up_to = self.settings.borrow().nss.enumerate_up_to;
+        let reserved = self.files.reserve_base();
         self.merge = Some(tokio::spawn(async move {
             let mut builder = BaseBuilder::new(&rules, enumerate_up_to, random_seed()?);
             let position = directory.dump(&mut builder).await?;
-            let (encoded, hidden) = block_in_place(|| builder.finish())?;
-            Ok(NewBase { encoded, position, hidden, rules })
+            block_in_place(|| {
+                let (encoded, hidden) = builder.finish()?;
+                let written = reserved.and_then(|base| base.write(&encoded)).map_err(publishing)?;
+                Ok(NewBase { written, encoded, position, hidden, rules: Arc::clone(&rules) })
+            })
         }));
     }
 
@@ -289,19 +296,15 @@ impl<D: Directory> Publisher<D> {
         };
         let mut model = Model::default();
         touch(&*self.directory, &mut model, &changes, &new.rules).await?;
-        let published = if model.is_empty() {
-            block_in_place(|| self.files.publish_base(&new.encoded))
-        } else {
-            let delta = new
-                .encoded
-                .look(|view| self.delta(&model, &view, position.revision, &new.rules))
-                .ok_or_else(|| Error::Failed("a new base cannot be read back".into()))??;
-            block_in_place(|| self.files.publish_base_with(&new.encoded, &delta))
-        };
-        published.map_err(|error| Error::Failed(error.to_string()))?;
+        let delta = (!model.is_empty())
+            .then(|| new.encoded.look(|view| self.delta(&model, &view, position.revision, &new.rules)))
+            .flatten()
+            .transpose()?;
+        block_in_place(|| self.files.switch_base(new.written, delta.as_ref())).map_err(publishing)?;
         let [cache, run] = &self.places;
-        let loaded = Loaded::open(Places { cache, run }, None)
-            .map_err(|trouble| Error::Failed(format!("a base that was just published cannot be used: {trouble}")))?;
+        let loaded = Loaded::open(Places { cache, run }, None).map_err(|trouble| {
+            Error::Failed(format!("a base that was just published cannot be used: {trouble}"))
+        })?;
         for hidden in &new.hidden {
             tracing::warn!("not served on this node: {hidden}");
         }
@@ -325,7 +328,7 @@ impl<D: Directory> Publisher<D> {
         self.persist_at = None;
         if let Err(error) = block_in_place(|| self.files.persist()) {
             self.persist_at = Some(Instant::now() + RETRY_AFTER);
-            self.report(Err(Error::Failed(error.to_string())));
+            self.report(Err(publishing(error)));
         }
     }
 
@@ -402,6 +405,10 @@ fn ids(present: &Present) -> (Ids<identity::Uid>, Ids<identity::Gid>) {
 fn everything_local(local: &LocalAccounts) -> (Vec<String>, Vec<u32>) {
     let names = local.users.union(&local.groups).cloned().collect();
     (names, local.uids.union(&local.gids).copied().collect())
+}
+
+fn publishing(error: PublishError) -> Error {
+    Error::Failed(error.to_string())
 }
 
 fn random_seed() -> Result<u64> {

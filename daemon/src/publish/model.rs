@@ -67,7 +67,12 @@ impl Model {
     }
 
     /// Writes the delta.
-    pub fn encode(&self, base: &impl Base, delta: &mut DeltaEncoder, rules: &Rules) -> Result<(), EncodeError> {
+    pub fn encode(
+        &self,
+        base: &impl Base,
+        delta: &mut DeltaEncoder,
+        rules: &Rules,
+    ) -> Result<(), EncodeError> {
         for (&uid, member) in &self.users {
             self.encode_user(uid, member.as_ref(), base, delta, rules)?;
         }
@@ -147,6 +152,10 @@ pub fn entry<'a>(user: &'a identity::User, groups: &'a [Gid]) -> UserEntry<'a> {
         home: user.home.as_str(),
         shell: user.shell.as_str(),
         groups,
-        account: Account { locked: user.state == identity::State::Locked, expires_at: user.expires_at, ..Account::default() },
+        account: Account {
+            locked: user.state == identity::State::Locked,
+            expires_at: user.expires_at,
+            ..Account::default()
+        },
     }
 }

@@ -55,7 +55,9 @@ impl Caller {
         }
         Err(Error::Refused(match operation {
             Operation::Export => "password hashes leave the directory for root alone".into(),
-            _ => "only root and Pody's admins may do this (podyctl user update NAME --admin makes one)".into(),
+            _ => {
+                "only root and Pody's admins may do this (podyctl user update NAME --admin makes one)".into()
+            }
         }))
     }
 

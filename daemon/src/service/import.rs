@@ -16,7 +16,13 @@ const IMPORT_DEADLINE: Duration = Duration::from_secs(25);
 impl<D: Directory> Service<D> {
     /// Takes a batch over; each record is taken or refused by itself. With `wait`, returns when lookups show
     /// it and all before it: an import waits once, at its end, since publishing costs more than a batch.
-    pub async fn import(&self, caller: &Caller, batch: Batch, dry_run: bool, wait: bool) -> Result<Vec<Refusal>> {
+    pub async fn import(
+        &self,
+        caller: &Caller,
+        batch: Batch,
+        dry_run: bool,
+        wait: bool,
+    ) -> Result<Vec<Refusal>> {
         caller.may(Operation::Change)?;
         let (refused, position) = self.directory.create(batch, &self.current_rules(), dry_run).await?;
         if wait && !dry_run {

@@ -129,7 +129,12 @@ impl<D: Directory> Service<D> {
     }
 
     /// Takes the password of a login and decides.
-    pub async fn answer_login(&self, caller: &Caller, id: &str, password: Zeroizing<String>) -> Result<Decision> {
+    pub async fn answer_login(
+        &self,
+        caller: &Caller,
+        id: &str,
+        password: Zeroizing<String>,
+    ) -> Result<Decision> {
         let Some(Pending { name, service, source, .. }) = self.logins.take(id, caller) else {
             return Err(Error::NotFound("this login has ended; begin a new one".into()));
         };
@@ -152,7 +157,12 @@ impl<D: Directory> Service<D> {
 
     /// A password change on a terminal: without a new password, the old one is only checked. passwd(1) runs
     /// as root for everybody, so the old password is demanded by the module; what it passes on is checked here.
-    pub async fn change_password(&self, caller: &Caller, user: &str, change: PasswordChange) -> Result<Decision> {
+    pub async fn change_password(
+        &self,
+        caller: &Caller,
+        user: &str,
+        change: PasswordChange,
+    ) -> Result<Decision> {
         let Some(name) = self.ours(user).await? else {
             return Ok(Verdict::Unknown.into());
         };
@@ -196,7 +206,12 @@ impl<D: Directory> Service<D> {
 
     /// Checks a password and counts a failure against the user and the source. The records are judged twice:
     /// before the work, to spare it, and after it, so that guesses sent in parallel do not all count as free.
-    async fn check_password(&self, name: Name, source: Subject, password: Zeroizing<String>) -> Result<Decision> {
+    async fn check_password(
+        &self,
+        name: Name,
+        source: Subject,
+        password: Zeroizing<String>,
+    ) -> Result<Decision> {
         let subjects = [Subject::User(name), source];
         if let Some(until) = self.locked_until(&self.node.failures(&subjects).await?) {
             return Ok(self.locked_out(until));
@@ -251,7 +266,11 @@ impl<D: Directory> Service<D> {
 
     fn locked_out(&self, until: i64) -> Decision {
         let seconds = until.saturating_sub(self.clock.unix_seconds()).max(1);
-        let wait = if seconds < 120 { format!("{seconds} seconds") } else { format!("{} minutes", seconds / 60 + 1) };
+        let wait = if seconds < 120 {
+            format!("{seconds} seconds")
+        } else {
+            format!("{} minutes", seconds / 60 + 1)
+        };
         Decision {
             verdict: Verdict::LockedOut,
             message: Some(format!("Too many wrong passwords. Try again in {wait}.")),

@@ -4,8 +4,8 @@
 use std::str::FromStr;
 
 use identity::{Day, Gid, Group, Name, State, Uid, User};
-use sqlx::sqlite::SqliteRow;
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use crate::directory::{Error, Member, Result, Team, Tombstone};
 
@@ -16,7 +16,9 @@ pub fn database(error: sqlx::Error) -> Error {
         sqlx::Error::Database(database) if database.is_unique_violation() => {
             Error::Conflict(format!("another change came first: {database}"))
         }
-        sqlx::Error::Database(database) if database.is_check_violation() || database.is_foreign_key_violation() => {
+        sqlx::Error::Database(database)
+            if database.is_check_violation() || database.is_foreign_key_violation() =>
+        {
             Error::Failed(format!("the store refused a row: {database}"))
         }
         sqlx::Error::PoolTimedOut => Error::Away("the database is too busy to answer".into()),
@@ -73,7 +75,11 @@ pub fn member(row: &SqliteRow) -> Result<Member> {
         is_admin: column(row, "is_admin")?,
         revision: revision(row)?,
     };
-    Ok(Member { user, groups: memberships(column(row, "memberships")?)?, has_password: column(row, "has_password")? })
+    Ok(Member {
+        user,
+        groups: memberships(column(row, "memberships")?)?,
+        has_password: column(row, "has_password")?,
+    })
 }
 
 /// `[[gid, "name"], …]`, sorted by name.

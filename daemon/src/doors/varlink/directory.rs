@@ -2,8 +2,8 @@
 
 use identity::{Gid, State, Uid};
 use protocol::directory::{
-    AddMembers, CreateGroup, CreateUser, DeleteGroup, DeleteUser, Done, GetGroup, GetUser, GroupReply, GroupsReply,
-    ListGroups, ListUsers, RemoveMembers, SetPassword, UpdateUser, UserReply, UsersReply,
+    AddMembers, CreateGroup, CreateUser, DeleteGroup, DeleteUser, Done, GetGroup, GetUser, GroupReply,
+    GroupsReply, ListGroups, ListUsers, RemoveMembers, SetPassword, UpdateUser, UserReply, UsersReply,
 };
 
 use super::Handle;

@@ -2,8 +2,8 @@
 
 use identity::{Gid, State, Uid};
 use protocol::directory::{
-    Export, ExportReply, ExportedUser, Import, ImportGroup, ImportMember, ImportReply, ImportUser, PodyUsersReply,
-    ReadPodyDatabase, RefusedRecord, Secret,
+    Export, ExportReply, ExportedUser, Import, ImportGroup, ImportMember, ImportReply, ImportUser,
+    PodyUsersReply, ReadPodyDatabase, RefusedRecord, Secret,
 };
 
 use super::Handle;
@@ -20,10 +20,20 @@ impl<D: Directory> Handle<D> for Import {
             return Err(Error::invalid("users", format!("a batch has {MAX_BATCH} records at the most")));
         }
         let mut refused = Vec::new();
-        let shell = service.default_shell();
+        let (shell, new_ids, reuse_name) = (service.default_shell(), self.new_ids, self.reuse_name);
         let batch = Batch {
-            groups: read(self.groups, &mut refused, |group| &group.name, |record| group(record, self.new_ids)),
-            users: read(self.users, &mut refused, |user| &user.name, |record| user(record, &shell, self.new_ids)),
+            groups: read(
+                self.groups,
+                &mut refused,
+                |group| &group.name,
+                |group| Ok(NewGroup { reuse_name, ..new_group(group, new_ids)? }),
+            ),
+            users: read(
+                self.users,
+                &mut refused,
+                |user| &user.name,
+                |user| Ok(NewUser { reuse_name, ..new_user(user, &shell, new_ids)? }),
+            ),
             members: read(self.members, &mut refused, |member| &member.user, member),
             all_or_nothing: false,
         };
@@ -73,7 +83,7 @@ fn read<R: Line, T>(
     taken
 }
 
-fn group(record: ImportGroup, new_ids: bool) -> Result<NewGroup> {
+fn new_group(record: ImportGroup, new_ids: bool) -> Result<NewGroup> {
     Ok(NewGroup {
         line: record.line,
         uuid: new_uuid(),
@@ -83,7 +93,7 @@ fn group(record: ImportGroup, new_ids: bool) -> Result<NewGroup> {
     })
 }
 
-fn user(record: ImportUser, shell: &identity::AbsolutePath, new_ids: bool) -> Result<NewUser> {
+fn new_user(record: ImportUser, shell: &identity::AbsolutePath, new_ids: bool) -> Result<NewUser> {
     let primary = match record.group.as_deref() {
         Some(group) => Primary::Named(parse("group", group)?),
         None => Primary::Private { uuid: new_uuid(), gid: record.gid.filter(|_| !new_ids).map(Gid) },

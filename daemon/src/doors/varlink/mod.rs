@@ -23,7 +23,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::directory::{Directory, Error, Result};
-use crate::limits::{CALL_DEADLINE, CONNECTION_IDLE, DRAIN_DEADLINE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_UID};
+use crate::limits::{
+    CALL_DEADLINE, CONNECTION_IDLE, DRAIN_DEADLINE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_UID,
+};
 use crate::service::{Caller, Peer, Service};
 
 /// How much is read at a time.
@@ -47,7 +49,11 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves until `stop` turns true, then lets calls that are under way finish.
-pub async fn serve<D: Directory>(listener: UnixListener, service: Arc<Service<D>>, mut stop: watch::Receiver<bool>) {
+pub async fn serve<D: Directory>(
+    listener: UnixListener,
+    service: Arc<Service<D>>,
+    mut stop: watch::Receiver<bool>,
+) {
     let places = Places::default();
     let mut connections = JoinSet::new();
     let for_connections = stop.clone();
@@ -228,7 +234,11 @@ methods! {
     protocol::node::Status,
 }
 
-async fn carry_out<D: Directory, M: Handle<D>>(service: &Service<D>, caller: &Caller, parameters: Value) -> Reply {
+async fn carry_out<D: Directory, M: Handle<D>>(
+    service: &Service<D>,
+    caller: &Caller,
+    parameters: Value,
+) -> Reply {
     // A call without parameters is one with an empty object.
     let parameters = if parameters.is_null() { Value::Object(Default::default()) } else { parameters };
     let outcome = match serde_json::from_value::<M>(parameters) {
@@ -252,7 +262,9 @@ fn encode(error: &protocol::Error) -> Reply {
 
 fn wire_error(error: Error) -> protocol::Error {
     match error {
-        Error::InvalidInput { field, message } => protocol::Error::InvalidInput { field: field.to_owned(), message },
+        Error::InvalidInput { field, message } => {
+            protocol::Error::InvalidInput { field: field.to_owned(), message }
+        }
         Error::NotFound(message) => protocol::Error::NotFound { message },
         Error::Conflict(message) => protocol::Error::Conflict { message },
         Error::Refused(message) => protocol::Error::Refused { message },

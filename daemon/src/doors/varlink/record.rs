@@ -21,7 +21,10 @@ pub fn parse_option<T: FromStr<Err: Display>>(field: &'static str, text: Option<
 }
 
 /// Reads a field that may be left out, or be empty to take its value away.
-pub fn parse_change<T: FromStr<Err: Display>>(field: &'static str, text: Option<&str>) -> Result<Option<Option<T>>> {
+pub fn parse_change<T: FromStr<Err: Display>>(
+    field: &'static str,
+    text: Option<&str>,
+) -> Result<Option<Option<T>>> {
     match text {
         None => Ok(None),
         Some("") => Ok(Some(None)),

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use identity::{Name, Uid};
 use serde_json::json;
-use sqlx::sqlite::SqliteRow;
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
 use super::read;
 use crate::directory::{Change, Error, Feed, Position, Present, Result, Sink};
@@ -50,7 +50,11 @@ fn signed(revision: u64) -> i64 {
     i64::try_from(revision).unwrap_or(i64::MAX)
 }
 
-pub async fn present(connection: &mut SqliteConnection, users: &[String], groups: &[String]) -> Result<Present> {
+pub async fn present(
+    connection: &mut SqliteConnection,
+    users: &[String],
+    groups: &[String],
+) -> Result<Present> {
     let (users, groups) = (json!(users).to_string(), json!(groups).to_string());
     let mut present = Present::default();
     let living = read::select_members!("WHERE u.uuid IN (SELECT value FROM json_each(?))");
@@ -72,7 +76,11 @@ pub async fn present(connection: &mut SqliteConnection, users: &[String], groups
     Ok(present)
 }
 
-pub async fn holders(connection: &mut SqliteConnection, names: &[String], ids: &[u32]) -> Result<BTreeSet<Change>> {
+pub async fn holders(
+    connection: &mut SqliteConnection,
+    names: &[String],
+    ids: &[u32],
+) -> Result<BTreeSet<Change>> {
     let (names, ids) = (json!(names).to_string(), json!(ids).to_string());
     let rows = sqlx::query(
         "WITH name AS (SELECT value FROM json_each(?1)), id AS (SELECT value FROM json_each(?2)) \

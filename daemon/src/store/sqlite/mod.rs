@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use identity::Name;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
 use super::rows::database;
 use crate::directory::{
-    Batch, Change, Counts, Credential, Directory, Error, Feed, Key, Member, Page, Position, Present, Refusal, Result,
-    Rules, Sink, Team, UserChange,
+    Batch, Change, Counts, Credential, Directory, Error, Feed, Key, Member, Page, Position, Present, Refusal,
+    Result, Rules, Sink, Team, UserChange,
 };
 
 /// Readers at once. Reads are short and come from people's commands; logins add one each.
@@ -40,7 +42,8 @@ impl SqliteDirectory {
     /// Opens the file, making it and bringing its schema up to date if need be.
     pub async fn open(path: &Path) -> Result<Self> {
         let options = connect_options(path);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(|error| cannot_open(path, &error))?;
+        let writer =
+            pool(1).connect_with(options.clone()).await.map_err(|error| cannot_open(path, &error))?;
         MIGRATIONS.run(&writer).await.map_err(|error| cannot_open(path, &error))?;
         let readers = pool(READERS).connect_with(options).await.map_err(|error| cannot_open(path, &error))?;
         Ok(Self { path: path.to_owned(), readers, writer })

@@ -24,15 +24,20 @@ macro_rules! select_members {
 /// A group without members, for [`rows::team`].
 macro_rules! select_teams {
     ($tail:literal) => {
-        concat!("SELECT g.uuid, g.name, g.gid, g.revision, g.private_of IS NOT NULL AS private FROM groups g ", $tail)
+        concat!(
+            "SELECT g.uuid, g.name, g.gid, g.revision, g.private_of IS NOT NULL AS private FROM groups g ",
+            $tail
+        )
     };
 }
 
 pub(super) use {select_members, select_teams};
 
 pub async fn position(connection: &mut SqliteConnection) -> Result<Position> {
-    let (epoch, revision): (String, i64) =
-        sqlx::query_as("SELECT epoch, revision FROM directory").fetch_one(connection).await.map_err(database)?;
+    let (epoch, revision): (String, i64) = sqlx::query_as("SELECT epoch, revision FROM directory")
+        .fetch_one(connection)
+        .await
+        .map_err(database)?;
     Ok(Position { epoch, revision: revision.unsigned_abs() })
 }
 
@@ -57,7 +62,11 @@ pub async fn existing_user(connection: &mut SqliteConnection, name: Name) -> Res
     user(connection, Key::Name(name)).await?.ok_or_else(|| Error::no_user(name))
 }
 
-pub async fn users(connection: &mut SqliteConnection, after: Option<Name>, limit: u32) -> Result<Page<Member>> {
+pub async fn users(
+    connection: &mut SqliteConnection,
+    after: Option<Name>,
+    limit: u32,
+) -> Result<Page<Member>> {
     let rows = sqlx::query(select_members!("WHERE u.name > ? ORDER BY u.name LIMIT ?"))
         .bind(after.as_ref().map_or("", Name::as_str))
         .bind(i64::from(limit) + 1)

@@ -9,12 +9,17 @@ use sqlx::SqliteConnection;
 
 use super::read;
 use crate::directory::{
-    Batch, Change, Error, Facts, KnownGroup, Plan, Primary, Refusal, Result, Rules, UserChange, plan, private_group,
+    Batch, Change, Error, Facts, KnownGroup, Plan, Primary, Refusal, Result, Rules, UserChange, plan,
+    private_group,
 };
 use crate::store::rows::{self, database};
 
 /// Creates a batch; says what was refused and whether anything was taken.
-pub async fn create(connection: &mut SqliteConnection, batch: Batch, rules: &Rules) -> Result<(Vec<Refusal>, bool)> {
+pub async fn create(
+    connection: &mut SqliteConnection,
+    batch: Batch,
+    rules: &Rules,
+) -> Result<(Vec<Refusal>, bool)> {
     let all_or_nothing = batch.all_or_nothing;
     let facts = facts(connection, &batch, rules).await?;
     let mut plan = plan(batch, facts, rules);
@@ -66,13 +71,17 @@ async fn facts(connection: &mut SqliteConnection, batch: &Batch, rules: &Rules) 
         [("user", &users, &mut facts.gone_users), ("group", &groups, &mut facts.gone_groups)]
     {
         let dead = "SELECT name FROM tombstones WHERE kind = ? AND name IN (SELECT value FROM json_each(?))";
-        for row in sqlx::query(dead).bind(kind).bind(names).fetch_all(&mut *connection).await.map_err(database)? {
+        for row in
+            sqlx::query(dead).bind(kind).bind(names).fetch_all(&mut *connection).await.map_err(database)?
+        {
             gone.insert(rows::name(&row)?);
         }
     }
     for (kind, taken) in [("uid", &mut facts.uids), ("gid", &mut facts.gids)] {
         let given = "SELECT id FROM ids WHERE kind = ? AND id IN (SELECT value FROM json_each(?))";
-        for row in sqlx::query(given).bind(kind).bind(&ids).fetch_all(&mut *connection).await.map_err(database)? {
+        for row in
+            sqlx::query(given).bind(kind).bind(&ids).fetch_all(&mut *connection).await.map_err(database)?
+        {
             taken.insert(rows::number(&row, "id")?);
         }
     }
@@ -135,7 +144,8 @@ async fn insert(connection: &mut SqliteConnection, plan: &Plan) -> Result<()> {
         .collect();
     let members: Vec<Value> =
         plan.members.iter().map(|(group, user)| json!({"group": group, "user": user})).collect();
-    let (users, groups, members) = (json!(users).to_string(), json!(groups).to_string(), json!(members).to_string());
+    let (users, groups, members) =
+        (json!(users).to_string(), json!(groups).to_string(), json!(members).to_string());
 
     let statements: [(&'static str, &str); 10] = [
         (
@@ -174,7 +184,12 @@ async fn insert(connection: &mut SqliteConnection, plan: &Plan) -> Result<()> {
     ];
     for (statement, rows) in statements {
         if rows != "[]" {
-            sqlx::query(statement).bind(rows).bind(revision).execute(&mut *connection).await.map_err(database)?;
+            sqlx::query(statement)
+                .bind(rows)
+                .bind(revision)
+                .execute(&mut *connection)
+                .await
+                .map_err(database)?;
         }
     }
     Ok(())
@@ -329,10 +344,16 @@ pub async fn delete_user(connection: &mut SqliteConnection, name: Name) -> Resul
         }
         remove_group(connection, revision, &uuid, name, Gid(gid)).await?;
     }
-    for statement in ["DELETE FROM members WHERE user_uuid = ?", "DELETE FROM credentials WHERE user_uuid = ?"] {
+    for statement in
+        ["DELETE FROM members WHERE user_uuid = ?", "DELETE FROM credentials WHERE user_uuid = ?"]
+    {
         sqlx::query(statement).bind(&user.uuid).execute(&mut *connection).await.map_err(database)?;
     }
-    sqlx::query("DELETE FROM users WHERE uuid = ?").bind(&user.uuid).execute(&mut *connection).await.map_err(database)?;
+    sqlx::query("DELETE FROM users WHERE uuid = ?")
+        .bind(&user.uuid)
+        .execute(&mut *connection)
+        .await
+        .map_err(database)?;
     bury(connection, revision, "user", &user.uuid, name, user.uid.0).await?;
     log(connection, revision, &Change::User { uuid: user.uuid }).await
 }
@@ -340,7 +361,9 @@ pub async fn delete_user(connection: &mut SqliteConnection, name: Name) -> Resul
 pub async fn delete_group(connection: &mut SqliteConnection, name: Name) -> Result<()> {
     let team = read::existing_group(connection, name).await?;
     if team.private {
-        return Err(Error::Refused(format!("{name} is the private group of the user {name}, and goes with the user")));
+        return Err(Error::Refused(format!(
+            "{name} is the private group of the user {name}, and goes with the user"
+        )));
     }
     let users: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users WHERE gid = ?")
         .bind(team.group.gid.0)
@@ -446,7 +469,12 @@ pub async fn set_password(connection: &mut SqliteConnection, name: Name, hash: O
     log(connection, revision, &Change::User { uuid: user }).await
 }
 
-pub async fn upgrade_password(connection: &mut SqliteConnection, uuid: &str, old: &str, new: &str) -> Result<()> {
+pub async fn upgrade_password(
+    connection: &mut SqliteConnection,
+    uuid: &str,
+    old: &str,
+    new: &str,
+) -> Result<()> {
     sqlx::query("UPDATE credentials SET hash = ? WHERE user_uuid = ? AND hash = ?")
         .bind(new)
         .bind(uuid)
