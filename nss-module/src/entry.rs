@@ -16,10 +16,11 @@ use crate::fill::{Buffer, fill_group, fill_passwd, fill_spwd};
 use crate::initgroups::GidList;
 use crate::lookup::{self, name_of};
 use crate::paths;
-use crate::process::{Mapped, Process};
+use crate::process::{FREE_SLOTS, Mapped, Process, Slots};
 use crate::walk::Walk;
 
-static PROCESS: Process = Process::new(paths::SNAPSHOT, paths::ID_RANGES);
+static MAPPINGS: Slots = FREE_SLOTS;
+static PROCESS: Process = Process::new(paths::SNAPSHOT, paths::ID_RANGES, &MAPPINGS);
 static USERS: Walk<Mapped> = Walk::new();
 static GROUPS: Walk<Mapped> = Walk::new();
 static SHADOWS: Walk<LoadedAccounts> = Walk::new();

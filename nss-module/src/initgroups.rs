@@ -35,6 +35,7 @@ pub enum Added {
 
 impl GidList<'_> {
     /// Appends `gid` unless it is there.
+    #[inline]
     pub fn add(&mut self, gid: Gid) -> Result<Added, Refusal> {
         if self.given().contains(&gid.0) {
             return Ok(Added::Yes);
@@ -50,6 +51,7 @@ impl GidList<'_> {
         Ok(Added::Yes)
     }
 
+    #[inline]
     fn given(&self) -> &[gid_t] {
         match usize::try_from(self.given) {
             // SAFETY: glibc's array held `given` gids when it called.
@@ -58,6 +60,7 @@ impl GidList<'_> {
         }
     }
 
+    #[cold]
     fn grow(&mut self) -> Result<Added, Refusal> {
         let doubled = (*self.size).max(FIRST_SIZE / 2).saturating_mul(2);
         let size = if self.limit > 0 { doubled.min(self.limit) } else { doubled };

@@ -39,7 +39,7 @@ pub fn user_by_name<T>(
 ) -> Result<T, Refusal> {
     let mut look = || {
         let pinned = process.pin()?;
-        let mapped = pinned.mapped()?;
+        let mapped = pinned.mapped();
         match mapped.view().user_by_name(name)? {
             Some(user) if !mapped.ranges().allow_user(user.uid, user.gid) => Err(Refusal::NotFound),
             Some(user) => take(&user).map(Some),
@@ -69,7 +69,7 @@ pub fn user_by_uid<T>(
         return Err(Refusal::NotFound);
     }
     let pinned = process.pin()?;
-    let mapped = pinned.mapped()?;
+    let mapped = pinned.mapped();
     let user = mapped.view().user_by_uid(uid)?.ok_or(Refusal::NotFound)?;
     take_user(&user, mapped.ranges(), take)
 }
@@ -108,7 +108,7 @@ pub fn append_groups(
     list: &mut GidList<'_>,
 ) -> Result<(), Refusal> {
     let pinned = process.pin()?;
-    let mapped = pinned.mapped()?;
+    let mapped = pinned.mapped();
     for gid in mapped.view().groups_of(name)?.ok_or(Refusal::NotFound)? {
         let gid = gid?;
         let wanted = gid != skip && mapped.ranges().allow_group(gid);
@@ -129,7 +129,7 @@ pub fn group_by_name<T>(
         return Err(Refusal::NotFound);
     }
     let pinned = process.pin()?;
-    let mapped = pinned.mapped()?;
+    let mapped = pinned.mapped();
     match mapped.view().group_by_name(name)? {
         Some(group) if mapped.ranges().allow_group(group.gid) => take(&group),
         _ => Err(Refusal::NotFound),
@@ -146,7 +146,7 @@ pub fn group_by_gid<T>(
         return Err(Refusal::NotFound);
     }
     let pinned = process.pin()?;
-    let mapped = pinned.mapped()?;
+    let mapped = pinned.mapped();
     let group = mapped.view().group_by_gid(gid)?.ok_or(Refusal::NotFound)?;
     take_group(&group, mapped.ranges(), take)
 }

@@ -7,7 +7,7 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
-use core::mem;
+use core::mem::{self, MaybeUninit};
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 
 use snapshot::{Loaded, Places, Source, Trouble, View, current_path, identify, page_path};
@@ -79,22 +79,37 @@ impl Mapped {
     }
 }
 
-struct Slot {
+/// A slot without content: zero, so that a process that looks nobody up pays for no page of this.
+const FREE: u32 = 0;
+/// A slot whose content is being changed.
+const CHANGING: u32 = 1;
+/// A slot with a mapped generation.
+const WHOLE: u32 = 2;
+
+/// One of a process's [`Slots`].
+pub struct Slot {
     /// How many lookups are in it.
     lookups: AtomicU32,
-    /// `content` is being changed.
-    is_changing: AtomicBool,
-    content: UnsafeCell<Option<Mapped>>,
+    /// Whether `content` is there: [`FREE`], [`CHANGING`] or [`WHOLE`].
+    state: AtomicU32,
+    content: UnsafeCell<MaybeUninit<Mapped>>,
 }
 
 impl Slot {
     #[expect(clippy::declare_interior_mutable_const, reason = "each use is a slot of its own")]
     const FREE: Self = Self {
         lookups: AtomicU32::new(0),
-        is_changing: AtomicBool::new(false),
-        content: UnsafeCell::new(None),
+        state: AtomicU32::new(FREE),
+        content: UnsafeCell::new(MaybeUninit::uninit()),
     };
 }
+
+/// Where a process keeps its mappings: a static of its own, all zeros.
+pub type Slots = [Slot; SLOTS];
+
+/// No mappings yet.
+#[expect(clippy::declare_interior_mutable_const, reason = "each use is a set of slots of its own")]
+pub const FREE_SLOTS: Slots = [const { Slot::FREE }; SLOTS];
 
 /// The mappings of this process.
 pub struct Process {
@@ -105,23 +120,23 @@ pub struct Process {
     remapping: ForkLock,
     /// The second, by the coarse clock, in which somebody last looked at the page's path.
     checked: AtomicI64,
-    slots: [Slot; SLOTS],
+    slots: &'static Slots,
 }
 
 // SAFETY: a slot's content is changed only under `remapping`, and only while it is not current and no
 // lookup is in it; whoever reads it has entered it first (see `enter`).
-unsafe impl Sync for Process {}
+unsafe impl Sync for Slot {}
 
 impl Process {
     /// Nothing is mapped yet.
-    pub const fn new(places: Places<'static>, ranges: &'static CStr) -> Self {
+    pub const fn new(places: Places<'static>, ranges: &'static CStr, slots: &'static Slots) -> Self {
         Self {
             places,
             ranges,
             current: AtomicUsize::new(0),
             remapping: ForkLock::new(),
             checked: AtomicI64::new(0),
-            slots: [const { Slot::FREE }; SLOTS],
+            slots,
         }
     }
 
@@ -130,10 +145,8 @@ impl Process {
     #[inline(never)]
     pub fn pin(&self) -> Result<Pinned<'_>, Refusal> {
         if let Some(entered) = self.enter() {
-            let is_current = entered.mapped().is_some_and(|mapped| {
-                !(mapped.has_moved() || self.is_new_second() && mapped.is_replaced(self.places))
-            });
-            if is_current {
+            let mapped = entered.mapped();
+            if !(mapped.has_moved() || self.is_new_second() && mapped.is_replaced(self.places)) {
                 return Ok(Pinned::Shared(entered));
             }
         }
@@ -153,11 +166,8 @@ impl Process {
             Err(Trouble::Missing) if self.outlives_its_page() => {}
             Err(trouble) => return Err(trouble.into()),
         }
-        let entered = self.enter();
-        match entered {
-            Some(entered) if entered.mapped().is_some_and(|mapped| !mapped.has_moved()) => {
-                Ok(Pinned::Shared(entered))
-            }
+        match self.enter() {
+            Some(entered) if !entered.mapped().has_moved() => Ok(Pinned::Shared(entered)),
             _ => Ok(Pinned::Alone(self.map()?)),
         }
     }
@@ -184,17 +194,18 @@ impl Process {
             release(mapped, shared);
             return Ok(());
         };
-        slot.is_changing.store(true, Ordering::SeqCst);
+        let holds_old = slot.state.swap(CHANGING, Ordering::SeqCst) == WHOLE;
         // SAFETY: the slot is free and we hold `remapping`: see `Sync`.
-        let old = unsafe { (*slot.content.get()).replace(mapped) };
-        if let Some(old) = old {
-            let others = (1..=SLOTS).filter(|other| *other != number);
+        let content = unsafe { &mut *slot.content.get() };
+        let old = mem::replace(content, MaybeUninit::new(mapped));
+        slot.state.store(WHOLE, Ordering::SeqCst);
+        if holds_old {
+            // SAFETY: the slot was whole.
+            let old = unsafe { old.assume_init() };
             let shared =
-                others.filter_map(|other| self.content_of(other)).any(|other| shares_base(other, &old));
-            let shared = shared || self.content_of(number).is_some_and(|new| shares_base(new, &old));
+                (1..=SLOTS).filter_map(|other| self.content_of(other)).any(|other| shares_base(other, &old));
             release(old, shared);
         }
-        slot.is_changing.store(false, Ordering::SeqCst);
         self.current.store(number, Ordering::SeqCst);
         Ok(())
     }
@@ -205,8 +216,7 @@ impl Process {
         let path = page_path(self.places);
         let gone = path.as_c_str().is_none_or(|path| identify(path).is_err());
         let Some(entered) = self.enter() else { return false };
-        let Some(mapped) = entered.mapped() else { return false };
-        mapped.orphaned.store(gone, Ordering::Relaxed);
+        entered.mapped().orphaned.store(gone, Ordering::Relaxed);
         gone
     }
 
@@ -223,8 +233,8 @@ impl Process {
     }
 
     /// A slot that may be changed. Under `remapping` only.
-    fn free_slot(&self, current: usize) -> Option<(usize, &Slot)> {
-        let numbered = (1..=SLOTS).zip(&self.slots);
+    fn free_slot(&self, current: usize) -> Option<(usize, &'static Slot)> {
+        let numbered = (1..=SLOTS).zip(self.slots);
         numbered
             .into_iter()
             .find(|(number, slot)| *number != current && slot.lookups.load(Ordering::SeqCst) == 0)
@@ -233,17 +243,20 @@ impl Process {
     /// What a slot holds. Under `remapping` only, when nobody else changes it.
     fn content_of(&self, number: usize) -> Option<&Mapped> {
         let slot = self.slots.get(number.checked_sub(1)?)?;
+        if slot.state.load(Ordering::SeqCst) != WHOLE {
+            return None;
+        }
         // SAFETY: we hold `remapping`, so nobody changes it: see `Sync`.
-        unsafe { (*slot.content.get()).as_ref() }
+        let content = unsafe { &*slot.content.get() };
+        // SAFETY: the slot is whole.
+        Some(unsafe { content.assume_init_ref() })
     }
 
     /// The thread that was changing a slot at the moment of the fork does not exist here. Its slot's
     /// mappings are left behind.
     fn forget_half_changed(&self) {
-        for slot in self.slots.iter().filter(|slot| slot.is_changing.load(Ordering::SeqCst)) {
-            // SAFETY: we hold `remapping`, and a slot that is not whole is not current: see `Sync`.
-            unsafe { slot.content.get().write(None) };
-            slot.is_changing.store(false, Ordering::SeqCst);
+        for slot in self.slots {
+            let _ = slot.state.compare_exchange(CHANGING, FREE, Ordering::SeqCst, Ordering::SeqCst);
         }
     }
 
@@ -269,10 +282,10 @@ pub enum Pinned<'a> {
 impl Pinned<'_> {
     /// The generation.
     #[inline]
-    pub fn mapped(&self) -> Result<&Mapped, Refusal> {
+    pub fn mapped(&self) -> &Mapped {
         match self {
-            Self::Shared(entered) => entered.mapped().ok_or(Refusal::Unavailable(libc::ENOENT)),
-            Self::Alone(mapped) => Ok(mapped),
+            Self::Shared(entered) => entered.mapped(),
+            Self::Alone(mapped) => mapped,
         }
     }
 }
@@ -284,10 +297,12 @@ pub struct Entered<'a> {
 
 impl Entered<'_> {
     #[inline]
-    fn mapped(&self) -> Option<&Mapped> {
-        // SAFETY: the slot was current after we had entered it, so it is whole and is not changed before
-        // we leave: see `Process::enter`.
-        unsafe { (*self.slot.content.get()).as_ref() }
+    fn mapped(&self) -> &Mapped {
+        // SAFETY: the slot was current after we had entered it, so it is not changed before we leave: see
+        // `Process::enter`.
+        let content = unsafe { &*self.slot.content.get() };
+        // SAFETY: a slot is whole before it becomes current.
+        unsafe { content.assume_init_ref() }
     }
 }
 

@@ -66,6 +66,7 @@ impl Ranges {
         self.allow(gid.0)
     }
 
+    #[inline]
     fn allow(&self, id: u32) -> bool {
         self.ranges.iter().map_while(|range| *range).any(|range| range.allows(id))
     }

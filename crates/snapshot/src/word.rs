@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn names_derive_from_the_word() {
-        let word = Generation((0x0123_4567_89 << 24) | 0xab);
+        let word = Generation((0x01_2345_6789 << 24) | 0xab);
         let name = |push: fn(Generation, &mut PathBuffer)| {
             let mut path = PathBuffer::new();
             push(word, &mut path);

@@ -11,7 +11,7 @@ use identity::{Gid, Name, Uid};
 use snapshot::{Account, BaseEncoder, DeltaEncoder, Encoded, Info, Places, Publisher, UserEntry};
 
 use crate::answer::Refusal;
-use crate::process::Process;
+use crate::process::{FREE_SLOTS, Process};
 
 pub const INFO: Info = Info { revision: 1, seed: 11, complete: true, enumerable: true };
 
@@ -42,7 +42,8 @@ impl Home {
     }
 
     pub fn process(&self) -> &'static Process {
-        Box::leak(Box::new(Process::new(self.places, leak(self.path("id-ranges")))))
+        let slots = Box::leak(Box::new(FREE_SLOTS));
+        Box::leak(Box::new(Process::new(self.places, leak(self.path("id-ranges")), slots)))
     }
 }
 

@@ -10,7 +10,9 @@ use crate::resolve::{Resolved, ask};
 /// A listener that says `answer` to the first who asks, or nothing until the other side gives up.
 fn podyd(home: &Home, answer: Option<&'static [u8]>) -> std::thread::JoinHandle<Vec<u8>> {
     // SAFETY: socket(2) takes numbers alone.
-    let listener = unsafe { OwnedFd::from_raw_fd(libc::socket(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0)) };
+    let listener = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0) };
+    // SAFETY: socket(2) gave a descriptor of our own.
+    let listener = unsafe { OwnedFd::from_raw_fd(listener) };
     // SAFETY: sockaddr_un is plain bytes, for which zeros are valid.
     let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
     address.sun_family = libc::AF_UNIX as u16;
@@ -36,14 +38,12 @@ fn podyd(home: &Home, answer: Option<&'static [u8]>) -> std::thread::JoinHandle<
         };
         let length = receive(&mut question);
         question.truncate(length.max(0) as usize);
-        match answer {
+        if let Some(answer) = answer {
+            let (start, flags) = (answer.as_ptr().cast(), libc::MSG_NOSIGNAL);
             // SAFETY: send(2) reads the answer.
-            Some(answer) => {
-                _ = unsafe {
-                    libc::send(peer.as_raw_fd(), answer.as_ptr().cast(), answer.len(), libc::MSG_NOSIGNAL)
-                }
-            }
-            None => _ = receive(&mut vec![0; 64]),
+            unsafe { libc::send(peer.as_raw_fd(), start, answer.len(), flags) };
+        } else {
+            receive(&mut vec![0; 64]);
         }
         question
     })
