@@ -8,10 +8,17 @@ use identity::Name;
 use super::{Caller, Operation, Service};
 use crate::directory::{Batch, Directory, Error, Member, Page, Refusal, Result};
 use crate::store::pody_database::{self, PodyUser};
+use crate::verifiers::PasswordHash;
 
 /// How long the end of an import waits for lookups to show it: a base of a million users takes a while, and a
 /// call may take 30 s.
 const IMPORT_DEADLINE: Duration = Duration::from_secs(25);
+
+/// A password hash that comes with an import, if logins can be checked against it at a bearable cost.
+pub fn keepable_hash(text: String) -> Result<String> {
+    PasswordHash::parse(&text).map_err(|error| Error::invalid("password_hash", error))?;
+    Ok(text)
+}
 
 impl<D: Directory> Service<D> {
     /// Takes a batch over; each record is taken or refused by itself. With `wait`, returns when lookups show

@@ -10,8 +10,7 @@ use super::Handle;
 use super::record::{self, page_size, parse, parse_option};
 use crate::directory::{Batch, Directory, Error, NewGroup, NewMember, NewUser, Primary, Result};
 use crate::limits::{MAX_BATCH, MAX_EXPORT_PAGE};
-use crate::service::{Caller, Service, new_uuid};
-use crate::verifiers::PasswordHash;
+use crate::service::{Caller, Service, keepable_hash, new_uuid};
 
 impl<D: Directory> Handle<D> for Import {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<ImportReply> {
@@ -98,13 +97,7 @@ fn new_user(record: ImportUser, shell: &identity::AbsolutePath, new_ids: bool) -
         Some(group) => Primary::Named(parse("group", group)?),
         None => Primary::Private { uuid: new_uuid(), gid: record.gid.filter(|_| !new_ids).map(Gid) },
     };
-    let password = match record.password_hash {
-        Some(Secret(hash)) => {
-            PasswordHash::parse(&hash).map_err(|error| Error::invalid("password_hash", error))?;
-            Some(hash)
-        }
-        None => None,
-    };
+    let password = record.password_hash.map(|Secret(hash)| keepable_hash(hash)).transpose()?;
     Ok(NewUser {
         line: record.line,
         uuid: new_uuid(),
