@@ -36,10 +36,16 @@ impl Host {
 
     /// Runs a shell script there as root.
     pub fn run(&self, script: &str) -> Outcome {
-        let mut command = Command::new("timeout");
-        command.args(["--kill-after=5", DEADLINE_SECONDS, "nsenter"]).stdin(Stdio::null());
-        self.complete(&mut command, &["sh", "-c", script]);
-        let output = command.output().expect("timeout and nsenter are installed");
+        let output = Command::new("timeout")
+            .args(["--kill-after=5", DEADLINE_SECONDS, "nsenter", "--target", &self.pid.to_string()])
+            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"])
+            .args(["sh", "-c", script])
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .envs([("HOME", "/root"), ("LANG", "C.UTF-8"), ("TERM", "dumb")])
+            .stdin(Stdio::null())
+            .output()
+            .expect("timeout and nsenter are installed");
         Outcome {
             command: script.to_owned(),
             status: output.status.code().unwrap_or(-1),
@@ -89,23 +95,6 @@ impl Host {
              cp /usr/share/pody/pam/pam-configs/* /usr/share/pam-configs/ && pam-auth-update --package",
         )
         .succeeds();
-    }
-
-    /// A command that runs there until it ends by itself, as nobody but podyd should.
-    pub fn enter(&self, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        self.complete(&mut command, &[program]);
-        command
-    }
-
-    fn complete(&self, command: &mut Command, program: &[&str]) {
-        command
-            .args(["--target", &self.pid.to_string()])
-            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"])
-            .args(program)
-            .env_clear()
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .envs([("HOME", "/root"), ("LANG", "C.UTF-8"), ("TERM", "dumb")]);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What is written there goes to memory; the machine itself keeps its files, and its processes are out of reach.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -20,15 +20,15 @@ const START: Duration = Duration::from_secs(20);
 pub struct Sandbox {
     host: Host,
     holder: Child,
-    podyd: Option<Child>,
 }
 
 impl Sandbox {
     /// A copy as it is, without Pody.
     pub fn plain() -> Self {
-        // The first process in it ends, and everything with it, when this test lets go of its standard input.
+        // The first process in it, a shell since it takes care of orphans, ends when this test lets go of its
+        // standard input, and everything else in there with it.
         let mut holder = Command::new(repository().join("tests/sandbox"))
-            .args(["sh", "-c", "echo ready && exec cat"])
+            .args(["bash", "-c", "echo ready; cat; exit"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -39,23 +39,21 @@ impl Sandbox {
         assert_eq!(line, "ready\n", "tests/sandbox did not come up: what it said stands above");
         let children = PathBuf::from(format!("/proc/{0}/task/{0}/children", holder.id()));
         let first_process = fs::read_to_string(children).expect("unshare has a child").trim().parse();
-        Self { host: Host::of(first_process.expect("a process id")), holder, podyd: None }
+        Self { host: Host::of(first_process.expect("a process id")), holder }
     }
 
     /// A copy with Pody installed and podyd running.
     pub fn with_podyd() -> Self {
-        let mut sandbox = Self::plain();
+        let sandbox = Self::plain();
         sandbox.install_pody();
         sandbox.start_podyd();
         sandbox
     }
 
     /// Starts podyd and waits until it answers.
-    pub fn start_podyd(&mut self) {
-        let log = File::create(self.path("/tmp/podyd.log")).expect("a file can be made");
-        let podyd =
-            self.enter("podyd").stdin(Stdio::null()).stderr(log).spawn().expect("nsenter is installed");
-        self.podyd = Some(podyd);
+    pub fn start_podyd(&self) {
+        // In the background, where it outlives the command that starts it.
+        self.run("podyd </dev/null >/tmp/podyd.log 2>&1 &").succeeds();
         let start = || self.run("podyctl status").status == 0;
         wait::until("podyd to answer (see its log in the sandbox)", START, start);
     }
@@ -66,13 +64,13 @@ impl Sandbox {
     }
 
     /// Kills podyd as a crash would.
-    pub fn kill_podyd(&mut self) {
+    pub fn kill_podyd(&self) {
         self.signal_podyd("KILL");
         self.await_podyd();
     }
 
     /// Stops podyd in good order.
-    pub fn stop_podyd(&mut self) {
+    pub fn stop_podyd(&self) {
         self.signal_podyd("TERM");
         self.await_podyd();
     }
@@ -82,9 +80,8 @@ impl Sandbox {
         fs::read_to_string(self.path("/tmp/podyd.log")).unwrap_or_default()
     }
 
-    fn await_podyd(&mut self) {
-        let mut podyd = self.podyd.take().expect("podyd was started");
-        wait::until("podyd to end", START, || matches!(podyd.try_wait(), Ok(Some(_))));
+    fn await_podyd(&self) {
+        wait::until("podyd to end", START, || self.run("pidof podyd").status == 1);
     }
 }
 
@@ -106,8 +103,5 @@ impl Drop for Sandbox {
         }
         drop(self.holder.stdin.take());
         let _ = self.holder.wait();
-        if let Some(mut podyd) = self.podyd.take() {
-            let _ = podyd.wait();
-        }
     }
 }
