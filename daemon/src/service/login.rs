@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::{Caller, Operation, PasswordChange, Service};
 use crate::directory::{Directory, Error, Key, Member, Result};
 use crate::limits::{LOGIN_LIFETIME, MAX_LOGINS};
-use crate::store::Settlement;
+use crate::store::Failures;
 use crate::verifiers::lockout::{self, Judgement, Record, Subject};
 use crate::verifiers::{PasswordHash, Verified};
 
@@ -119,7 +119,7 @@ impl<D: Directory> Service<D> {
         // Only root knows where somebody comes from; anybody else could blame any host.
         let rhost = login.rhost.filter(|_| *caller == Caller::Root);
         let source = Subject::source(rhost.as_deref());
-        let records = self.node.failures(&[Subject::User(name), source.clone()]).await?;
+        let records = self.failures(&[Subject::User(name), source.clone()]).await?;
         if let Some(until) = self.locked_until(&records) {
             return Ok(Step::Done(self.locked_out(until)));
         }
@@ -213,7 +213,7 @@ impl<D: Directory> Service<D> {
         password: Zeroizing<String>,
     ) -> Result<Decision> {
         let subjects = [Subject::User(name), source];
-        if let Some(until) = self.locked_until(&self.node.failures(&subjects).await?) {
+        if let Some(until) = self.locked_until(&self.failures(&subjects).await?) {
             return Ok(self.locked_out(until));
         }
         let stored = self.directory.credential(name).await?;
@@ -237,27 +237,31 @@ impl<D: Directory> Service<D> {
     async fn settle(&self, subjects: &[Subject; 2], ok: bool) -> Result<Option<i64>> {
         if ok {
             // Nothing to write in the ordinary case, so that a full disk locks nobody out.
-            let records = self.node.failures(subjects).await?;
+            let records = self.failures(subjects).await?;
             let until = self.locked_until(&records);
-            if until.is_none() && records.iter().flatten().any(|record| record.subject == subjects[0]) {
-                self.node.clear_failures(&subjects[0]).await?;
+            if until.is_none() && records[0].is_some() {
+                self.node.clear_failures(&subjects[0].to_string()).await?;
             }
             return Ok(until);
         }
         let now = self.clock.unix_seconds();
         let rules = self.current_settings().auth.lockout.clone();
-        self.node
-            .settle(subjects, |records| match locked_until(&rules, records, now) {
-                Some(until) => (Settlement::default(), Some(until)),
-                None => {
-                    let failed = |(subject, record): (&Subject, &Option<Record>)| {
-                        lockout::after_failure(&rules, subject.clone(), record.as_ref(), now)
-                    };
-                    let write = subjects.iter().zip(records).map(failed).collect();
-                    (Settlement { write, ..Settlement::default() }, None)
-                }
-            })
-            .await
+        let decide = |stored| {
+            let records = records(subjects, stored);
+            let until = locked_until(&rules, &records, now);
+            let failed = |(subject, record): (&Subject, &Option<Record>)| {
+                stored_failures(lockout::after_failure(&rules, subject.clone(), record.as_ref(), now))
+            };
+            let write =
+                if until.is_none() { subjects.iter().zip(&records).map(failed).collect() } else { vec![] };
+            (write, until)
+        };
+        self.node.settle(&subjects.each_ref().map(Subject::to_string), decide).await
+    }
+
+    async fn failures(&self, subjects: &[Subject; 2]) -> Result<Vec<Option<Record>>> {
+        let stored = self.node.failures(&subjects.each_ref().map(Subject::to_string)).await?;
+        Ok(records(subjects, stored))
     }
 
     fn locked_until(&self, records: &[Option<Record>]) -> Option<i64> {
@@ -276,6 +280,20 @@ impl<D: Directory> Service<D> {
             message: Some(format!("Too many wrong passwords. Try again in {wait}.")),
         }
     }
+}
+
+/// The store's rows as the rules know them, in the order of the subjects.
+fn records(subjects: &[Subject; 2], stored: Vec<Option<Failures>>) -> Vec<Option<Record>> {
+    let record = |(subject, stored): (&Subject, Option<Failures>)| {
+        let Failures { failures, last_failure, locked_until, .. } = stored?;
+        Some(Record { subject: subject.clone(), failures, last_failure, locked_until })
+    };
+    subjects.iter().zip(stored).map(record).collect()
+}
+
+fn stored_failures(record: Record) -> Failures {
+    let Record { subject, failures, last_failure, locked_until } = record;
+    Failures { subject: subject.to_string(), failures, last_failure, locked_until }
 }
 
 fn locked_until(rules: &crate::config::Lockout, records: &[Option<Record>], now: i64) -> Option<i64> {

@@ -6,7 +6,7 @@ pub mod pody_database;
 mod rows;
 mod sqlite;
 
-pub use node::{NodeStore, Settlement};
+pub use node::{Failures, NodeStore};
 pub use sqlite::SqliteDirectory;
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use super::rows::database;
 use super::sqlite::connect_options;
 use crate::directory::{Error, Result};
 use crate::limits::MAX_LOCKOUT_RECORDS;
-use crate::verifiers::lockout::{Record, Subject};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/node");
 
@@ -23,13 +22,18 @@ pub struct NodeStore {
     pool: SqlitePool,
 }
 
-/// What a login did to the records of failures.
-#[derive(Debug, Default)]
-pub struct Settlement {
-    /// Records to write.
-    pub write: Vec<Record>,
-    /// Subjects that start afresh.
-    pub clear: Vec<Subject>,
+/// Failed logins of one subject, as the file has them; what they mean is decided elsewhere. Times are seconds
+/// since 1970-01-01 UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failures {
+    /// Whose: `user:ada`, `source:192.0.2.7`, `local`.
+    pub subject: String,
+    /// How many in a row.
+    pub failures: u32,
+    /// When the last one was.
+    pub last_failure: i64,
+    /// Until when no attempt is allowed, if so.
+    pub locked_until: Option<i64>,
 }
 
 impl NodeStore {
@@ -52,30 +56,22 @@ impl NodeStore {
     }
 
     /// The records of these subjects, in their order.
-    pub async fn failures(&self, subjects: &[Subject]) -> Result<Vec<Option<Record>>> {
+    pub async fn failures(&self, subjects: &[String]) -> Result<Vec<Option<Failures>>> {
         let mut connection = self.pool.acquire().await.map_err(database)?;
         load(&mut connection, subjects).await
     }
 
-    /// Loads the records again and does with them what `decide` says, with nobody in between.
+    /// Loads the records again and writes those that `decide` returns, with nobody in between.
     pub async fn settle<T: Send>(
         &self,
-        subjects: &[Subject],
-        decide: impl FnOnce(&[Option<Record>]) -> (Settlement, T) + Send,
+        subjects: &[String],
+        decide: impl FnOnce(Vec<Option<Failures>>) -> (Vec<Failures>, T) + Send,
     ) -> Result<T> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(database)?;
-        let records = load(&mut transaction, subjects).await?;
-        let (Settlement { write, clear }, outcome) = decide(&records);
-        for subject in &clear {
-            sqlx::query("DELETE FROM failures WHERE subject = ?")
-                .bind(subject.to_string())
-                .execute(&mut *transaction)
-                .await
-                .map_err(database)?;
-        }
+        let (write, outcome) = decide(load(&mut transaction, subjects).await?);
         for record in &write {
             sqlx::query("INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)")
-                .bind(record.subject.to_string())
+                .bind(&record.subject)
                 .bind(record.failures)
                 .bind(record.last_failure)
                 .bind(record.locked_until)
@@ -102,9 +98,9 @@ impl NodeStore {
     }
 
     /// Starts a subject afresh, as when an admin unlocks a user.
-    pub async fn clear_failures(&self, subject: &Subject) -> Result<()> {
+    pub async fn clear_failures(&self, subject: &str) -> Result<()> {
         sqlx::query("DELETE FROM failures WHERE subject = ?")
-            .bind(subject.to_string())
+            .bind(subject)
             .execute(&self.pool)
             .await
             .map_err(database)?;
@@ -112,16 +108,16 @@ impl NodeStore {
     }
 }
 
-async fn load(connection: &mut SqliteConnection, subjects: &[Subject]) -> Result<Vec<Option<Record>>> {
+async fn load(connection: &mut SqliteConnection, subjects: &[String]) -> Result<Vec<Option<Failures>>> {
     let mut records = Vec::with_capacity(subjects.len());
     for subject in subjects {
         let row: Option<(u32, i64, Option<i64>)> =
             sqlx::query_as("SELECT failures, last_failure, locked_until FROM failures WHERE subject = ?")
-                .bind(subject.to_string())
+                .bind(subject)
                 .fetch_optional(&mut *connection)
                 .await
                 .map_err(database)?;
-        records.push(row.map(|(failures, last_failure, locked_until)| Record {
+        records.push(row.map(|(failures, last_failure, locked_until)| Failures {
             subject: subject.clone(),
             failures,
             last_failure,
