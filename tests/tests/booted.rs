@@ -79,8 +79,10 @@ fn a_person_changes_the_password_and_so_does_root(machine: &mut Machine, account
 fn a_locked_person_gets_in_nowhere_until_unlocked(machine: &mut Machine, accounts: &dyn Accounts) {
     let Person { name, password } = &ada(machine, accounts);
     login::authorize_key(machine, name);
+    login::may_sudo(machine, name);
     accounts.lock(machine, name);
     gets_in_nowhere(machine, name, password);
+    login::sudo(machine, name, password).fails();
     accounts.unlock(machine, name);
     login::ssh_by_password(machine, name, password).succeeds();
     login::ssh_by_key(machine, name).succeeds();

@@ -64,12 +64,7 @@ fn a_podyd_that_is_killed_or_hangs_is_replaced_and_lookups_never_notice() {
     let machine = Machine::with_pody();
     let ada = person("ada");
     Pody.add(&machine, &ada);
-    machine.run("mkdir -p /etc/systemd/system/podyd.service.d").succeeds();
-    machine.write(
-        "/etc/systemd/system/podyd.service.d/impatient.conf",
-        "[Service]\nWatchdogSec=1\nTimeoutStopSec=1\nTimeoutAbortSec=1\n",
-    );
-    machine.run("systemctl daemon-reload && systemctl restart podyd").succeeds();
+    configure_unit(&machine, "WatchdogSec=1\nTimeoutStopSec=1\nTimeoutAbortSec=1\n");
     for signal in ["KILL", "STOP"] {
         let before = podyd(&machine);
         machine.run(&format!("kill -{signal} {before}")).succeeds();
@@ -79,6 +74,23 @@ fn a_podyd_that_is_killed_or_hangs_is_replaced_and_lookups_never_notice() {
         wait::until("podyd to be up", RESTART, || machine.run("systemctl is-active podyd").status == 0);
         login::ssh_by_password(&machine, "ada", &ada.password).succeeds();
     }
+}
+
+#[test]
+#[ignore = "needs root: boots a Debian"]
+fn while_podyd_hangs_keys_let_people_in_and_passwords_are_refused_soon() {
+    let machine = Machine::with_pody();
+    let ada = person("ada");
+    Pody.add(&machine, &ada);
+    login::authorize_key(&machine, "ada");
+    configure_unit(&machine, "WatchdogSec=0\n");
+    machine.run(&format!("kill -STOP {}", podyd(&machine))).succeeds();
+    login::is_known(&machine, "ada");
+    assert_eq!(login::ssh_by_key(&machine, "ada").succeeds(), "ada");
+    login::is_refused(login::ssh_by_password(&machine, "ada", &ada.password));
+    login::su(&machine, "ada", &ada.password).fails();
+    machine.run(&format!("kill -CONT {}", podyd(&machine))).succeeds();
+    assert_eq!(login::ssh_by_password(&machine, "ada", &ada.password).succeeds(), "ada");
 }
 
 #[test]
@@ -147,6 +159,30 @@ fn people_move_from_one_machine_to_another_with_ids_groups_and_passwords() {
 
 #[test]
 #[ignore = "needs root: boots a Debian"]
+fn a_hundred_thousand_people_are_imported_in_a_minute_and_all_are_listed() {
+    const PEOPLE: u32 = 100_000;
+    let machine = Machine::with_pody();
+    let lines = |line: fn(u32) -> String| (0..PEOPLE).map(line).collect::<String>();
+    machine.write(
+        "/root/passwd",
+        &lines(|n| format!("u{n}:x:{0}:{0}:User {n}:/home/u{n}:/bin/bash\n", 100_000 + n)),
+    );
+    machine.write("/root/group", &lines(|n| format!("u{n}:x:{}:\n", 100_000 + n)));
+    machine.write("/root/shadow", &lines(|n| format!("u{n}:*:20000:0:99999:7:::\n")));
+    machine.write("/etc/pody/id-ranges", "1000 299999\n1900000000 1999999999\n");
+    machine.write("/etc/pody/config.toml", "[nss]\nenumerate_up_to = 300000\n");
+    machine.run("systemctl restart podyd").succeeds();
+    // A command that takes longer than a minute is ended, and has failed.
+    machine
+        .run("cd /root && podyctl user import --max-uid 299999 --shadow shadow --group group passwd")
+        .succeeds();
+    assert_eq!(machine.run("getent passwd | grep -c ^u[0-9]").succeeds(), PEOPLE.to_string());
+    assert_eq!(machine.run("getent group | grep -c ^u[0-9]").succeeds(), PEOPLE.to_string());
+    login::is_known(&machine, "u99999");
+}
+
+#[test]
+#[ignore = "needs root: boots a Debian"]
 fn taking_pody_out_again_leaves_a_machine_that_works() {
     let mut machine = Machine::with_pody();
     let bob = person("bob");
@@ -164,6 +200,13 @@ fn taking_pody_out_again_leaves_a_machine_that_works() {
 
 fn person(name: &str) -> Person {
     Person { name: name.into(), password: format!("Analytical-Engine-of-{name}1") }
+}
+
+/// Adds to podyd's unit, and starts it anew.
+fn configure_unit(host: &Host, settings: &str) {
+    host.run("mkdir -p /etc/systemd/system/podyd.service.d").succeeds();
+    host.write("/etc/systemd/system/podyd.service.d/story.conf", &format!("[Service]\n{settings}"));
+    host.run("systemctl daemon-reload && systemctl restart podyd").succeeds();
 }
 
 fn podyd(host: &Host) -> String {
