@@ -65,12 +65,12 @@ pub unsafe fn fill_passwd(
     let text = unsafe { strings.copy(user.text) };
     let filled = passwd {
         pw_name: text,
-        pw_passwd: text.wrapping_add(user.password),
+        pw_passwd: text.wrapping_add(user.password.into()),
         pw_uid: user.uid.0,
         pw_gid: user.gid.0,
-        pw_gecos: text.wrapping_add(user.gecos),
-        pw_dir: text.wrapping_add(user.home),
-        pw_shell: text.wrapping_add(user.shell),
+        pw_gecos: text.wrapping_add(user.gecos.into()),
+        pw_dir: text.wrapping_add(user.home.into()),
+        pw_shell: text.wrapping_add(user.shell.into()),
     };
     // SAFETY: the caller's promise.
     unsafe { result.write(filled) };

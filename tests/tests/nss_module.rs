@@ -60,7 +60,7 @@ mount --bind /mnt/cache /var/cache/pody; mount --bind /mnt/run /run/pody
 cp "$1" /mnt/lib/libnss_pody.so.2
 echo 'ada:*:1900000001:1900000001:Ada Lovelace:/home/ada:/bin/bash' > /mnt/passwd
 printf '%s\n' 'ada:*:1900000001:' 'physics:*:1900000002:ada' 'sudo:*:1900000003:ada' > /mnt/group
-"$2" /mnt/passwd /mnt/group /var/cache/pody /run/pody 2>/dev/null
+"$2" /mnt/passwd /mnt/group /var/cache/pody /run/pody >/dev/null
 for map in passwd group shadow; do echo "$map: files pody [UNAVAIL=return]"; done > /mnt/nsswitch.conf
 mount --bind /mnt/nsswitch.conf /etc/nsswitch.conf
 export LD_LIBRARY_PATH=/mnt/lib

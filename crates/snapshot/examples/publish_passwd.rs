@@ -1,18 +1,19 @@
 //! Publishes passwd(5) and group(5) files as a snapshot: for benchmarks and for a look at the format.
 //!
-//! `publish_passwd PASSWD GROUP CACHE RUN`
+//! `publish_passwd PASSWD GROUP CACHE RUN [CHANGES]`: with a fifth argument, a hundred deltas are timed, too.
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
 use identity::{Gid, Name, Uid};
-use snapshot::{Account, BaseEncoder, Info, Publisher, UserEntry};
+use snapshot::{Account, BaseEncoder, DeltaEncoder, Info, Publisher, UserEntry};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, passwd, group, cache, run] = arguments.as_slice() else {
+    let [_, passwd, group, cache, run, ..] = arguments.as_slice() else {
         return Err("publish_passwd PASSWD GROUP CACHE RUN".into());
     };
     let passwd = std::fs::read_to_string(passwd)?;
@@ -45,5 +46,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (took, size) = (begun.elapsed(), encoded.snapshot.len());
     let mut publisher = Publisher::start(Path::new(cache), Path::new(run), 1)?;
     let word = publisher.publish_base(&encoded)?;
-    Err(format!("encoded {size} bytes in {took:?}, published {word:?} after {:?}", begun.elapsed()).into())
+    let published = begun.elapsed();
+    writeln!(io::stdout(), "encoded {size} bytes in {took:?}, published {:#x} after {published:?}", word.0)?;
+    let ada = UserEntry {
+        name: "changed".parse()?,
+        uid: Uid(1_900_000_000),
+        gid: Gid(1_900_000_000),
+        gecos: "",
+        home: "/",
+        shell: "/bin/sh",
+        groups: &[],
+        account: Account::default(),
+    };
+    if std::env::args().nth(5).is_some() {
+        let begun = Instant::now();
+        for _ in 0..100 {
+            let mut delta =
+                DeltaEncoder::new(Info { revision: 2, seed: 7, complete: true, enumerable: true });
+            delta.user(&ada)?;
+            publisher.publish_delta(&delta.finish()?)?;
+        }
+        writeln!(io::stdout(), "a change takes {:?}", begun.elapsed() / 100)?;
+    }
+    Ok(())
 }

@@ -144,13 +144,12 @@ impl<'a> File<'a> {
     #[inline(never)]
     pub(crate) fn user(self, record: Position) -> Result<UserRecord<'a>, Unusable> {
         self.expect(record, Record::User)?;
-        let half = |at: usize| u16_at(self.bytes, record.0.checked_add(at)?).map(usize::from);
-        let ends = [half(16), half(18), half(20), half(22), half(24)];
-        let [Some(password), Some(gecos), Some(home), Some(shell), Some(length)] = ends else {
-            return Err(Unusable);
-        };
-        let text = self.slice(record, RECORD_HEAD, length)?;
+        let half = |at: usize| record.0.checked_add(at).and_then(|at| u16_at(self.bytes, at)).ok_or(Unusable);
+        let (password, gecos, home, shell) = (half(16)?, half(18)?, half(20)?, half(22)?);
+        let length = half(24)?;
         let ordered = 0 < password && password < gecos && gecos < home && home < shell && shell < length;
+        let length = usize::from(length);
+        let text = self.slice(record, RECORD_HEAD, length)?;
         if !ordered || text.last() != Some(&0) {
             return Err(Unusable);
         }
@@ -189,25 +188,25 @@ pub struct UserRecord<'a> {
     /// `name 0 * 0 comment 0 home 0 shell 0`: what passwd(5) shows, ready to be copied.
     pub text: &'a [u8],
     /// Where the password begins in `text`; like the following, inside of it.
-    pub password: usize,
+    pub password: u16,
     /// Where the comment begins.
-    pub gecos: usize,
+    pub gecos: u16,
     /// Where the home directory begins.
-    pub home: usize,
+    pub home: u16,
     /// Where the shell begins.
-    pub shell: usize,
+    pub shell: u16,
     pub(crate) groups: &'a [[u8; WORD_BYTES]],
 }
 
 impl<'a> UserRecord<'a> {
     /// The name.
     pub fn name(&self) -> &'a [u8] {
-        self.text.get(..self.password.saturating_sub(1)).unwrap_or(&[])
+        self.text.get(..usize::from(self.password).saturating_sub(1)).unwrap_or(&[])
     }
 
     /// The field that begins at `start`, one of the offsets above.
-    pub fn field(&self, start: usize) -> &'a [u8] {
-        until_nul(self.text.get(start..).unwrap_or(&[]))
+    pub fn field(&self, start: u16) -> &'a [u8] {
+        until_nul(self.text.get(usize::from(start)..).unwrap_or(&[]))
     }
 }
 

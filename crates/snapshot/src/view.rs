@@ -45,12 +45,18 @@ impl<'a> View<'a> {
 
     /// The user of this name.
     pub fn user_by_name(&self, name: &[u8]) -> Result<Option<UserRecord<'a>>, Unusable> {
-        Ok(self.find_user(|file| file.find_name(file.header.user_names, name))?.map(|(user, _)| user))
+        match self.find_user(|file| file.find_name(file.header.user_names, name))? {
+            Some((file, record)) => Ok(Some(file.user(record)?)),
+            None => Ok(None),
+        }
     }
 
     /// The user of this id.
     pub fn user_by_uid(&self, uid: Uid) -> Result<Option<UserRecord<'a>>, Unusable> {
-        Ok(self.find_user(|file| file.find_id(file.header.user_ids, uid.0))?.map(|(user, _)| user))
+        match self.find_user(|file| file.find_id(file.header.user_ids, uid.0))? {
+            Some((file, record)) => Ok(Some(file.user(record)?)),
+            None => Ok(None),
+        }
     }
 
     /// The supplementary groups of the user of this name, or none if there is no such user.
@@ -59,9 +65,10 @@ impl<'a> View<'a> {
         name: &[u8],
     ) -> Result<Option<impl Iterator<Item = Result<Gid, Unusable>> + 'a>, Unusable> {
         let found = self.find_user(|file| file.find_name(file.header.user_names, name))?;
-        let Some((user, in_base)) = found else { return Ok(None) };
+        let Some((file, record)) = found else { return Ok(None) };
+        let in_base = file.header.kind == self.base.header.kind;
         let hiding = self.delta.filter(|delta| in_base && delta.header.hidden_gids > 0);
-        Ok(Some(user.groups.iter().filter_map(move |gid| {
+        Ok(Some(file.user(record)?.groups.iter().filter_map(move |gid| {
             let gid = u32::from_le_bytes(*gid);
             let Some(delta) = hiding else { return Some(Ok(Gid(gid))) };
             match delta.find_id(delta.header.group_ids, gid) {
@@ -72,20 +79,22 @@ impl<'a> View<'a> {
         })))
     }
 
+    /// Which file has the user's record, and where: the record is read once, by the caller, where it stays.
+    #[inline]
     fn find_user(
         &self,
         find: impl Fn(File<'a>) -> Result<Entry<Position>, Unusable>,
-    ) -> Result<Option<(UserRecord<'a>, bool)>, Unusable> {
+    ) -> Result<Option<(File<'a>, Position)>, Unusable> {
         if let Some(delta) = self.delta {
             match find(delta)? {
-                Entry::Found(record) => return Ok(Some((delta.user(record)?, false))),
+                Entry::Found(record) => return Ok(Some((delta, record))),
                 Entry::Hidden => return Ok(None),
                 Entry::Absent => {}
             }
         }
         let Entry::Found(record) = find(self.base)? else { return Ok(None) };
-        let user = self.base.user(record)?;
-        Ok(if self.user_is_replaced(&user)? { None } else { Some((user, true)) })
+        let replaced = self.delta.is_some() && self.user_is_replaced(&self.base.user(record)?)?;
+        Ok(if replaced { None } else { Some((self.base, record)) })
     }
 
     /// Whether the delta knows this user of the base by another name or id.
