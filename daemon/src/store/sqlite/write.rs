@@ -54,6 +54,7 @@ async fn facts(connection: &mut SqliteConnection, batch: &Batch, rules: &Rules) 
             Primary::Named(_) => None,
         }))
         .collect();
+    let named_ids = ids.len();
     let (users, groups, ids) = (json!(users).to_string(), json!(groups).to_string(), json!(ids).to_string());
 
     let mut facts = Facts { user_count: read::counts(connection).await?.users, ..Facts::default() };
@@ -87,8 +88,8 @@ async fn facts(connection: &mut SqliteConnection, batch: &Batch, rules: &Rules) 
     }
     let wanted = batch.users.iter().filter(|user| user.uid.is_none()).count()
         + batch.groups.iter().filter(|group| group.gid.is_none()).count();
-    // A record that names an id may take one of these first, so there is one for each of them to spare.
-    facts.free_ids = free_ids(connection, rules, wanted + batch.users.len() + batch.groups.len()).await?;
+    // A record that names an id may take one of these first, so there is one for each named id to spare.
+    facts.free_ids = free_ids(connection, rules, wanted + named_ids).await?;
     Ok(facts)
 }
 
@@ -147,7 +148,7 @@ async fn insert(connection: &mut SqliteConnection, plan: &Plan) -> Result<()> {
     let (users, groups, members) =
         (json!(users).to_string(), json!(groups).to_string(), json!(members).to_string());
 
-    let statements: [(&'static str, &str); 10] = [
+    let statements: [(&'static str, &str); 11] = [
         (
             "INSERT INTO users SELECT value ->> 'uuid', value ->> 'name', value ->> 'uid', value ->> 'gid', \
              value ->> 'gecos', value ->> 'email', value ->> 'home', value ->> 'shell', value ->> 'state', \
@@ -179,6 +180,10 @@ async fn insert(connection: &mut SqliteConnection, plan: &Plan) -> Result<()> {
         ),
         (
             "UPDATE users SET revision = ?2 WHERE uuid IN (SELECT value ->> 'user' FROM json_each(?1))",
+            &members,
+        ),
+        (
+            "UPDATE groups SET revision = ?2 WHERE uuid IN (SELECT value ->> 'group' FROM json_each(?1))",
             &members,
         ),
     ];
@@ -220,16 +225,15 @@ async fn log(connection: &mut SqliteConnection, revision: i64, change: &Change) 
     Ok(())
 }
 
-/// Logs every membership of a user, whose name others hold in the group's member list.
+/// Logs every membership of a user, whose name stands in the groups' member lists.
 async fn log_memberships(connection: &mut SqliteConnection, revision: i64, user: &str) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO changes SELECT NULL, ?, 'member', group_uuid, user_uuid FROM members WHERE user_uuid = ?",
-    )
-    .bind(revision)
-    .bind(user)
-    .execute(connection)
-    .await
-    .map_err(database)?;
+    let statements = [
+        "INSERT INTO changes SELECT NULL, ?1, 'member', group_uuid, user_uuid FROM members WHERE user_uuid = ?2",
+        "UPDATE groups SET revision = ?1 WHERE uuid IN (SELECT group_uuid FROM members WHERE user_uuid = ?2)",
+    ];
+    for statement in statements {
+        sqlx::query(statement).bind(revision).bind(user).execute(&mut *connection).await.map_err(database)?;
+    }
     Ok(())
 }
 
@@ -271,7 +275,7 @@ pub async fn update_user(
 }
 
 /// Gives a user, and the private group with it, another name. The old name is kept back as a
-/// deleted one's is.
+/// deleted one's is, for everybody but this user.
 async fn rename(
     connection: &mut SqliteConnection,
     revision: i64,
@@ -279,14 +283,16 @@ async fn rename(
     new: Name,
     rules: &Rules,
 ) -> Result<()> {
-    if let Some(objection) = rules.objection_to_user(new, user.uid, user.gid) {
+    let private = private_group_of(connection, &user.uuid).await?;
+    let objection = rules.objection_to_user(new, user.uid, user.gid);
+    let to_group = || private.as_ref().and_then(|(_, gid)| rules.objection_to_group(new, *gid));
+    if let Some(objection) = objection.or_else(to_group) {
         return Err(Error::Refused(objection));
     }
-    for (kind, uuid) in taken_names(connection, new).await? {
-        if uuid != user.uuid {
-            return Err(Error::Conflict(format!("{new} is or was the name of a {kind}")));
-        }
-    }
+    let of_user = "SELECT 'is the name of another user', uuid FROM users WHERE name = ?1 UNION ALL SELECT * FROM \
+         (SELECT 'was the name of a deleted user', uuid FROM tombstones WHERE kind = 'user' AND name = ?1 \
+         ORDER BY revision DESC LIMIT 1)";
+    check_unclaimed(connection, of_user, new, &user.uuid).await?;
     sqlx::query("UPDATE users SET name = ? WHERE uuid = ?")
         .bind(new.as_str())
         .bind(&user.uuid)
@@ -294,45 +300,64 @@ async fn rename(
         .await
         .map_err(database)?;
     bury(connection, revision, "user", &user.uuid, user.name, user.uid.0).await?;
-    let group: Option<(String, u32)> =
-        sqlx::query_as("UPDATE groups SET name = ?, revision = ? WHERE private_of = ? RETURNING uuid, gid")
-            .bind(new.as_str())
-            .bind(revision)
-            .bind(&user.uuid)
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(database)?;
-    if let Some((uuid, gid)) = group {
-        bury(connection, revision, "group", &uuid, user.name, gid).await?;
-        log(connection, revision, &Change::Group { uuid }).await?;
+    if let Some((uuid, gid)) = private {
+        rename_group(connection, revision, (uuid, user.name, gid), new).await?;
     }
     log_memberships(connection, revision, &user.uuid).await
 }
 
-/// Who has, or had, a name.
-async fn taken_names(connection: &mut SqliteConnection, name: Name) -> Result<Vec<(String, String)>> {
-    sqlx::query_as(
-        "SELECT 'user', uuid FROM users WHERE name = ?1 UNION ALL SELECT 'group', uuid FROM groups WHERE name = ?1 \
-         UNION ALL SELECT 'deleted ' || kind, uuid FROM tombstones WHERE name = ?1",
-    )
-    .bind(name.as_str())
-    .fetch_all(connection)
-    .await
-    .map_err(database)
+async fn rename_group(
+    connection: &mut SqliteConnection,
+    revision: i64,
+    (uuid, old, gid): (String, Name, Gid),
+    new: Name,
+) -> Result<()> {
+    let of_group = "SELECT 'is the name of a group', uuid FROM groups WHERE name = ?1 UNION ALL SELECT * FROM \
+         (SELECT 'was the name of a deleted group', uuid FROM tombstones WHERE kind = 'group' AND name = ?1 \
+         ORDER BY revision DESC LIMIT 1)";
+    check_unclaimed(connection, of_group, new, &uuid).await?;
+    sqlx::query("UPDATE groups SET name = ?, revision = ? WHERE uuid = ?")
+        .bind(new.as_str())
+        .bind(revision)
+        .bind(&uuid)
+        .execute(&mut *connection)
+        .await
+        .map_err(database)?;
+    bury(connection, revision, "group", &uuid, old, gid.0).await?;
+    log(connection, revision, &Change::Group { uuid }).await
+}
+
+/// Refuses a name that somebody else has or, if nobody has it, somebody else had last.
+async fn check_unclaimed(
+    connection: &mut SqliteConnection,
+    claims: &'static str,
+    name: Name,
+    own_uuid: &str,
+) -> Result<()> {
+    let claim: Option<(String, String)> =
+        sqlx::query_as(claims).bind(name.as_str()).fetch_optional(connection).await.map_err(database)?;
+    match claim {
+        Some((what, uuid)) if uuid != own_uuid => Err(Error::Conflict(format!("{name} {what}"))),
+        _ => Ok(()),
+    }
+}
+
+async fn private_group_of(connection: &mut SqliteConnection, user: &str) -> Result<Option<(String, Gid)>> {
+    let found: Option<(String, u32)> = sqlx::query_as("SELECT uuid, gid FROM groups WHERE private_of = ?")
+        .bind(user)
+        .fetch_optional(connection)
+        .await
+        .map_err(database)?;
+    Ok(found.map(|(uuid, gid)| (uuid, Gid(gid))))
 }
 
 pub async fn delete_user(connection: &mut SqliteConnection, name: Name) -> Result<()> {
     let user = read::existing_user(connection, name).await?.user;
     let revision = next_revision(connection).await?;
     log_memberships(connection, revision, &user.uuid).await?;
-    let private: Option<(String, u32)> = sqlx::query_as("SELECT uuid, gid FROM groups WHERE private_of = ?")
-        .bind(&user.uuid)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(database)?;
-    if let Some((uuid, gid)) = private {
+    if let Some((uuid, gid)) = private_group_of(connection, &user.uuid).await? {
         let others: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users WHERE gid = ? AND uuid <> ?")
-            .bind(gid)
+            .bind(gid.0)
             .bind(&user.uuid)
             .fetch_one(&mut *connection)
             .await
@@ -342,7 +367,7 @@ pub async fn delete_user(connection: &mut SqliteConnection, name: Name) -> Resul
                 "{name}'s private group is the primary group of {others} other users; change or delete them first"
             )));
         }
-        remove_group(connection, revision, &uuid, name, Gid(gid)).await?;
+        remove_group(connection, revision, &uuid, name, gid).await?;
     }
     for statement in
         ["DELETE FROM members WHERE user_uuid = ?", "DELETE FROM credentials WHERE user_uuid = ?"]
