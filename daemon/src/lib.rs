@@ -19,3 +19,6 @@ pub mod verifiers;
 mod run;
 
 pub use run::run;
+
+#[cfg(test)]
+mod testing;

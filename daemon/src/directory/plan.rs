@@ -223,18 +223,16 @@ impl Planner<'_> {
             )));
         }
         let gid = match &new.primary {
-            Primary::Private { gid, .. } => {
-                let gid = gid.unwrap_or(Gid(uid.0));
-                self.check_group_name(new.name, new.reuse_name)?;
-                self.check_gid(new.name, gid)?;
-                gid
-            }
+            Primary::Private { gid, .. } => gid.unwrap_or(Gid(uid.0)),
             Primary::Named(group) => self.known_group(*group)?.gid,
         };
+        // Before the private group's, so that what is said is about the user who was asked for.
         if let Some(objection) = self.rules.objection_to_user(new.name, uid, gid) {
             return Err(Error::Refused(objection));
         }
         if let Primary::Private { uuid, .. } = &new.primary {
+            self.check_group_name(new.name, new.reuse_name)?;
+            self.check_gid(new.name, gid)?;
             self.take_group(uuid.clone(), new.name, gid, Some(new.uuid.clone()));
         }
         self.facts.uids.insert(uid.0);
@@ -335,3 +333,6 @@ fn once_was(kind: &str, name: Name) -> Error {
 pub fn private_group(name: Name) -> Error {
     Error::Refused(format!("{name} is the private group of the user {name}; make a group of another name"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! What every backend must do, told once: generic stories over [`Directory`], run against each backend on
+//! its real database. A new backend adds one `impl Backend` and one `conformance!` line.
+
+mod credentials;
+mod feed;
+mod groups;
+mod ids;
+mod import;
+mod races;
+mod users;
+
+use crate::directory::Directory;
+use crate::store::SqliteDirectory;
+use crate::testing::Folder;
+
+/// Where a backend keeps its data during one test.
+trait Backend: Sized {
+    type Directory: Directory;
+
+    /// A new, empty database.
+    async fn fresh() -> Self;
+
+    /// The database, opened again each time: what was committed before is there.
+    async fn open(&self) -> Self::Directory;
+}
+
+/// A SQLite file.
+struct Sqlite(Folder);
+
+impl Backend for Sqlite {
+    type Directory = SqliteDirectory;
+
+    async fn fresh() -> Self {
+        Self(Folder::new())
+    }
+
+    async fn open(&self) -> SqliteDirectory {
+        SqliteDirectory::open(&self.0.join("directory.sqlite")).await.unwrap()
+    }
+}
+
+/// Makes a test of each story on one backend.
+macro_rules! run {
+    ($backend:ty; $($topic:ident: $($story:ident),* $(,)?;)*) => {
+        $(mod $topic {
+            use super::super::*;
+
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $story() {
+                super::super::$topic::$story(&<$backend>::fresh().await).await;
+            })*
+        })*
+    };
+}
+
+macro_rules! conformance {
+    ($module:ident, $backend:ty) => {
+        mod $module {
+            run! {
+                $backend;
+                users:
+                    a_user_is_found_by_name_and_id_with_a_private_group,
+                    a_name_is_one_users_and_one_groups,
+                    a_user_may_have_the_name_of_an_existing_primary_group,
+                    everything_about_a_user_can_be_given_and_changed,
+                    text_survives_as_it_is,
+                    a_rename_keeps_all_that_hangs_on_the_user_and_holds_the_old_name_back,
+                    whoever_was_renamed_may_have_the_old_name_again,
+                    a_name_that_was_given_again_is_its_second_holders_to_return_to,
+                    nobody_is_renamed_to_what_is_anothers_or_local,
+                    a_deleted_user_leaves_nothing_but_a_name_that_is_kept_back,
+                    an_update_of_what_has_changed_meanwhile_is_refused,
+                    whoever_does_not_exist_is_not_found,
+                    pages_are_in_the_order_of_names;
+                ids:
+                    allocation_passes_over_local_and_reserved_ids,
+                    exhaustion_is_told_in_words_and_leaves_nothing_behind,
+                    an_id_that_was_named_at_the_top_leaves_those_below_it_free,
+                    named_ids_are_taken_inside_the_accepted_ranges_alone,
+                    an_id_is_never_given_twice,
+                    uids_and_gids_are_two_spaces,
+                    a_batch_may_name_some_ids_and_leave_others_open;
+                groups:
+                    memberships_begin_and_end_and_saying_so_twice_changes_nothing,
+                    one_unknown_user_and_nobody_joins,
+                    nobody_joins_a_private_group,
+                    a_group_is_not_deleted_while_it_is_somebodys_primary_group,
+                    a_user_is_not_deleted_while_others_live_in_the_private_group,
+                    a_private_group_goes_with_its_user_alone,
+                    a_deleted_group_leaves_nobody_in_it_and_its_name_kept_back,
+                    groups_are_listed_with_or_without_private_ones,
+                    a_change_of_members_is_a_change_of_the_group;
+                credentials:
+                    a_password_is_set_replaced_and_taken_away,
+                    a_hash_is_upgraded_only_while_it_is_what_was_checked,
+                    a_password_goes_with_its_user;
+                import:
+                    each_record_is_taken_or_refused_by_itself,
+                    records_of_a_batch_see_those_before_them,
+                    a_dry_run_reports_the_same_and_leaves_nothing,
+                    all_or_nothing_means_nothing_when_one_record_is_refused,
+                    a_batch_of_which_nothing_is_taken_is_no_change,
+                    two_thousand_users_come_in_one_batch;
+                feed:
+                    every_kind_of_change_appears,
+                    nothing_has_changed_since_now,
+                    a_cursor_of_elsewhere_starts_over,
+                    too_much_to_follow_starts_over,
+                    the_present_holds_the_living_and_the_tombstones,
+                    holders_of_names_and_ids_come_with_their_memberships,
+                    a_dump_is_what_reads_say,
+                    a_restart_keeps_everything;
+                races:
+                    forty_creators_never_exceed_the_cap,
+                    fifty_creators_get_an_id_and_a_revision_each,
+                    thirty_writers_of_one_user_lose_nothing,
+                    paging_visits_everybody_once_while_others_write,
+                    a_dump_is_of_one_moment_while_others_write,
+                    a_user_who_is_deleted_while_joining_is_in_no_group;
+            }
+        }
+    };
+}
+
+conformance!(sqlite, Sqlite);
+
+/// The sentence of a refusal, which must be one of this kind.
+macro_rules! refusal {
+    ($result:expr, $variant:ident) => {
+        match $result {
+            Err($crate::directory::Error::$variant(message)) => message,
+            other => panic!("expected {}, got {other:?}", stringify!($variant)),
+        }
+    };
+}
+
+use refusal;
