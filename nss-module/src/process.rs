@@ -142,7 +142,7 @@ impl Process {
 
     /// The current generation, for one lookup. On the way that is nearly always taken this makes no
     /// system call, but for one stat(2) a second.
-    #[inline(never)]
+    #[inline]
     pub fn pin(&self) -> Result<Pinned<'_>, Refusal> {
         if let Some(entered) = self.enter() {
             let mapped = entered.mapped();

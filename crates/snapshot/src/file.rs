@@ -54,7 +54,6 @@ pub(crate) struct Position(usize);
 
 impl<'a> File<'a> {
     /// Looks `name` up in `table`.
-    #[inline(never)]
     pub(crate) fn find_name(self, table: Extent, name: &[u8]) -> Result<Entry<Position>, Unusable> {
         let hash = hash::of_name(self.header.seed, name);
         let tag = (hash >> 32) as u32;
@@ -73,7 +72,6 @@ impl<'a> File<'a> {
     }
 
     /// Looks `id` up in `table`.
-    #[inline(never)]
     pub(crate) fn find_id(self, table: Extent, id: u32) -> Result<Entry<Position>, Unusable> {
         for slot in self.probe(table, hash::of_id(self.header.seed, id))? {
             let (found, reference) = slot?;
@@ -141,7 +139,6 @@ impl<'a> File<'a> {
     }
 
     /// Reads a user.
-    #[inline(never)]
     pub(crate) fn user(self, record: Position) -> Result<UserRecord<'a>, Unusable> {
         self.expect(record, Record::User)?;
         let half = |at: usize| record.0.checked_add(at).and_then(|at| u16_at(self.bytes, at)).ok_or(Unusable);
