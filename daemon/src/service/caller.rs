@@ -35,8 +35,10 @@ pub enum Operation {
     LookAt(Name),
     /// To change the directory.
     Change,
-    /// To change one user's password, knowing the old one.
-    OwnPassword(Name),
+    /// To set one user's password.
+    SetPassword(Name),
+    /// To log in as one user, as PAM does: an admin is nobody else there.
+    LogIn(Name),
     /// To take password hashes out.
     Export,
 }
@@ -46,8 +48,9 @@ impl Caller {
     pub fn may(&self, operation: Operation) -> Result<()> {
         let allowed = match (self, operation) {
             (Self::Root, _) | (_, Operation::Look) => true,
+            (Self::Admin(own) | Self::User(own), Operation::LogIn(name)) => *own == name,
             (Self::Admin(_), operation) => operation != Operation::Export,
-            (Self::User(own), Operation::LookAt(name) | Operation::OwnPassword(name)) => *own == name,
+            (Self::User(own), Operation::LookAt(name) | Operation::SetPassword(name)) => *own == name,
             _ => false,
         };
         if allowed {
@@ -55,6 +58,7 @@ impl Caller {
         }
         Err(Error::Refused(match operation {
             Operation::Export => "password hashes leave the directory for root alone".into(),
+            Operation::LogIn(_) => "only root may log somebody else in".into(),
             _ => {
                 "only root and Pody's admins may do this (podyctl user update NAME --admin makes one)".into()
             }
@@ -74,17 +78,20 @@ mod tests {
     #[test]
     fn everybody_gets_what_is_theirs_and_no_more() {
         let name = |text: &str| text.parse::<Name>().unwrap();
-        let (ada, bob) = (name("ada"), name("bob"));
+        let (ada, bob, eve) = (name("ada"), name("bob"), name("eve"));
         let table = [
             (Operation::Look, [true, true, true, true]),
             (Operation::LookAt(ada), [true, true, true, false]),
             (Operation::LookAt(bob), [true, true, false, false]),
             (Operation::Change, [true, true, false, false]),
-            (Operation::OwnPassword(ada), [true, true, true, false]),
-            (Operation::OwnPassword(bob), [true, true, false, false]),
+            (Operation::SetPassword(ada), [true, true, true, false]),
+            (Operation::SetPassword(bob), [true, true, false, false]),
+            (Operation::LogIn(ada), [true, false, true, false]),
+            (Operation::LogIn(bob), [true, false, false, false]),
+            (Operation::LogIn(eve), [true, true, false, false]),
             (Operation::Export, [true, false, false, false]),
         ];
-        let callers = [Caller::Root, Caller::Admin(name("eve")), Caller::User(ada), Caller::Other(1000)];
+        let callers = [Caller::Root, Caller::Admin(eve), Caller::User(ada), Caller::Other(1000)];
         for (operation, expected) in table {
             for (caller, allowed) in callers.iter().zip(expected) {
                 assert_eq!(caller.may(operation).is_ok(), allowed, "{caller:?} {operation:?}");

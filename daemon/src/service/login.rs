@@ -115,7 +115,7 @@ impl<D: Directory> Service<D> {
         let Some(name) = self.ours(&login.user).await? else {
             return Ok(Step::Done(Verdict::Unknown.into()));
         };
-        caller.may(Operation::OwnPassword(name))?;
+        caller.may(Operation::LogIn(name))?;
         // Only root knows where somebody comes from; anybody else could blame any host.
         let rhost = login.rhost.filter(|_| *caller == Caller::Root);
         let source = Subject::source(rhost.as_deref());
@@ -148,7 +148,7 @@ impl<D: Directory> Service<D> {
         let Some(name) = self.ours(user).await? else {
             return Ok(Verdict::Unknown.into());
         };
-        caller.may(Operation::LookAt(name))?;
+        caller.may(Operation::LogIn(name))?;
         match self.directory.user(Key::Name(name)).await? {
             Some(member) => Ok(judge_account(&member.user, self.clock.today())),
             None => Ok(Verdict::Unknown.into()),
@@ -166,7 +166,7 @@ impl<D: Directory> Service<D> {
         let Some(name) = self.ours(user).await? else {
             return Ok(Verdict::Unknown.into());
         };
-        caller.may(Operation::OwnPassword(name))?;
+        caller.may(Operation::LogIn(name))?;
         let PasswordChange { old, new } = change;
         if old.is_none() && *caller != Caller::Root {
             return Err(Error::Refused("your old password is needed to set a new one".into()));

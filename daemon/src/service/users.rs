@@ -129,7 +129,7 @@ impl<D: Directory> Service<D> {
     /// Sets a password: an admin anybody's, a user their own with the old one. Wrong old passwords count as
     /// failed logins.
     pub async fn set_password(&self, caller: &Caller, name: Name, change: PasswordChange) -> Result<u64> {
-        caller.may(Operation::OwnPassword(name))?;
+        caller.may(Operation::SetPassword(name))?;
         if !caller.is_trusted() {
             let Some(old) = change.old else {
                 return Err(Error::Refused("your old password is needed to set a new one".into()));
