@@ -1,5 +1,7 @@
 //! What the tests of several folders share: places of their own, records to create, and waiting.
 
+mod publishing;
+
 use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,8 @@ use crate::directory::{
     Rules, Team,
 };
 use crate::service::new_uuid;
+
+pub use publishing::{Publishing, look};
 
 /// How long a test waits for what must happen: far above what it takes on a machine that does other things, too.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -103,6 +103,8 @@ pub struct Publisher<D> {
     /// The base that deltas are made against, once there is one of this run.
     base: Option<Following>,
     merge: Option<JoinHandle<Result<NewBase>>>,
+    /// A new base was asked for and is not current yet.
+    wants_base: bool,
     persist_at: Option<Instant>,
     retry_at: Option<Instant>,
 }
@@ -151,6 +153,7 @@ impl<D: Directory> Publisher<D> {
             wake,
             base: None,
             merge: None,
+            wants_base: false,
             persist_at: None,
             retry_at: None,
         };
@@ -257,6 +260,7 @@ impl<D: Directory> Publisher<D> {
 
     /// Begins to make a new base in the background, unless one is in the making.
     fn begin_merge(&mut self) {
+        self.wants_base = true;
         if self.merge.is_some() {
             return;
         }
@@ -301,6 +305,8 @@ impl<D: Directory> Publisher<D> {
             .flatten()
             .transpose()?;
         block_in_place(|| self.files.switch_base(new.written, delta.as_ref())).map_err(publishing)?;
+        // No delta is made against the old base any more, whatever comes next.
+        self.base = None;
         let [cache, run] = &self.places;
         let loaded = Loaded::open(Places { cache, run }, None).map_err(|trouble| {
             Error::Failed(format!("a base that was just published cannot be used: {trouble}"))
@@ -313,33 +319,41 @@ impl<D: Directory> Publisher<D> {
         self.state.send_modify(|state| state.hidden = Arc::new(shown));
         self.show(position.revision);
         self.persist_at = None;
+        self.wants_base = false;
         self.base = Some(Following { loaded, model, position });
         Ok(())
     }
 
     fn show(&self, revision: u64) {
-        self.state.send_modify(|state| {
-            state.revision = revision;
-            state.trouble = None;
-        });
+        self.state.send_modify(|state| state.revision = revision);
     }
 
     fn persist(&mut self) {
         self.persist_at = None;
-        if let Err(error) = block_in_place(|| self.files.persist()) {
+        let outcome = block_in_place(|| self.files.persist()).map_err(publishing);
+        if outcome.is_err() {
             self.persist_at = Some(Instant::now() + RETRY_AFTER);
-            self.report(Err(publishing(error)));
         }
+        self.report(outcome);
     }
 
     async fn retry(&mut self) {
         self.retry_at = None;
+        if self.wants_base {
+            self.begin_merge();
+        }
         self.follow().await;
     }
 
-    /// Says what went wrong, to the journal and to whoever waits, and has it tried again.
+    /// Says what went wrong, to the journal and to whoever waits, and has it tried again. What went wrong
+    /// before is over when nothing is left to do.
     fn report(&mut self, outcome: Result<()>) {
-        let Err(error) = outcome else { return };
+        let Err(error) = outcome else {
+            if !self.wants_base && self.files.is_durable() {
+                self.state.send_if_modified(|state| state.trouble.take().is_some());
+            }
+            return;
+        };
         tracing::error!(%error, "the snapshot is behind the directory; lookups go on with the last one");
         self.state.send_modify(|state| state.trouble = Some(error.to_string()));
         self.retry_at = Some(Instant::now() + RETRY_AFTER);
@@ -430,3 +444,6 @@ async fn finished(merge: &mut Option<JoinHandle<Result<NewBase>>>) -> Result<New
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;
