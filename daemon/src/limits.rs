@@ -46,6 +46,10 @@ pub const MAX_LOCKOUT_RECORDS: usize = 100_000;
 /// Logins that wait for an answer: each costs a few hundred bytes, and sshd's MaxStartups is 100.
 pub const MAX_LOGINS: usize = 1024;
 
+/// Logins of one caller other than root, who can begin them for oneself alone: more than anybody's screen lockers
+/// and polkit agents ever have.
+pub const MAX_LOGINS_PER_CALLER: usize = 16;
+
 /// How long a login waits for its answer: sshd's LoginGraceTime is 120 s, login(1)'s time-out 60 s.
 pub const LOGIN_LIFETIME: Duration = Duration::from_secs(180);
 

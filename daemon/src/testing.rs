@@ -1,5 +1,6 @@
 //! What the tests of several folders share: places of their own, records to create, and waiting.
 
+mod node;
 mod publishing;
 
 use std::fs;
@@ -16,6 +17,7 @@ use crate::directory::{
 };
 use crate::service::new_uuid;
 
+pub use node::{NOW, TestNode, cheap_hashes, peer, secret};
 pub use publishing::{Publishing, look};
 
 /// How long a test waits for what must happen: far above what it takes on a machine that does other things, too.

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use identity::{Day, Name, State, User};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
 use super::{Caller, Operation, PasswordChange, Service};
 use crate::directory::{Directory, Error, Key, Member, Result};
-use crate::limits::{LOGIN_LIFETIME, MAX_LOGINS};
+use crate::limits::{LOGIN_LIFETIME, MAX_LOGINS, MAX_LOGINS_PER_CALLER};
 use crate::store::Failures;
 use crate::verifiers::lockout::{self, Judgement, Record, Subject};
 use crate::verifiers::{PasswordHash, Verified};
@@ -93,6 +93,11 @@ impl Logins {
         logins.retain(|_, login| login.began.elapsed() < LOGIN_LIFETIME);
         if logins.len() >= MAX_LOGINS {
             return Err(Error::Busy(format!("{MAX_LOGINS} logins are waiting for an answer already")));
+        }
+        // Root begins them for everybody; anybody else alone must not keep the others out.
+        let own = logins.values().filter(|login| login.caller == pending.caller).count();
+        if pending.caller != Caller::Root && own >= MAX_LOGINS_PER_CALLER {
+            return Err(Error::Busy(format!("{own} logins of yours are waiting for an answer already")));
         }
         let id = uuid::Uuid::new_v4().to_string();
         logins.insert(id.clone(), pending);
@@ -220,9 +225,16 @@ impl<D: Directory> Service<D> {
         let uuid = stored.as_ref().map(|credential| credential.uuid.clone());
         let text = stored.and_then(|credential| credential.hash);
         let hash = text.as_deref().and_then(|text| PasswordHash::parse(text).ok());
-        let verified = self.pool.verify(&name, hash, password).await;
-        let Verified { ok, rehash } = verified.map_err(|busy| Error::Busy(busy.to_string()))?;
-        if let Some(until) = self.settle(&subjects, ok).await? {
+        let checked = self.pool.check(&name, hash, password).await;
+        let (Verified { ok, rehash }, tell_failure_at) =
+            checked.map_err(|busy| Error::Busy(busy.to_string()))?;
+        // A failure counts at once and is told later: guesses that are sent meanwhile find it counted. The
+        // right password is not told any sooner than a wrong one where both are told "locked".
+        let settled = self.settle(&subjects, ok).await;
+        if !(ok && matches!(settled, Ok(None))) {
+            sleep_until(tell_failure_at).await;
+        }
+        if let Some(until) = settled? {
             return Ok(self.locked_out(until));
         }
         if let (Some(uuid), Some(old), Some(new)) = (uuid, text, rehash)
@@ -319,3 +331,6 @@ fn judge_account(user: &User, today: Day) -> Decision {
     }
     Verdict::Granted.into()
 }
+
+#[cfg(test)]
+mod tests;

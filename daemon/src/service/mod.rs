@@ -144,3 +144,6 @@ impl<D: Directory> Service<D> {
         self.published.reaches(position.revision, PUBLISH_DEADLINE).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,14 +84,26 @@ impl Pool {
         hash: Option<PasswordHash>,
         password: Zeroizing<String>,
     ) -> Result<Verified, Busy> {
+        let (verified, tell_failure_at) = self.check(name, hash, password).await?;
+        if !verified.ok {
+            sleep_until(tell_failure_at).await;
+        }
+        Ok(verified)
+    }
+
+    /// Checks like [`verify`](Self::verify), and returns at once with the time before which nobody may be
+    /// told of a failure, so that its caller can count it meanwhile.
+    pub async fn check(
+        &self,
+        name: &Name,
+        hash: Option<PasswordHash>,
+        password: Zeroizing<String>,
+    ) -> Result<(Verified, Instant), Busy> {
         let name = *name;
         let (verified, began) = self
             .in_a_slot(move |shared, memory| shared.verify(&name, hash.as_ref(), password.as_bytes(), memory))
             .await?;
-        if !verified.ok {
-            sleep_until(next_step(began)).await;
-        }
-        Ok(verified)
+        Ok((verified, next_step(began)))
     }
 
     /// The hash of a new password.

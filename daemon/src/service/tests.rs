@@ -1,0 +1,50 @@
+mod accounts;
+mod logins;
+mod rights;
+
+use zeroize::Zeroizing;
+
+use super::{Caller, Decision, Login, NewAccount, PasswordChange, Step, Verdict};
+use crate::directory::Result;
+use crate::testing::{TestNode, name, secret};
+
+const PASSWORD: &str = "correct horse";
+const WRONG: &str = "wrong horse battery";
+
+fn password(text: &str) -> Option<Zeroizing<String>> {
+    Some(secret(text))
+}
+
+/// A node with the user ada and her password.
+async fn node_with_ada() -> TestNode {
+    let node = TestNode::start().await;
+    create(&node, "ada", NewAccount { password: password(PASSWORD), ..NewAccount::default() }).await;
+    node
+}
+
+async fn create(node: &TestNode, user: &str, account: NewAccount) {
+    node.service.create_user(&Caller::Root, name(user), account).await.unwrap();
+}
+
+fn login(user: &str) -> Login {
+    Login { user: user.to_owned(), service: "sshd".to_owned(), rhost: None }
+}
+
+/// A whole login, as PAM does it for root.
+async fn log_in(node: &TestNode, login: Login, password: &str) -> Decision {
+    match node.service.begin_login(&Caller::Root, login).await.unwrap() {
+        Step::AskPassword { login } => {
+            node.service.answer_login(&Caller::Root, &login, secret(password)).await.unwrap()
+        }
+        Step::Done(decision) => decision,
+    }
+}
+
+async fn verdict(node: &TestNode, user: &str, password: &str) -> Verdict {
+    log_in(node, login(user), password).await.verdict
+}
+
+async fn change_own_password(node: &TestNode, old: Option<&str>, new: Option<&str>) -> Result<u64> {
+    let change = PasswordChange { old: old.map(secret), new: new.map(secret) };
+    node.service.set_password(&Caller::User(name("ada")), name("ada"), change).await
+}

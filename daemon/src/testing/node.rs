@@ -1,0 +1,84 @@
+//! A whole podyd without its sockets: store, publisher and service in a folder of a test's own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::{Folder, Publishing, rules};
+use crate::clock::Clock;
+use crate::config::{Auth, Lockout, Paths, Settings};
+use crate::service::{Peer, Service};
+use crate::store::{NodeStore, SqliteDirectory};
+use crate::verifiers::{Argon2Parameters, Pool};
+
+/// When the clocks of tests start: a day in 2027.
+pub const NOW: i64 = 1_800_000_000;
+
+/// A node whose clock a test moves.
+pub struct TestNode {
+    pub folder: Folder,
+    pub publishing: Publishing<SqliteDirectory>,
+    pub service: Arc<Service<SqliteDirectory>>,
+    pub clock: Clock,
+}
+
+impl TestNode {
+    /// A node with an empty directory, on which three wrong passwords are free.
+    pub async fn start() -> Self {
+        let folder = Folder::new();
+        let clock = Clock::set_to(NOW);
+        let lockout = Lockout { user_failures: 3, ..Lockout::default() };
+        let settings = Settings {
+            auth: Auth { lockout, ..Auth::default() },
+            paths: Paths { state: folder.to_path_buf(), ..Paths::default() },
+            ..Settings::default()
+        };
+        let directory = SqliteDirectory::open(&folder.join("directory.sqlite")).await.unwrap();
+        let publishing = Publishing::start(Arc::new(directory), &folder, rules(), settings);
+        let service = Arc::new(service(&publishing, &folder, &clock).await);
+        Self { folder, publishing, service, clock }
+    }
+
+    /// Starts the service again, as after a restart of podyd: what it only remembered is forgotten.
+    pub async fn restart_service(&mut self) {
+        self.service.node.close().await;
+        self.service = Arc::new(service(&self.publishing, &self.folder, &self.clock).await);
+    }
+
+    /// The source of truth.
+    pub fn directory(&self) -> &SqliteDirectory {
+        &self.publishing.directory
+    }
+}
+
+async fn service(
+    publishing: &Publishing<SqliteDirectory>,
+    folder: &Path,
+    clock: &Clock,
+) -> Service<SqliteDirectory> {
+    Service::new(
+        Arc::clone(&publishing.directory),
+        NodeStore::open(&folder.join("node.sqlite")).await.unwrap(),
+        Pool::new(cheap_hashes(), 2),
+        publishing.published.clone(),
+        publishing.rules.subscribe(),
+        publishing.settings.subscribe(),
+        clock.clone(),
+    )
+}
+
+/// Hashes that take no time, and prove as much.
+pub fn cheap_hashes() -> Argon2Parameters {
+    Argon2Parameters::new(64, 1, 1).unwrap()
+}
+
+/// A process of this uid, as the kernel would name it.
+pub fn peer(uid: u32) -> Peer {
+    Peer { uid, pid: 1 }
+}
+
+/// A password, as it is passed around.
+pub fn secret(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(text.to_owned())
+}
