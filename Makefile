@@ -43,6 +43,14 @@ install: ## Install what was built; honours DESTDIR, PREFIX, LIBDIR, CARGO_TARGE
 	install -D -m 0644 -t $(root)/lib/tmpfiles.d systemd/tmpfiles.d/*
 	install -D -m 0755 packaging/nsswitch $(root)/share/pody/nsswitch
 	mkdir -p $(root)/share/pody && cp -R packaging/pam $(root)/share/pody/
+	install -D -m 0644 -t $(root)/share/man/man1 docs/man/*.1
+	install -D -m 0644 -t $(root)/share/man/man5 docs/man/*.5
+	install -D -m 0644 -t $(root)/share/man/man8 docs/man/*.8
+	install -d $(root)/share/bash-completion/completions $(root)/share/zsh/site-functions $(root)/share/fish/vendor_completions.d
+	$(built)/podyctl completions bash >$(root)/share/bash-completion/completions/podyctl
+	$(built)/podyctl completions zsh >$(root)/share/zsh/site-functions/_podyctl
+	$(built)/podyctl completions fish >$(root)/share/fish/vendor_completions.d/podyctl.fish
+	test -e $(DESTDIR)/etc/pody/id-ranges || install -D -m 0644 packaging/id-ranges $(DESTDIR)/etc/pody/id-ranges
 	test -e $(DESTDIR)/etc/pody/config.toml || install -D -m 0640 config.toml $(DESTDIR)/etc/pody/config.toml
 
 lint: ## Formatting, clippy, and licences and advisories where cargo-deny is installed

@@ -6,8 +6,8 @@ use crate::daemon::Daemon;
 use crate::table::{Value, record};
 use crate::{Code, Failure, Result, Session};
 
-/// How many hidden names are listed for people; `--json` lists all.
-const SHOWN_NAMES: usize = 20;
+/// How many hidden accounts are listed for people; `--json` lists all that podyd tells of.
+const SHOWN_HIDDEN: usize = 10;
 
 /// Shows how the node is doing; a directory that cannot be reached is a failure to report.
 pub fn run(session: &mut Session<'_>) -> Result<()> {
@@ -16,6 +16,9 @@ pub fn run(session: &mut Session<'_>) -> Result<()> {
         session.output.object(&status)?;
     } else {
         record(&mut session.output, fields(&status))?;
+        for hidden in status.hidden.iter().take(SHOWN_HIDDEN) {
+            session.output.remark(&format!("not served on this node: {hidden}"));
+        }
         for warning in &status.warnings {
             session.output.remark(&format!("warning: {warning}"));
         }
@@ -41,7 +44,7 @@ fn fields(status: &NodeStatus) -> Vec<(&'static str, Value)> {
         ("groups", status.groups.into()),
     ];
     if !status.hidden.is_empty() {
-        fields.push(("hidden", Value::Striking(hidden(&status.hidden))));
+        fields.push(("hidden", Value::Striking(format!("{}, see below", status.hidden.len()))));
     }
     fields
 }
@@ -54,15 +57,6 @@ fn revision(status: &NodeStatus) -> Value {
             status.revision, status.published_revision
         )),
     }
-}
-
-fn hidden(names: &[String]) -> String {
-    let shown = names.iter().take(SHOWN_NAMES).map(String::as_str).collect::<Vec<_>>().join(" ");
-    let more = match names.len().saturating_sub(SHOWN_NAMES) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("{shown}{more} (local accounts have their names or ids)")
 }
 
 fn duration(seconds: u64) -> String {

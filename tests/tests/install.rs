@@ -11,6 +11,7 @@ use tests::scratch::Scratch;
 /// Every file that is installed, with its mode.
 const INSTALLED: &[&str] = &[
     "640 etc/pody/config.toml",
+    "644 etc/pody/id-ranges",
     "755 usr/bin/podyctl",
     "644 usr/lib/here/libnss_pody.so.2",
     "644 usr/lib/here/security/pam_pody.so",
@@ -18,22 +19,32 @@ const INSTALLED: &[&str] = &[
     "644 usr/lib/sysusers.d/pody.conf",
     "644 usr/lib/tmpfiles.d/pody.conf",
     "755 usr/sbin/podyd",
+    "644 usr/share/bash-completion/completions/podyctl",
+    "644 usr/share/fish/vendor_completions.d/podyctl.fish",
     "755 usr/share/pody/nsswitch",
+    "644 usr/share/zsh/site-functions/_podyctl",
 ];
 
 #[test]
 fn make_install_puts_every_file_in_its_place_and_keeps_an_admins_configuration() {
     let root = Scratch::new();
     make_install(&root);
-    let (snippets, files): (Vec<_>, Vec<_>) =
-        installed(&root).into_iter().partition(|line| line.contains(" usr/share/pody/pam/"));
+    // Stacks and manual pages are many; the rest is named file by file.
+    let (many, files): (Vec<_>, Vec<_>) = installed(&root).into_iter().partition(|line| {
+        [" usr/share/pody/pam/", " usr/share/man/"].iter().any(|place| line.contains(place))
+    });
     assert_eq!(files, INSTALLED);
-    assert!(snippets.contains(&"644 usr/share/pody/pam/pam-configs/pody".to_owned()), "{snippets:?}");
+    for page in ["man1/podyctl-user-add.1", "man5/pody.toml.5", "man8/podyd.8"] {
+        assert!(many.contains(&format!("644 usr/share/man/{page}")), "{many:?}");
+    }
+    assert!(many.contains(&"644 usr/share/pody/pam/pam-configs/pody".to_owned()), "{many:?}");
 
-    let configuration = root.join("etc/pody/config.toml");
-    fs::write(&configuration, "# mine\n").unwrap();
-    make_install(&root);
-    assert_eq!(fs::read_to_string(configuration).unwrap(), "# mine\n");
+    for mine in ["etc/pody/config.toml", "etc/pody/id-ranges"] {
+        let mine = root.join(mine);
+        fs::write(&mine, "# mine\n").unwrap();
+        make_install(&root);
+        assert_eq!(fs::read_to_string(mine).unwrap(), "# mine\n");
+    }
 }
 
 #[test]

@@ -237,7 +237,7 @@ fn the_status_says_what_an_admin_should_know() {
         reachable,
         revision: 42,
         published_revision: 41,
-        hidden: vec!["bob".into()],
+        hidden: vec!["user bob: bob is a local account".into()],
         uptime_seconds: 7500,
         warnings: vec!["the disk is nearly full".into()],
         ..Default::default()
@@ -248,9 +248,9 @@ fn the_status_says_what_an_admin_should_know() {
         ran.out.contains("1.2.3, up 2 h 5 min") && ran.out.contains("programs here still see 41"),
         "{ran:?}"
     );
-    assert!(
-        ran.out.contains("bob (local accounts") && ran.err == "warning: the disk is nearly full\n",
-        "{ran:?}"
+    assert_eq!(
+        ran.err,
+        "not served on this node: user bob: bob is a local account\nwarning: the disk is nearly full\n"
     );
     assert_eq!(podyd.podyctl(&["status", "--json"], "").done().json()["revision"], 42);
 

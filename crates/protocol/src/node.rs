@@ -33,7 +33,8 @@ pub struct NodeStatus {
     pub users: u64,
     /// Groups in the directory, private ones included.
     pub groups: u64,
-    /// Names that this node does not serve, since a local account has their name or id.
+    /// Users and groups that this node does not serve, each with the reason, such as
+    /// `user ada: ada is a local account of this machine (/etc/passwd)`; the first 100.
     pub hidden: Vec<String>,
     /// Seconds since podyd started.
     pub uptime_seconds: u64,
