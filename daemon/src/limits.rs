@@ -53,7 +53,8 @@ pub const MAX_LOGINS_PER_CALLER: usize = 16;
 /// How long a login waits for its answer: sshd's LoginGraceTime is 120 s, login(1)'s time-out 60 s.
 pub const LOGIN_LIFETIME: Duration = Duration::from_secs(180);
 
-/// Connections to the Varlink socket at a time, all peers together. Each may hold one frame of 1 MiB.
+/// Connections to the Varlink socket at a time, all peers but root together, and as many for root: whoever has
+/// many uids (newuidmap(1) gives out 65 536) must not keep sshd and su out. Each may hold one frame of 1 MiB.
 pub const MAX_CONNECTIONS: usize = 512;
 
 /// Connections of one uid other than root, so that nobody can keep others out.

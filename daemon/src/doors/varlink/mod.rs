@@ -115,12 +115,16 @@ struct Place {
 impl Places {
     fn take(&self, uid: u32) -> Option<Place> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = taken.values().sum();
-        let own = taken.entry(uid).or_default();
-        if all >= MAX_CONNECTIONS || (uid != 0 && *own >= MAX_CONNECTIONS_PER_UID) {
+        let own = taken.get(&uid).copied().unwrap_or_default();
+        let others = || taken.iter().filter(|(uid, _)| **uid != 0).map(|(_, places)| places).sum::<usize>();
+        let full = match uid {
+            0 => own >= MAX_CONNECTIONS,
+            _ => own >= MAX_CONNECTIONS_PER_UID || others() >= MAX_CONNECTIONS,
+        };
+        if full {
             return None;
         }
-        *own += 1;
+        taken.insert(uid, own + 1);
         Some(Place { places: self.clone(), uid })
     }
 }
@@ -155,12 +159,25 @@ async fn converse<D: Directory>(
             Ok(reply) => reply,
             Err(_) => failure(&Error::Busy("the call took too long and was given up".into())),
         };
-        let Ok(mut bytes) = serde_json::to_vec(&reply) else { return };
-        bytes.push(0);
-        if !matches!(timeout(CONNECTION_IDLE, stream.write_all(&bytes)).await, Ok(Ok(()))) {
+        let Some(frame) = frame_of(&reply) else { return };
+        if !matches!(timeout(CONNECTION_IDLE, stream.write_all(&frame)).await, Ok(Ok(()))) {
             return;
         }
     }
+}
+
+/// A reply as it is sent; one that no peer would take is told in words instead.
+fn frame_of(reply: &Reply) -> Option<Vec<u8>> {
+    let mut frame = serde_json::to_vec(reply).ok()?;
+    if frame.len() > MAX_FRAME_BYTES {
+        let too_large = Error::Failed(format!(
+            "the answer has {} bytes and a message {MAX_FRAME_BYTES} at the most; ask for fewer records at a time",
+            frame.len()
+        ));
+        frame = serde_json::to_vec(&failure(&too_large)).ok()?;
+    }
+    frame.push(0);
+    Some(frame)
 }
 
 /// The next whole frame, or none when the peer has gone or sends more than a frame may hold.
@@ -168,6 +185,9 @@ async fn receive(stream: &mut UnixStream, buffer: &mut Vec<u8>) -> io::Result<Op
     let mut searched = 0;
     loop {
         if let Some(end) = buffer[searched..].iter().position(|&byte| byte == 0) {
+            if searched + end > MAX_FRAME_BYTES {
+                return Ok(None);
+            }
             let rest = buffer.split_off(searched + end + 1);
             let mut frame = std::mem::replace(buffer, rest);
             frame.pop();
@@ -273,3 +293,6 @@ fn wire_error(error: Error) -> protocol::Error {
         Error::Failed(message) => protocol::Error::Failed { message },
     }
 }
+
+#[cfg(test)]
+mod tests;
