@@ -52,9 +52,11 @@ impl Caller {
         assert_eq!(self.string(filled.gr_passwd), b"*");
         assert!(filled.gr_mem.is_aligned());
         let pointers = self.within(filled.gr_mem.cast()).chunks_exact(size_of::<*mut c_char>());
-        let pointers = pointers.map(|bytes| usize::from_ne_bytes(bytes.try_into().expect("a pointer's size")));
+        let pointers =
+            pointers.map(|bytes| usize::from_ne_bytes(bytes.try_into().expect("a pointer's size")));
         let members: Vec<usize> = pointers.take_while(|address| *address != 0).collect();
-        let names = members.iter().map(|address| self.string(std::ptr::with_exposed_provenance_mut(*address)));
+        let names =
+            members.iter().map(|address| self.string(std::ptr::with_exposed_provenance_mut(*address)));
         let expected: Result<Vec<&[u8]>, _> = record.members.iter().collect();
         assert_eq!(names.collect::<Vec<_>>(), expected.expect("what was filled was read"));
     }

@@ -31,7 +31,8 @@ fuzz_target!(|text: &[u8]| {
 fn is_name(text: &[u8]) -> bool {
     let Some((first, rest)) = text.split_first() else { return false };
     let begins = first.is_ascii_lowercase() || *first == b'_';
-    let goes_on = rest.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(byte));
+    let goes_on =
+        rest.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(byte));
     text.len() <= 32 && begins && goes_on
 }
 

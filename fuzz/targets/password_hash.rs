@@ -1,13 +1,13 @@
 //! Hashes as an import may bring them. Those that are kept can be read again, and verifying them ends: only cheap
-//! ones are verified here.
+//! ones are verified here. A NUL byte parts hash and password.
 #![no_main]
 
 use daemon::verifiers::{Argon2Parameters, HashKind, Memory, PasswordHash};
 use identity::Name;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (&str, &[u8])| {
-    let (text, password) = input;
+fuzz_target!(|input: &str| {
+    let (text, password) = input.split_once('\0').unwrap_or((input, "secret"));
     match PasswordHash::parse(text) {
         Err(error) => drop(error.to_string()),
         Ok(hash) => {
@@ -16,7 +16,7 @@ fuzz_target!(|input: (&str, &[u8])| {
             let _ = hash.needs_rehash(Argon2Parameters::DEFAULT);
             if is_cheap(&hash) {
                 let name = Name::new(b"ada").expect("a name");
-                let _ = hash.verify(&name, password, &mut Memory::default());
+                let _ = hash.verify(&name, password.as_bytes(), &mut Memory::default());
             }
         }
     }
@@ -32,7 +32,9 @@ fn is_cheap(hash: &PasswordHash) -> bool {
     };
     match hash.kind() {
         HashKind::Argon2id => number("m").is_some_and(|m| m <= 256) && number("t").is_some_and(|t| t <= 4),
-        HashKind::Sha512Crypt | HashKind::Sha256Crypt => cost(2).starts_with("rounds=1") && cost(2).len() == 11,
+        HashKind::Sha512Crypt | HashKind::Sha256Crypt => {
+            cost(2).starts_with("rounds=1") && cost(2).len() == 11
+        }
         HashKind::Bcrypt => cost(2) == "04",
         // N and r in two characters: up to 2^7 blocks of 1 KiB.
         HashKind::Yescrypt => matches!(cost(2).as_bytes(), [b'j', b'.'..=b'4', b'.'..=b'5']),

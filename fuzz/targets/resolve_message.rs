@@ -5,8 +5,8 @@
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::LazyLock;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use fuzz::answer::Refusal;
 use fuzz::lookup::name_of;
@@ -69,7 +69,8 @@ impl Peer {
         std::thread::spawn(move || {
             for answer in next {
                 // SAFETY: accept(2) fills in no address when it is given none.
-                let accepted = unsafe { libc::accept(listener.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut()) };
+                let accepted =
+                    unsafe { libc::accept(listener.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut()) };
                 assert!(accepted >= 0, "{}", io::Error::last_os_error());
                 // SAFETY: the descriptor is new and ours.
                 respond(&unsafe { OwnedFd::from_raw_fd(accepted) }, answer.as_deref());
@@ -106,6 +107,8 @@ fn respond(connection: &OwnedFd, answer: Option<&[u8]>) {
     unsafe { libc::recv(connection.as_raw_fd(), question.as_mut_ptr().cast(), question.len(), 0) };
     if let Some(answer) = answer {
         // SAFETY: send(2) reads `answer`. The module may have gone: that is its business.
-        unsafe { libc::send(connection.as_raw_fd(), answer.as_ptr().cast(), answer.len(), libc::MSG_NOSIGNAL) };
+        unsafe {
+            libc::send(connection.as_raw_fd(), answer.as_ptr().cast(), answer.len(), libc::MSG_NOSIGNAL)
+        };
     }
 }

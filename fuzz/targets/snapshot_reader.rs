@@ -38,7 +38,8 @@ fuzz_target!(|input: Input<'_>| {
     let mut caller = Caller::new(input.length, input.shift);
     match input.files {
         Files::Raw { base, delta } => {
-            let _ = read(&stamped(base, Kind::Base), delta.map(|delta| stamped(delta, Kind::Delta)), &mut caller);
+            let _ =
+                read(&stamped(base, Kind::Base), delta.map(|delta| stamped(delta, Kind::Delta)), &mut caller);
             let delta = delta.map(|delta| stamped(delta, Kind::DeltaAccounts));
             let _ = read_accounts(&stamped(base, Kind::BaseAccounts), delta, &mut caller);
         }
