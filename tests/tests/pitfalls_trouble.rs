@@ -22,7 +22,7 @@ const TROUBLE: &[(&str, &str, i32)] = &[
     ("patch 8 '\\002'", "patch 8 '\\001'", libc::EBADMSG),
     // The generation that is stamped into the file is not the one that its name says.
     ("patch 24 '\\377'", "patch 24 '\\000'", libc::EBADMSG),
-    ("truncate -s -8 base-0000000001", "truncate -s +8 base-0000000001", libc::EBADMSG),
+    ("cp -p base-0000000001 it; truncate -s -8 base-0000000001", "mv it base-0000000001", libc::EBADMSG),
     ("truncate -s +8 base-0000000001", "truncate -s -8 base-0000000001", libc::EBADMSG),
     ("mv base-0000000001 it; ln -s it base-0000000001", "mv it base-0000000001", libc::EBADMSG),
     ("mv base-0000000001 it; mkfifo base-0000000001", "mv it base-0000000001", libc::EBADMSG),
@@ -31,12 +31,13 @@ const TROUBLE: &[(&str, &str, i32)] = &[
         "rmdir base-0000000001; mv it base-0000000001",
         libc::EBADMSG,
     ),
-    ("echo all of them >/etc/pody/id-ranges", "rm /etc/pody/id-ranges", libc::EBADMSG),
     (
-        "echo 1000 2000000000 >/etc/pody/id-ranges; chmod 666 /etc/pody/id-ranges",
-        "rm /etc/pody/id-ranges",
+        "mv /etc/pody/id-ranges it; echo all of them >/etc/pody/id-ranges",
+        "mv it /etc/pody/id-ranges",
         libc::EBADMSG,
     ),
+    ("chmod o+w /etc/pody/id-ranges", "chmod o-w /etc/pody/id-ranges", libc::EBADMSG),
+    ("chown pody /etc/pody/id-ranges", "chown root /etc/pody/id-ranges", libc::EBADMSG),
 ];
 
 const SHELL: &str = r#"cd /var/cache/pody
@@ -55,28 +56,28 @@ fn whatever_is_wrong_with_the_snapshot_is_an_error_until_it_is_mended() {
         let steps = [
             &format!("run={SHELL}{wrong}"),
             "user=ada",
-            "uid=70000",
+            "uid=1900000001",
             "group=physics",
-            "gid=80000",
+            "gid=1900000100",
             "user=eve",
             "user=root",
             "uid=1",
             "group=daemon",
             &format!("run={SHELL}{mended}"),
             "user=ada",
-            "uid=70000",
+            "uid=1900000001",
             "group=physics",
-            "gid=80000",
+            "gid=1900000100",
             "user=eve",
         ];
         let said = node.probe(&steps);
-        let troubled = ["ada", "70000", "physics", "80000", "eve"].map(|key| error(key, *errno));
+        let troubled = ["ada", "1900000001", "physics", "1900000100", "eve"].map(|key| error(key, *errno));
         let local = ["root found 0", "1 found 1", "daemon found 1"];
         let mended = [
-            "ada found 70000",
-            "70000 found 70000",
-            "physics found 80000",
-            "80000 found 80000",
+            "ada found 1900000001",
+            "1900000001 found 1900000001",
+            "physics found 1900000100",
+            "1900000100 found 1900000100",
             "eve absent",
         ];
         let expected: Vec<String> =
@@ -126,7 +127,7 @@ fn who_may_not_read_it_is_told_so_and_finds_ada_as_soon_as_they_may() {
          chmod 444 /var/cache/pody/base-0000000001
          wait $asking; cat /tmp/said"
     ));
-    assert_eq!(lines(&said.succeeds()), [error("ada", libc::EACCES), "ada found 70000".to_owned()]);
+    assert_eq!(lines(&said.succeeds()), [error("ada", libc::EACCES), "ada found 1900000001".to_owned()]);
 }
 
 #[test]
@@ -137,7 +138,7 @@ fn a_file_that_root_cuts_short_under_its_readers_kills_them_and_nobody_else() {
     // and after that moment all is as ever.
     let cut =
         node.run(&probe(&["user=ada", "run=truncate -s 0 /var/cache/pody/base-0000000001", "user=ada"]));
-    assert_eq!((cut.status, cut.stdout.as_str()), (128 + libc::SIGBUS, "ada found 70000\n"), "{cut:?}");
+    assert_eq!((cut.status, cut.stdout.as_str()), (128 + libc::SIGBUS, "ada found 1900000001\n"), "{cut:?}");
     assert_eq!(
         node.probe(&["user=ada", "user=root"]),
         [error("ada", libc::EBADMSG), "root found 0".to_owned()]
@@ -146,7 +147,7 @@ fn a_file_that_root_cuts_short_under_its_readers_kills_them_and_nobody_else() {
     node.publish(PEOPLE, GROUPS);
     assert_eq!(
         node.probe(&["user=ada", "run=rm -r /var/cache/pody /run/pody", "user=ada"]),
-        ["ada found 70000"; 2]
+        ["ada found 1900000001"; 2]
     );
 }
 

@@ -10,8 +10,9 @@ use tests::host::{Host, Outcome};
 use tests::paths;
 use tests::sandbox::Sandbox;
 
-pub const ADA: u32 = 70_000;
-pub const PHYSICS: u32 = 80_000;
+/// Inside the range that is installed in /etc/pody/id-ranges.
+pub const ADA: u32 = 1_900_000_001;
+pub const PHYSICS: u32 = 1_900_000_100;
 
 /// Whom and what the stories know: ada, who is in physics.
 pub const PEOPLE: &[Someone<'_>] = &[Someone { name: "ada", uid: ADA, gid: ADA, groups: &[PHYSICS] }];
