@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::time::interval;
@@ -51,6 +52,8 @@ async fn serve(
     for (path, mode) in [(&paths.state, 0o700), (&paths.cache, 0o755), (&paths.run, 0o755)] {
         make_directory(path, mode).map_err(|error| Error::Failed(format!("{}: {error}", path.display())))?;
     }
+    // From here on, files are podyd's alone unless they are opened to others by name.
+    umask(Mode::from_bits_truncate(0o077));
     let clock = Clock::default();
     let local = etc::local_accounts().map_err(local_files)?;
     let etc_changed = Arc::new(Notify::new());
@@ -211,8 +214,9 @@ fn argon2(settings: &Settings) -> Result<Argon2Parameters, Error> {
 /// Makes a directory that is missing; one that is there keeps its mode, but for the state, which is nobody
 /// else's to read.
 fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(mode).create(path)?;
-    if mode == 0o700 {
+    let is_new = !path.exists();
+    fs::create_dir_all(path)?;
+    if is_new || mode == 0o700 {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
     Ok(())
