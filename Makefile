@@ -6,12 +6,14 @@ PROFILE ?= release
 PREFIX ?= /usr
 MULTIARCH := $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch 2>/dev/null)
 LIBDIR ?= $(PREFIX)/lib$(if $(MULTIARCH),/$(MULTIARCH),64)
+# How long `make fuzz` stays with each target.
+SECONDS ?= 60
 export CARGO_TARGET_DIR
 
 built = $(CARGO_TARGET_DIR)/$(PROFILE)
 root = $(DESTDIR)$(PREFIX)
 
-.PHONY: help demo try test build module install lint
+.PHONY: help demo try test build module install lint bench fuzz
 
 help: ## List these verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -58,3 +60,9 @@ lint: ## Formatting, clippy, and licences and advisories where cargo-deny is ins
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; fi
+
+bench: ## Measure lookups, publications and logins, each beside a control
+	@benches/run
+
+fuzz: ## Throw hostile bytes at everything that reads bytes of others, for SECONDS=60 each
+	@fuzz/run $(SECONDS)
