@@ -165,12 +165,13 @@ async fn a_slow_call_holds_nobody_else_up() {
 async fn calls_that_are_under_way_finish_when_the_door_closes() {
     let door = Door::open().await;
     let slow = slow_call(&door).await;
-    let idle = door.connect();
+    let mut idle = Client::new(door.connect(), PATIENCE);
+    let mut idle = spawn_blocking(move || idle.call(&Status {}).map(|_| idle)).await.unwrap().unwrap();
     let socket = door.socket.clone();
     let node = door.close().await;
     assert!(matches!(slow.await, Step::Done { verdict: protocol::login::Verdict::Denied, .. }));
-    let mut idle = idle;
-    assert_eq!(idle.read(&mut [0]).unwrap(), 0, "who says nothing is hung up on");
+    let hung_up = spawn_blocking(move || idle.call(&Status {})).await.unwrap();
+    assert!(matches!(hung_up, Err(ClientError::Away(_))), "who says nothing is hung up on");
     assert!(BlockingStream::connect(socket).is_err());
     drop(node);
 }
