@@ -28,7 +28,8 @@ fn no_lookup_is_wrong_or_fails_whatever_becomes_of_podyd() {
         rounds += 1;
         sandbox.path("/tmp/ours.done").exists() && sandbox.path("/tmp/control.done").exists()
     });
-    let [ours, control] = ["ours", "control"].map(|who| sandbox.run(&format!("cat /tmp/{who}.done")).succeeds());
+    let [ours, control] =
+        ["ours", "control"].map(|who| sandbox.run(&format!("cat /tmp/{who}.done")).succeeds());
     println!("{rounds} rounds of trouble\nours     {ours}\ncontrol  {control}");
     assert!(ours.starts_with("wrong 0 failed 0 "), "{ours}");
     assert!(control.starts_with("wrong 0 failed 0 "), "{control}");
@@ -48,6 +49,7 @@ fn trouble(sandbox: &Sandbox, round: u32) {
 fn begin_lookups(sandbox: &Sandbox, who: &str, names: &str) {
     let program = paths::built("lookups");
     let program = program.display();
-    let begin = format!("({program} {COUNT} {names} >/tmp/{who}; mv /tmp/{who} /tmp/{who}.done) >/dev/null 2>&1 &");
+    let begin =
+        format!("({program} {COUNT} {names} >/tmp/{who}; mv /tmp/{who} /tmp/{who}.done) >/dev/null 2>&1 &");
     sandbox.run(&begin).succeeds();
 }
