@@ -9,6 +9,7 @@ mod local;
 mod plan;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::future::Future;
 
 use identity::{AbsolutePath, Day, Email, Gecos, Gid, Group, Name, State, Uid, User};
@@ -93,13 +94,19 @@ pub struct UserChange {
     pub if_revision: Option<u64>,
 }
 
-/// What a login is checked against.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a login is checked against. `Debug` shows whose, and not the verifier.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     /// Whose.
     pub uuid: String,
     /// The stored verifier; none: no password can be right.
     pub hash: Option<String>,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").field("uuid", &self.uuid).finish_non_exhaustive()
+    }
 }
 
 /// One entry of the change feed: what was touched, not how. Whoever follows reads the present state, so that

@@ -2,6 +2,7 @@
 //! `podyctl user add`, an import of 100 000 and a login that provisions.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use identity::{AbsolutePath, Day, Email, Gecos, Gid, Name, State, Uid};
 
@@ -35,8 +36,8 @@ pub struct NewGroup {
     pub reuse_name: bool,
 }
 
-/// A user to create.
-#[derive(Clone, Debug)]
+/// A user to create. `Debug` shows who, and not the verifier.
+#[derive(Clone)]
 pub struct NewUser {
     /// Where it came from, for the report.
     pub line: u64,
@@ -66,6 +67,18 @@ pub struct NewUser {
     pub password: Option<String>,
     /// Give the name of a deleted user to this new one.
     pub reuse_name: bool,
+}
+
+impl fmt::Debug for NewUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, uuid, name, uid, .. } = self;
+        f.debug_struct("NewUser")
+            .field("line", line)
+            .field("uuid", uuid)
+            .field("name", name)
+            .field("uid", uid)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A new user's primary group.

@@ -10,8 +10,8 @@ use crate::directory::{Error, Result};
 /// More rows than this are not the users of one small cluster.
 const MAX_USERS: i64 = 100_000;
 
-/// One user of the original.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One user of the original. `Debug` does not show the hash.
+#[derive(Clone, PartialEq, Eq)]
 pub struct PodyUser {
     /// The row's id.
     pub id: u64,
@@ -21,6 +21,12 @@ pub struct PodyUser {
     pub password_hash: String,
     /// Whether the user could administer the original.
     pub is_admin: bool,
+}
+
+impl std::fmt::Debug for PodyUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PodyUser").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// Reads a database that somebody gave us, by way of a file of ours, and leaves nothing behind.
