@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, and where. An error never shows a setting's value, which might
 //! be a secret.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// One thing that is wrong. It is shown as `FILE:LINE:COLUMN: KEY: message`, or `VARIABLE: KEY: message`.
@@ -70,9 +70,14 @@ impl fmt::Display for Place {
     }
 }
 
+/// One line, though the names of files and variables may hold line breaks.
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.place, self.key, self.message)
+        let line = format!("{}: {}: {}", self.place, self.key, self.message);
+        line.chars().try_for_each(|character| match character.is_control() {
+            true => write!(f, "{}", character.escape_debug()),
+            false => f.write_char(character),
+        })
     }
 }
 
@@ -88,5 +93,12 @@ mod tests {
         assert_eq!((at(0), at(2), at(3)), ("f:1:1".into(), "f:1:3".into(), "f:2:1".into()));
         assert_eq!(at("ab\näö".len()), "f:2:3");
         assert_eq!((at(9), at(99)), ("f:3:1".into(), "f:3:1".into()));
+    }
+
+    #[test]
+    fn an_error_is_one_line_whatever_the_name_of_a_variable() {
+        let place = Place::Variable("PODY_A__B\nC".into());
+        let error = ConfigError { place, key: "a.b\nc".into(), message: "is not a setting, ä".into() };
+        assert_eq!(error.to_string(), "PODY_A__B\\nC: a.b\\nc: is not a setting, ä");
     }
 }
