@@ -20,7 +20,7 @@ use crate::process::{FREE_SLOTS, Mapped, Process, Slots};
 use crate::walk::Walk;
 
 static MAPPINGS: Slots = FREE_SLOTS;
-static PROCESS: Process = Process::new(paths::SNAPSHOT, paths::ID_RANGES, &MAPPINGS);
+static PROCESS: Process = Process::new(paths::SNAPSHOT, paths::ID_RANGES, paths::LOCAL, &MAPPINGS);
 static USERS: Walk<Mapped> = Walk::new();
 static GROUPS: Walk<Mapped> = Walk::new();
 static SHADOWS: Walk<LoadedAccounts> = Walk::new();

@@ -9,6 +9,7 @@ mod answer;
 mod entry;
 mod fill;
 mod initgroups;
+mod local;
 mod lock;
 mod lookup;
 mod paths;

@@ -1,7 +1,7 @@
 //! Which entries this module serves: the rules between glibc's question and the snapshot's record.
 //!
 //! The snapshot comes from podyd, and podyd is not trusted with more than ordinary accounts: no `root`, no id
-//! outside the ranges of this node, no group whose name gives power.
+//! outside the ranges of this node, no group whose name gives power, no local account's name or id.
 
 use core::ffi::{CStr, c_char};
 
@@ -11,7 +11,6 @@ use snapshot::{GroupRecord, UserRecord};
 use crate::answer::Refusal;
 use crate::initgroups::{Added, GidList};
 use crate::process::{Mapped, Process};
-use crate::ranges::Ranges;
 use crate::{paths, resolve};
 
 /// The one account that must work whatever happens to this module's data.
@@ -41,8 +40,7 @@ pub fn user_by_name<T>(
         let pinned = process.pin()?;
         let mapped = pinned.mapped();
         match mapped.view().user_by_name(name)? {
-            Some(user) if !mapped.ranges().allow_user(user.uid, user.gid) => Err(Refusal::NotFound),
-            Some(user) => take(&user).map(Some),
+            Some(user) => take_user(mapped, &user, &mut take).map(Some),
             None if mapped.view().is_complete() => Err(Refusal::NotFound),
             None => Ok(None),
         }
@@ -71,7 +69,7 @@ pub fn user_by_uid<T>(
     let pinned = process.pin()?;
     let mapped = pinned.mapped();
     let user = mapped.view().user_by_uid(uid)?.ok_or(Refusal::NotFound)?;
-    take_user(&user, mapped.ranges(), take)
+    take_user(mapped, &user, take)
 }
 
 /// Runs `take` on the user at this place of the enumeration.
@@ -81,18 +79,19 @@ pub fn user_at(
     take: impl FnOnce(&UserRecord<'_>) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
     let user = mapped.view().user_at(index)?.ok_or(Refusal::NotFound)?;
-    take_user(&user, mapped.ranges(), take)
+    take_user(mapped, &user, take)
 }
 
 fn take_user<T>(
+    mapped: &Mapped,
     user: &UserRecord<'_>,
-    ranges: &Ranges,
     take: impl FnOnce(&UserRecord<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
-    if !is_served_name(user.name()) || !ranges.allow_user(user.uid, user.gid) {
-        return Err(Refusal::NotFound);
-    }
-    take(user)
+    let (name, uid, gid) = (user.name(), user.uid, user.gid);
+    let refused = !is_served_name(name)
+        || !mapped.ranges().allow_user(uid, gid)
+        || mapped.local().hold_user(name, uid, gid)?;
+    if refused { Err(Refusal::NotFound) } else { take(user) }
 }
 
 /// Whether a record's name is one that this module serves: it was not asked for by name, perhaps.
@@ -109,9 +108,13 @@ pub fn append_groups(
 ) -> Result<(), Refusal> {
     let pinned = process.pin()?;
     let mapped = pinned.mapped();
-    for gid in mapped.view().groups_of(name)?.ok_or(Refusal::NotFound)? {
+    let gids = mapped.view().groups_of(name)?.ok_or(Refusal::NotFound)?;
+    if mapped.local().hold_user_name(name)? {
+        return Err(Refusal::NotFound);
+    }
+    for gid in gids {
         let gid = gid?;
-        let wanted = gid != skip && mapped.ranges().allow_group(gid);
+        let wanted = gid != skip && mapped.ranges().allow_group(gid) && !mapped.local().hold_gid(gid)?;
         if wanted && list.add(gid)? == Added::Full {
             break;
         }
@@ -130,10 +133,8 @@ pub fn group_by_name<T>(
     }
     let pinned = process.pin()?;
     let mapped = pinned.mapped();
-    match mapped.view().group_by_name(name)? {
-        Some(group) if mapped.ranges().allow_group(group.gid) => take(&group),
-        _ => Err(Refusal::NotFound),
-    }
+    let group = mapped.view().group_by_name(name)?.ok_or(Refusal::NotFound)?;
+    take_group(mapped, &group, take)
 }
 
 /// Runs `take` on the group of this id.
@@ -148,7 +149,7 @@ pub fn group_by_gid<T>(
     let pinned = process.pin()?;
     let mapped = pinned.mapped();
     let group = mapped.view().group_by_gid(gid)?.ok_or(Refusal::NotFound)?;
-    take_group(&group, mapped.ranges(), take)
+    take_group(mapped, &group, take)
 }
 
 /// Runs `take` on the group at this place of the enumeration.
@@ -158,18 +159,18 @@ pub fn group_at(
     take: impl FnOnce(&GroupRecord<'_>) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
     let group = mapped.view().group_at(index)?.ok_or(Refusal::NotFound)?;
-    take_group(&group, mapped.ranges(), take)
+    take_group(mapped, &group, take)
 }
 
 fn take_group<T>(
+    mapped: &Mapped,
     group: &GroupRecord<'_>,
-    ranges: &Ranges,
     take: impl FnOnce(&GroupRecord<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     let name = group.name();
-    let refused = !Name::is_valid(name) || is_privileged_group(name) || !ranges.allow_group(group.gid);
-    if refused {
-        return Err(Refusal::NotFound);
-    }
-    take(group)
+    let refused = !Name::is_valid(name)
+        || is_privileged_group(name)
+        || !mapped.ranges().allow_group(group.gid)
+        || mapped.local().hold_group(name, group.gid)?;
+    if refused { Err(Refusal::NotFound) } else { take(group) }
 }

@@ -13,6 +13,7 @@ use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering
 use snapshot::{Loaded, Places, Source, Trouble, View, current_path, identify, page_path};
 
 use crate::answer::Refusal;
+use crate::local::{LocalAccounts, LocalFiles};
 use crate::lock::ForkLock;
 use crate::ranges::Ranges;
 
@@ -20,19 +21,21 @@ use crate::ranges::Ranges;
 /// meanwhile; beyond, lookups map for themselves.
 const SLOTS: usize = 8;
 
-/// One mapped generation, and the ids that were accepted when it was mapped.
+/// One mapped generation, and what this node accepted when it was mapped.
 pub struct Mapped {
     loaded: Loaded,
     ranges: Ranges,
+    local: LocalAccounts,
     /// The page is gone or beyond our reach: this is the last that we know.
     orphaned: AtomicBool,
 }
 
 impl Mapped {
-    fn open(places: Places<'_>, ranges: &CStr, known: Option<&Self>) -> Result<Self, Trouble> {
-        let ranges = Ranges::read(ranges)?;
-        let loaded = Loaded::open(places, known.map(|known| &known.loaded.base))?;
-        Ok(Self { loaded, ranges, orphaned: AtomicBool::new(false) })
+    fn open(process: &Process, known: Option<&Self>) -> Result<Self, Trouble> {
+        let ranges = Ranges::read(process.ranges)?;
+        let local = LocalAccounts::read(process.local)?;
+        let loaded = Loaded::open(process.places, known.map(|known| &known.loaded.base))?;
+        Ok(Self { loaded, ranges, local, orphaned: AtomicBool::new(false) })
     }
 
     /// What it holds.
@@ -45,6 +48,12 @@ impl Mapped {
     #[inline]
     pub fn ranges(&self) -> &Ranges {
         &self.ranges
+    }
+
+    /// Whom this node has of its own, who may not be served.
+    #[inline]
+    pub fn local(&self) -> &LocalAccounts {
+        &self.local
     }
 
     /// The page says that another generation is current.
@@ -108,6 +117,7 @@ impl Slot {
 pub type Slots = [Slot; SLOTS];
 
 /// No mappings yet.
+#[expect(clippy::large_const_arrays, reason = "it is what statics begin with, and is copied nowhere")]
 #[expect(clippy::declare_interior_mutable_const, reason = "each use is a set of slots of its own")]
 pub const FREE_SLOTS: Slots = [const { Slot::FREE }; SLOTS];
 
@@ -115,6 +125,7 @@ pub const FREE_SLOTS: Slots = [const { Slot::FREE }; SLOTS];
 pub struct Process {
     places: Places<'static>,
     ranges: &'static CStr,
+    local: LocalFiles,
     /// The current slot's number plus one; 0 before the first lookup.
     current: AtomicUsize,
     remapping: ForkLock,
@@ -129,10 +140,16 @@ unsafe impl Sync for Slot {}
 
 impl Process {
     /// Nothing is mapped yet.
-    pub const fn new(places: Places<'static>, ranges: &'static CStr, slots: &'static Slots) -> Self {
+    pub const fn new(
+        places: Places<'static>,
+        ranges: &'static CStr,
+        local: LocalFiles,
+        slots: &'static Slots,
+    ) -> Self {
         Self {
             places,
             ranges,
+            local,
             current: AtomicUsize::new(0),
             remapping: ForkLock::new(),
             checked: AtomicI64::new(0),
@@ -155,7 +172,7 @@ impl Process {
 
     /// Maps the current generation for the caller alone, who keeps it as long as it likes.
     pub fn map(&self) -> Result<Mapped, Trouble> {
-        Mapped::open(self.places, self.ranges, None)
+        Mapped::open(self, None)
     }
 
     #[cold]
@@ -183,7 +200,7 @@ impl Process {
         if known.is_some_and(|known| !known.has_moved() && !known.is_replaced(self.places)) {
             return Ok(());
         }
-        let mapped = Mapped::open(self.places, self.ranges, known)?;
+        let mapped = Mapped::open(self, known)?;
         let shared = known.is_some_and(|known| shares_base(known, &mapped));
         if let Some(known) = known.filter(|known| known.outlives(&mapped)) {
             known.orphaned.store(true, Ordering::Relaxed);

@@ -2,6 +2,6 @@
 
 mod buffers;
 mod forged;
-mod home;
+pub mod home;
 mod processes;
 mod resolving;

@@ -14,12 +14,15 @@ const PATIENCE: usize = 4096;
 /// Where a process is in one enumeration. `M` is what is walked: a mapped generation.
 pub struct Walk<M> {
     lock: ForkLock,
-    place: UnsafeCell<Option<Place<M>>>,
+    place: UnsafeCell<Place<M>>,
 }
 
-struct Place<M> {
-    mapped: M,
-    next: u64,
+/// The tag of its own makes a walk that has not begun all zeros: it takes no room in the module's file, and no page
+/// of a process that never walks.
+#[repr(u8)]
+enum Place<M> {
+    Nowhere = 0,
+    At { mapped: M, next: u64 } = 1,
 }
 
 // SAFETY: `place` is touched by the holder of `lock` alone.
@@ -28,13 +31,13 @@ unsafe impl<M: Send> Sync for Walk<M> {}
 impl<M> Walk<M> {
     /// A walk that has not begun.
     pub const fn new() -> Self {
-        Self { lock: ForkLock::new(), place: UnsafeCell::new(None) }
+        Self { lock: ForkLock::new(), place: UnsafeCell::new(Place::Nowhere) }
     }
 
     /// Lets go of the generation; the next entry begins a new walk.
     pub fn reset(&self) -> Result<(), Refusal> {
         let held = self.hold()?;
-        *self.place(&held) = None;
+        *self.place(&held) = Place::Nowhere;
         Ok(())
     }
 
@@ -49,17 +52,17 @@ impl<M> Walk<M> {
     ) -> Result<(), Refusal> {
         let held = self.hold()?;
         let place = self.place(&held);
-        let place = match place {
-            Some(place) => place,
-            None => place.insert(Place { mapped: open()?, next: 0 }),
-        };
-        let count = count(&place.mapped);
-        while place.next < count {
-            let filled = fill(&place.mapped, place.next);
+        if matches!(place, Place::Nowhere) {
+            *place = Place::At { mapped: open()?, next: 0 };
+        }
+        let Place::At { mapped, next } = place else { return Err(Refusal::NotFound) };
+        let count = count(mapped);
+        while *next < count {
+            let filled = fill(mapped, *next);
             if !matches!(filled, Ok(()) | Err(Refusal::NotFound)) {
                 return filled;
             }
-            place.next = place.next.saturating_add(1);
+            *next = next.saturating_add(1);
             if filled.is_ok() {
                 return Ok(());
             }
@@ -73,7 +76,7 @@ impl<M> Walk<M> {
                 if held.taken_over {
                     // The thread that was walking does not exist in this child; what it left is not whole.
                     // SAFETY: we hold the lock.
-                    unsafe { self.place.get().write(None) };
+                    unsafe { self.place.get().write(Place::Nowhere) };
                 }
                 return Ok(held);
             }
@@ -84,7 +87,7 @@ impl<M> Walk<M> {
     }
 
     #[expect(clippy::mut_from_ref, reason = "`held` proves that nobody else has it")]
-    fn place<'h>(&self, _held: &'h Held<'_>) -> &'h mut Option<Place<M>>
+    fn place<'h>(&self, _held: &'h Held<'_>) -> &'h mut Place<M>
     where
         M: 'h,
     {

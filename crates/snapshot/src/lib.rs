@@ -24,7 +24,7 @@ mod word;
 pub use account::{AccountRecord, AccountView};
 pub use file::{SnapshotBytes, Unusable, UserRecord};
 pub use load::{Loaded, LoadedAccounts, MappedFile, Source, current_path};
-pub use map::{Identity, Trust, identify, read_small};
+pub use map::{Identity, Trust, identify, read_in_chunks, read_small};
 pub use page::{GenerationPage, PAGE_BYTES, page_path};
 pub use place::{PathBuffer, Places};
 pub use trouble::Trouble;

@@ -100,9 +100,13 @@ impl Drop for Map {
 struct Descriptor(c_int);
 
 impl Descriptor {
-    /// O_NONBLOCK, so that a FIFO in the file's place cannot hold the caller.
     fn open(path: &CStr) -> Result<Self, Trouble> {
-        let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+        Self::open_with(path, libc::O_NOFOLLOW)
+    }
+
+    /// O_NONBLOCK, so that a FIFO in the file's place cannot hold the caller.
+    fn open_with(path: &CStr, flags: c_int) -> Result<Self, Trouble> {
+        let flags = flags | libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
         // SAFETY: open(2) reads the NUL-terminated `path`.
         match unsafe { libc::open(path.as_ptr(), flags) } {
             -1 => Err(last_trouble()),
@@ -180,6 +184,25 @@ pub fn read_small<'b>(
         return Err(Trouble::Unusable);
     }
     Ok((file.read(buffer)?, Identity::of(&status)))
+}
+
+/// How much of a file is in memory at a time: it lies on the stack of whoever looks somebody up.
+const CHUNK_BYTES: usize = 1024;
+
+/// Gives a file of the system's own, piece by piece. One that is not there is empty; it may be a link, and is
+/// not mapped, since editors cut such files short.
+pub fn read_in_chunks(path: &CStr, mut take: impl FnMut(&[u8])) -> Result<(), Trouble> {
+    let file = match Descriptor::open_with(path, 0) {
+        Err(Trouble::Missing) => return Ok(()),
+        opened => opened?,
+    };
+    let mut buffer = [0; CHUNK_BYTES];
+    loop {
+        match file.read(&mut buffer)? {
+            [] => return Ok(()),
+            chunk => take(chunk),
+        }
+    }
 }
 
 fn status_of(path: &CStr) -> Result<libc::stat, Trouble> {

@@ -121,6 +121,39 @@ fn the_range_file_narrows_what_is_served_and_a_wrong_one_is_trouble() {
     }
 }
 
+#[test]
+fn nobody_passes_for_a_local_account_by_its_name_or_by_its_id() {
+    let home = Home::new();
+    fs::write(home.path("passwd"), "bob:x:70001:70001:Bob:/home/bob:/bin/sh\n").unwrap();
+    fs::write(home.path("group"), "lab:x:80001:bob\n").unwrap();
+    let mut encoder = BaseEncoder::new(INFO);
+    encoder.user(&user("ada", 70_000)).unwrap();
+    encoder.user(&UserEntry { groups: &[Gid(80_000)], ..user("bob", 70_002) }).unwrap();
+    encoder.user(&user("mallory", 70_001)).unwrap();
+    encoder.user(&UserEntry { gid: Gid(80_001), ..user("malice", 70_003) }).unwrap();
+    encoder.user(&UserEntry { groups: &[Gid(80_000), Gid(80_001)], ..user("member", 70_004) }).unwrap();
+    for (text, gid) in [("physics", 80_000), ("bob", 70_001), ("lab", 80_002), ("crew", 80_001)] {
+        encoder.group(name(text), Gid(gid), [name("ada")]).unwrap();
+    }
+    home.publisher().publish_base(&encoder.finish().unwrap()).unwrap();
+    let process = home.process();
+    for (text, uid, served) in [
+        ("ada", 70_000, true),
+        ("bob", 70_002, false),
+        ("mallory", 70_001, false),
+        ("malice", 70_003, false),
+        ("member", 70_004, true),
+    ] {
+        assert_eq!(user_is_served(process, text, uid), served, "{text}");
+    }
+    for (text, gid, served) in
+        [("physics", 80_000, true), ("bob", 70_001, true), ("lab", 80_002, false), ("crew", 80_001, false)]
+    {
+        assert_eq!(group_is_served(process, text, gid), served, "{text}");
+    }
+    assert_eq!(groups_of(process, "member"), [1, 80_000]);
+}
+
 fn is_root() -> bool {
     // SAFETY: getuid(2) has no preconditions.
     unsafe { libc::getuid() == 0 }
