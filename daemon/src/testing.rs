@@ -59,7 +59,7 @@ impl Drop for Folder {
 }
 
 /// Returns as soon as the condition holds; panics when it does not within [`PATIENCE`].
-pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let (deadline, mut ticks) = (Instant::now() + PATIENCE, interval(LOOK_EVERY));
     while !condition().await {
         assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain until {what}");

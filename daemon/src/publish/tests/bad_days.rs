@@ -129,6 +129,31 @@ async fn a_local_account_that_appears_hides_ours_and_gives_it_back() {
     publishing.stop().await;
 }
 
+/// Making a base takes as long as there are users; a name that is taken over must not resolve for so long.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_local_account_hides_ours_before_a_new_base_is_made() {
+    let folder = Folder::new();
+    let directory = SqliteDirectory::open(&folder.join("directory.sqlite")).await.unwrap();
+    for crowd in 0..3 {
+        let users = (0..2000).map(|number| new_user(&format!("crowd{crowd}-{number}"))).collect();
+        directory.create(Batch { users, ..Batch::default() }, &rules(), false).await.unwrap();
+    }
+    let mut publishing = Publishing::start(Arc::new(directory), &folder, rules(), Settings::default());
+    publishing.up_to_date().await;
+    let before = publishing.look().unwrap().generation.base();
+    local_accounts_become(&publishing, "crowd0-0:x:1000:1000::/:/bin/sh", "");
+    let mut hidden_in = None;
+    until("it is hidden", async || {
+        let loaded = publishing.look().unwrap();
+        let shown = loaded.view().user_by_name(b"crowd0-0").unwrap().is_some();
+        hidden_in = (!shown).then(|| loaded.generation.base());
+        !shown
+    })
+    .await;
+    assert_eq!(hidden_in, Some(before), "by a delta on the base that was there");
+    publishing.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_waits_for_deltas_that_cannot_be_written_is_told_why_until_they_can() {
     let folder = Folder::new();

@@ -2,6 +2,7 @@
 //! says, after every single step.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use identity::{Day, Gecos, State};
 use proptest::prelude::*;
@@ -262,4 +263,42 @@ proptest! {
     ) {
         Runtime::new().unwrap().block_on(live_through(events, merge_after));
     }
+}
+
+/// The publisher reads what changed and how it is now in two looks; whatever happens between them must not
+/// trouble it.
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_that_never_pause_do_not_trouble_the_publisher() {
+    let node = Arc::new(Node::new(50).await);
+    let change = Arc::clone(&node);
+    let writers = (0..4).map(|seed: usize| {
+        let node = Arc::clone(&change);
+        tokio::spawn(async move {
+            for step in 0..120 {
+                let [user, to] =
+                    [step * 7 + seed, step * 5 + 3 * seed].map(|number| USERS[number % USERS.len()]);
+                let group = GROUPS[(step + seed) % GROUPS.len()];
+                let event = match (step + seed) % 6 {
+                    0 | 1 => Event::Create { user, reuse_name: true },
+                    2 => Event::CreateGroup { group, reuse_name: true },
+                    3 => Event::Join { group, user },
+                    4 => Event::Rename { user, to },
+                    _ if step % 4 == 0 => Event::DeleteGroup { group },
+                    _ => Event::Delete { user },
+                };
+                let _ = node.change(event).await;
+                let now = node.publishing.directory.position().await.unwrap().revision;
+                let _ = node.publishing.published.reaches(now, Duration::from_millis(2)).await;
+                assert_eq!(node.publishing.published.trouble(), None);
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    drop(change);
+    let mut node = Arc::into_inner(node).expect("the writers are done");
+    node.publishing.up_to_date().await;
+    node.compare().await.unwrap();
+    node.publishing.stop().await;
 }
