@@ -245,8 +245,12 @@ fn group_members(key: &Key, buffer: &mut [u8]) -> Option<usize> {
     unsafe { libc::getgrnam_r(key.name.as_ptr(), group.as_mut_ptr(), start, length, &raw mut found) };
     // SAFETY: it is null, or points at the struct, which is filled then.
     let group = unsafe { found.as_ref() }.filter(|group| group.gr_gid == key.id)?;
-    // SAFETY: the pointers to the members end with a null pointer.
-    Some((0..).take_while(|index| unsafe { !(*group.gr_mem.add(*index)).is_null() }).count())
+    let is_member = |index: &usize| {
+        // SAFETY: the members' pointers end with a null pointer, beyond which this does not go.
+        let member = unsafe { *group.gr_mem.wrapping_add(*index) };
+        !member.is_null()
+    };
+    Some((0..).take_while(is_member).count())
 }
 
 fn group_count(key: &Key) -> Option<usize> {
