@@ -33,11 +33,11 @@ fn show(key: &str, session: &mut Session<'_>) -> Result<()> {
         let gid = key
             .parse()
             .map_err(|_| Failure::new(Code::Usage, format_args!("{key} is neither a name nor a gid")))?;
-        GetGroup { gid: Some(gid), name: None }
+        GetGroup { gid: Some(gid), ..GetGroup::default() }
     } else {
-        GetGroup { name: Some(key.to_owned()), gid: None }
+        GetGroup { name: Some(key.to_owned()), ..GetGroup::default() }
     };
-    let group = Daemon::connect(&session.socket)?.call(&call)?.group;
+    let group = whole(call, &mut Daemon::connect(&session.socket)?)?;
     if session.output.json {
         return session.output.object(&group);
     }
@@ -52,6 +52,18 @@ fn show(key: &str, session: &mut Session<'_>) -> Result<()> {
             ("uuid", Value::from(group.uuid)),
         ],
     )
+}
+
+/// A group with all of its members, however many pages they take.
+fn whole(mut call: GetGroup, daemon: &mut Daemon) -> Result<GroupRecord> {
+    let mut reply = daemon.call(&call)?;
+    let mut group = std::mem::take(&mut reply.group);
+    while reply.more {
+        call.after = group.members.last().cloned();
+        reply = daemon.call(&call)?;
+        group.members.append(&mut reply.group.members);
+    }
+    Ok(group)
 }
 
 fn kind(group: &GroupRecord) -> Value {
@@ -92,7 +104,7 @@ pub fn each_page(
 fn delete(name: String, yes: bool, session: &mut Session<'_>) -> Result<()> {
     let mut daemon = Daemon::connect(&session.socket)?;
     if !yes {
-        daemon.call(&GetGroup { name: Some(name.clone()), gid: None })?;
+        daemon.call(&GetGroup { name: Some(name.clone()), ..GetGroup::default() })?;
     }
     confirm(session, yes, &format!("Delete the group {name}?"))?;
     let done = daemon.call(&DeleteGroup { name: name.clone() })?;

@@ -73,6 +73,9 @@ pub const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// Records of a listing in one reply.
 pub const MAX_PAGE: u32 = 1000;
 
+/// Members of a group in one reply: with 32 characters each they stay below a frame of 1 MiB.
+pub const MAX_MEMBERS_PAGE: usize = 20_000;
+
 /// Users of an export in one reply: with a hash of 383 bytes each they stay well below a frame.
 pub const MAX_EXPORT_PAGE: u32 = 500;
 

@@ -158,7 +158,7 @@ fn groups_are_shown_and_joined() {
         GroupRecord { name: "physics".into(), gid: 7, members: vec!["ada".into()], ..Default::default() };
     let podyd = Podyd::start(move |method, _| match method {
         "Directory.AddMembers" | "Directory.RemoveMembers" => reply(Done { revision: 3 }),
-        _ => reply(GroupReply { group: group.clone() }),
+        _ => reply(GroupReply { group: group.clone(), more: false }),
     });
     assert_eq!(
         podyd.podyctl(&["group", "add", "physics"], "").done().out,
@@ -170,6 +170,19 @@ fn groups_are_shown_and_joined() {
     let ran = podyd.podyctl(&["group", "remove-member", "physics", "ada"], "").done();
     assert_eq!(ran.out, "ada is no longer in physics.\n");
     assert_eq!(podyd.calls()[2].1, json!({"group": "physics", "users": ["ada", "bob"]}));
+}
+
+#[test]
+fn a_large_group_is_shown_with_all_of_its_members() {
+    let podyd = Podyd::start(|_, parameters| {
+        let (member, more) = if parameters["after"].is_null() { ("ada", true) } else { ("bob", false) };
+        let group =
+            GroupRecord { name: "physics".into(), members: vec![member.into()], ..Default::default() };
+        reply(GroupReply { group, more })
+    });
+    let shown = podyd.podyctl(&["group", "show", "physics", "--json"], "").done().json();
+    assert_eq!(shown["members"], json!(["ada", "bob"]));
+    assert_eq!(podyd.calls()[1].1["after"], "ada");
 }
 
 #[test]

@@ -190,6 +190,9 @@ method! {
         name: Option<String>,
         /// The group id.
         gid: Option<u32>,
+        /// Members with names after this one; from the beginning when absent. A reply holds 20 000.
+        #[serde(default)]
+        after: Option<String>,
     }
 }
 
@@ -415,6 +418,9 @@ pub struct UsersReply {
 pub struct GroupReply {
     /// The group.
     pub group: GroupRecord,
+    /// Whether there are more members: ask again with `after` the last one's name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// A page of groups.

@@ -34,8 +34,12 @@ const PERSIST_WITHIN: Duration = Duration::from_millis(500);
 /// another program's.
 const POLL: Duration = Duration::from_secs(2);
 
-/// How long to wait before trying again what failed.
+/// How long to wait before trying again what failed; twice as long each time, up to [`RETRY_AT_LEAST_EVERY`]: making a
+/// base of a million users again and again for a full disk helps nobody.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The longest wait: what an admin has mended works again before they wonder.
+const RETRY_AT_LEAST_EVERY: Duration = Duration::from_secs(15);
 
 /// Hidden accounts that are named in the status; the journal has them all.
 const MAX_HIDDEN_SHOWN: usize = 100;
@@ -107,6 +111,7 @@ pub struct Publisher<D> {
     wants_base: bool,
     persist_at: Option<Instant>,
     retry_at: Option<Instant>,
+    retry_after: Duration,
 }
 
 /// A base of this run and what has changed since.
@@ -156,6 +161,7 @@ impl<D: Directory> Publisher<D> {
             wants_base: false,
             persist_at: None,
             retry_at: None,
+            retry_after: RETRY_AFTER,
         };
         Ok((publisher, published))
     }
@@ -180,11 +186,12 @@ impl<D: Directory> Publisher<D> {
 
     /// Brings the snapshot up to the directory's revision.
     async fn follow(&mut self) {
-        if self.base.is_none() {
-            return self.begin_merge();
+        if self.base.is_some() {
+            let outcome = self.publish_changes().await;
+            self.report(outcome);
+        } else if self.retry_at.is_none() {
+            self.begin_merge();
         }
-        let outcome = self.publish_changes().await;
-        self.report(outcome);
     }
 
     async fn publish_changes(&mut self) -> Result<()> {
@@ -332,7 +339,7 @@ impl<D: Directory> Publisher<D> {
         self.persist_at = None;
         let outcome = block_in_place(|| self.files.persist()).map_err(publishing);
         if outcome.is_err() {
-            self.persist_at = Some(Instant::now() + RETRY_AFTER);
+            self.persist_at = Some(Instant::now() + self.retry_after);
         }
         self.report(outcome);
     }
@@ -350,13 +357,15 @@ impl<D: Directory> Publisher<D> {
     fn report(&mut self, outcome: Result<()>) {
         let Err(error) = outcome else {
             if !self.wants_base && self.files.is_durable() {
+                self.retry_after = RETRY_AFTER;
                 self.state.send_if_modified(|state| state.trouble.take().is_some());
             }
             return;
         };
         tracing::error!(%error, "the snapshot is behind the directory; lookups go on with the last one");
         self.state.send_modify(|state| state.trouble = Some(error.to_string()));
-        self.retry_at = Some(Instant::now() + RETRY_AFTER);
+        self.retry_at = Some(Instant::now() + self.retry_after);
+        self.retry_after = (2 * self.retry_after).min(RETRY_AT_LEAST_EVERY);
     }
 }
 

@@ -251,8 +251,11 @@ impl<D: Directory> Service<D> {
             // Nothing to write in the ordinary case, so that a full disk locks nobody out.
             let records = self.failures(subjects).await?;
             let until = self.locked_until(&records);
-            if until.is_none() && records[0].is_some() {
-                self.node.clear_failures(&subjects[0].to_string()).await?;
+            if until.is_none()
+                && records[0].is_some()
+                && let Err(error) = self.node.clear_failures(&subjects[0].to_string()).await
+            {
+                tracing::warn!(user = %subjects[0], %error, "earlier failures stay counted");
             }
             return Ok(until);
         }

@@ -1,6 +1,6 @@
 //! `org.pody.Directory`, but for the import.
 
-use identity::{Gid, State, Uid};
+use identity::{Gid, Name, State, Uid};
 use protocol::directory::{
     AddMembers, CreateGroup, CreateUser, DeleteGroup, DeleteUser, Done, GetGroup, GetUser, GroupReply,
     GroupsReply, ListGroups, ListUsers, RemoveMembers, SetPassword, UpdateUser, UserReply, UsersReply,
@@ -9,7 +9,7 @@ use protocol::directory::{
 use super::Handle;
 use super::record::{self, key, names, page_size, parse, parse_change, parse_option, secret};
 use crate::directory::{Directory, Error, Member, Result, UserChange};
-use crate::limits::MAX_PAGE;
+use crate::limits::{MAX_MEMBERS_PAGE, MAX_PAGE};
 use crate::service::{Caller, NewAccount, PasswordChange, Service};
 
 fn user_reply<D: Directory>(service: &Service<D>, member: Member) -> UserReply {
@@ -95,14 +95,18 @@ impl<D: Directory> Handle<D> for CreateGroup {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<GroupReply> {
         let name = parse("name", &self.name)?;
         let team = service.create_group(caller, name, self.gid.map(Gid), self.reuse_name).await?;
-        Ok(GroupReply { group: record::group(team) })
+        Ok(GroupReply { group: record::group(team), more: false })
     }
 }
 
 impl<D: Directory> Handle<D> for GetGroup {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<GroupReply> {
-        let team = service.group(caller, key(self.name.as_deref(), self.gid)?).await?;
-        Ok(GroupReply { group: record::group(team) })
+        let after: Option<Name> = parse_option("after", self.after.as_deref())?;
+        let mut team = service.group(caller, key(self.name.as_deref(), self.gid)?).await?;
+        team.members.retain(|member| after.is_none_or(|after| *member > after));
+        let more = team.members.len() > MAX_MEMBERS_PAGE;
+        team.members.truncate(MAX_MEMBERS_PAGE);
+        Ok(GroupReply { group: record::group(team), more })
     }
 }
 

@@ -81,10 +81,10 @@ async fn a_group_is_created_filled_emptied_and_deleted() {
     door.call(CreateUser { groups: vec!["physics".into()], ..user("ada") }).await.unwrap();
     door.call(user("bob")).await.unwrap();
     door.call(AddMembers { group: "physics".into(), users: vec!["bob".into()] }).await.unwrap();
-    let group = door.call(GetGroup { name: None, gid: Some(7000) }).await.unwrap().group;
+    let group = door.call(GetGroup { gid: Some(7000), ..Default::default() }).await.unwrap().group;
     assert_eq!(group.members, ["ada", "bob"]);
     door.call(RemoveMembers { group: "physics".into(), users: vec!["ada".into()] }).await.unwrap();
-    let group = door.call(GetGroup { name: text("physics"), gid: None }).await.unwrap().group;
+    let group = door.call(GetGroup { name: text("physics"), ..Default::default() }).await.unwrap().group;
     assert_eq!(group.members, ["bob"]);
     let listed = |page: GroupsReply| page.groups.into_iter().map(|group| group.name).collect::<Vec<_>>();
     let page = door.call(ListGroups { private: true, ..ListGroups::default() }).await.unwrap();
