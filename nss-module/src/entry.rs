@@ -14,13 +14,16 @@ use snapshot::LoadedAccounts;
 use crate::answer::{Refusal, answer};
 use crate::fill::{Buffer, fill_group, fill_passwd, fill_spwd};
 use crate::initgroups::GidList;
+use crate::local::{LocalAccounts, Sieves};
 use crate::lookup::{self, name_of};
 use crate::paths;
 use crate::process::{FREE_SLOTS, Mapped, Process, Slots};
 use crate::walk::Walk;
 
 static MAPPINGS: Slots = FREE_SLOTS;
-static PROCESS: Process = Process::new(paths::SNAPSHOT, paths::ID_RANGES, paths::LOCAL, &MAPPINGS);
+static SIEVES: Sieves = Sieves::new();
+const LOCAL: LocalAccounts = LocalAccounts::new(paths::PASSWD, paths::GROUP, &SIEVES);
+static PROCESS: Process = Process::new(paths::SNAPSHOT, paths::ID_RANGES, LOCAL, &MAPPINGS);
 static USERS: Walk<Mapped> = Walk::new();
 static GROUPS: Walk<Mapped> = Walk::new();
 static SHADOWS: Walk<LoadedAccounts> = Walk::new();

@@ -3,85 +3,91 @@
 //! `files` is asked before us, and that is not enough: asked for the name of a uid of ours, a forged snapshot could
 //! answer with a local person's, and sudo and crontab would take the caller for that person.
 //!
-//! The files are read when a generation is mapped, into a sieve, so that a lookup makes no system call for them. What
-//! the sieve keeps back (whoever is local, and by chance one in hundreds of others) is looked for in the file.
+//! The files are read whenever a generation is mapped, into a sieve, so that a lookup makes no system call for them.
+//! What the sieve keeps back (whoever is local, and by chance one in hundreds of others) is looked for in the file.
 
 use core::ffi::CStr;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use identity::{Gid, Uid};
 use snapshot::{Trouble, read_in_chunks};
 
-/// Where local accounts are.
-#[derive(Clone, Copy, Debug)]
-pub struct LocalFiles {
-    /// `/etc/passwd`.
-    pub passwd: &'static CStr,
-    /// `/etc/group`.
-    pub group: &'static CStr,
+/// The local accounts, as of when a generation was last mapped.
+#[derive(Clone, Copy)]
+pub struct LocalAccounts {
+    passwd: &'static CStr,
+    group: &'static CStr,
+    sieves: &'static Sieves,
 }
 
-/// The local accounts at the time when a generation was mapped.
-#[derive(Debug)]
-pub struct LocalAccounts {
-    files: LocalFiles,
+/// What a process keeps of both files.
+pub struct Sieves {
     users: Sieve,
     groups: Sieve,
 }
 
+impl Sieves {
+    /// Nobody is local yet: all zeros, so that a process that looks nobody up pays for no page of this.
+    pub const fn new() -> Self {
+        Self { users: Sieve::new(), groups: Sieve::new() }
+    }
+}
+
 impl LocalAccounts {
+    /// Of the files `passwd` and `group`, which are not read yet.
+    pub const fn new(passwd: &'static CStr, group: &'static CStr, sieves: &'static Sieves) -> Self {
+        Self { passwd, group, sieves }
+    }
+
     /// Reads both files. One that is missing holds nobody; one that cannot be read is trouble.
-    pub fn read(files: LocalFiles) -> Result<Self, Trouble> {
-        Ok(Self { files, users: Sieve::of(files.passwd)?, groups: Sieve::of(files.group)? })
+    pub fn read(&self) -> Result<(), Trouble> {
+        each_key(self.passwd, &mut |key| self.sieves.users.add(key))?;
+        each_key(self.group, &mut |key| self.sieves.groups.add(key))
     }
 
     /// Whether a user of this name, or with one of these ids, would pass for a local one.
     #[inline(never)]
     pub fn hold_user(&self, name: &[u8], uid: Uid, gid: Gid) -> Result<bool, Trouble> {
         let user = [Key::of_name(name), Key::of_id(uid.0)];
-        Ok(self.users.holds(&user, self.files.passwd)?
-            || self.groups.holds(&[Key::of_id(gid.0)], self.files.group)?)
+        Ok(self.sieves.users.holds(&user, self.passwd)? || self.hold_gid(gid)?)
     }
 
     /// Whether a local user has this name.
-    #[inline(never)]
     pub fn hold_user_name(&self, name: &[u8]) -> Result<bool, Trouble> {
-        self.users.holds(&[Key::of_name(name)], self.files.passwd)
+        self.sieves.users.holds(&[Key::of_name(name)], self.passwd)
     }
 
     /// Whether a group of this name or id would pass for a local one.
     #[inline(never)]
     pub fn hold_group(&self, name: &[u8], gid: Gid) -> Result<bool, Trouble> {
-        self.groups.holds(&[Key::of_name(name), Key::of_id(gid.0)], self.files.group)
+        self.sieves.groups.holds(&[Key::of_name(name), Key::of_id(gid.0)], self.group)
     }
 
     /// Whether a local group has this id.
     #[inline(never)]
     pub fn hold_gid(&self, gid: Gid) -> Result<bool, Trouble> {
-        self.groups.holds(&[Key::of_id(gid.0)], self.files.group)
+        self.sieves.groups.holds(&[Key::of_id(gid.0)], self.group)
     }
 }
 
-/// 1 KiB: with a hundred local accounts it keeps back one stranger in four hundred. There are sixteen of them in a
-/// process at the most, and some on the stack while a generation is mapped.
+/// 1 KiB: with a hundred local accounts it keeps back one stranger in four hundred.
 const WORDS: usize = 128;
 
-/// A Bloom filter of one file's keys.
-#[derive(Debug)]
+/// A Bloom filter of a file's keys. Keys are added and never removed, by any thread at any time: an account that
+/// was local once costs a look into the file.
 struct Sieve {
-    words: [u64; WORDS],
+    words: [AtomicU64; WORDS],
 }
 
 impl Sieve {
-    fn of(file: &CStr) -> Result<Self, Trouble> {
-        let mut sieve = Self { words: [0; WORDS] };
-        each_key(file, &mut |key| sieve.add(key))?;
-        Ok(sieve)
+    const fn new() -> Self {
+        Self { words: [const { AtomicU64::new(0) }; WORDS] }
     }
 
-    fn add(&mut self, key: Key) {
+    fn add(&self, key: Key) {
         for (word, bit) in key.bits() {
-            if let Some(word) = self.words.get_mut(word) {
-                *word |= bit;
+            if let Some(word) = self.words.get(word) {
+                word.fetch_or(bit, Ordering::Relaxed);
             }
         }
     }
@@ -94,7 +100,10 @@ impl Sieve {
 
     #[inline]
     fn may_hold(&self, key: Key) -> bool {
-        key.bits().iter().all(|(word, bit)| self.words.get(*word).is_some_and(|word| word & bit != 0))
+        let is_set = |(word, bit): (usize, u64)| {
+            self.words.get(word).is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0)
+        };
+        key.bits().into_iter().all(is_set)
     }
 }
 
@@ -202,7 +211,9 @@ mod tests {
             fs::write(home.path(name), text).unwrap();
             leak(home.path(name))
         });
-        LocalAccounts::read(LocalFiles { passwd, group }).unwrap()
+        let local = LocalAccounts::new(passwd, group, Box::leak(Box::new(Sieves::new())));
+        local.read().unwrap();
+        local
     }
 
     #[test]
@@ -253,7 +264,7 @@ mod tests {
         });
         let local = local(&home, &lines, "");
         // With the file gone, a second look finds nobody: what is kept back is counted by the sieve itself.
-        let kept = |key: Key| local.users.may_hold(key);
+        let kept = |key: Key| local.sieves.users.may_hold(key);
         let strangers = (0..10_000_u32).filter(|n| kept(Key::of_name(format!("user{n}").as_bytes()))).count();
         let ids = (0..10_000_u32).filter(|n| kept(Key::of_id(1_900_000_000 + n))).count();
         assert!(strangers < 100 && ids < 100, "{strangers} names and {ids} ids of 10 000");
@@ -262,9 +273,11 @@ mod tests {
     #[test]
     fn a_missing_file_holds_nobody_and_an_unreadable_one_is_trouble() {
         let home = Home::new();
-        let gone = LocalFiles { passwd: c"/nonexistent/passwd", group: c"/nonexistent/group" };
-        assert!(!LocalAccounts::read(gone).unwrap().hold_user(b"ada", Uid(0), Gid(0)).unwrap());
-        let directory = LocalFiles { passwd: leak(home.path("cache")), ..gone };
-        assert_eq!(LocalAccounts::read(directory).err(), Some(Trouble::System(libc::EISDIR)));
+        let sieves = || Box::leak(Box::new(Sieves::new()));
+        let gone = LocalAccounts::new(c"/nonexistent/passwd", c"/nonexistent/group", sieves());
+        gone.read().unwrap();
+        assert!(!gone.hold_user(b"ada", Uid(0), Gid(0)).unwrap());
+        let directory = LocalAccounts::new(leak(home.path("cache")), c"/nonexistent/group", sieves());
+        assert_eq!(directory.read(), Err(Trouble::System(libc::EISDIR)));
     }
 }

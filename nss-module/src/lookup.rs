@@ -69,7 +69,7 @@ pub fn user_by_uid<T>(
     let pinned = process.pin()?;
     let mapped = pinned.mapped();
     let user = mapped.view().user_by_uid(uid)?.ok_or(Refusal::NotFound)?;
-    take_user(mapped, &user, take)
+    take_named_user(mapped, &user, take)
 }
 
 /// Runs `take` on the user at this place of the enumeration.
@@ -79,7 +79,16 @@ pub fn user_at(
     take: impl FnOnce(&UserRecord<'_>) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
     let user = mapped.view().user_at(index)?.ok_or(Refusal::NotFound)?;
-    take_user(mapped, &user, take)
+    take_named_user(mapped, &user, take)
+}
+
+/// Runs `take` on a user who was not asked for by name: the record's own may be any.
+fn take_named_user<T>(
+    mapped: &Mapped,
+    user: &UserRecord<'_>,
+    take: impl FnOnce(&UserRecord<'_>) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    if is_served_name(user.name()) { take_user(mapped, user, take) } else { Err(Refusal::NotFound) }
 }
 
 fn take_user<T>(
@@ -87,10 +96,8 @@ fn take_user<T>(
     user: &UserRecord<'_>,
     take: impl FnOnce(&UserRecord<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
-    let (name, uid, gid) = (user.name(), user.uid, user.gid);
-    let refused = !is_served_name(name)
-        || !mapped.ranges().allow_user(uid, gid)
-        || mapped.local().hold_user(name, uid, gid)?;
+    let (uid, gid) = (user.uid, user.gid);
+    let refused = !mapped.ranges().allow_user(uid, gid) || mapped.local().hold_user(user.name(), uid, gid)?;
     if refused { Err(Refusal::NotFound) } else { take(user) }
 }
 

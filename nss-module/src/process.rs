@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering
 use snapshot::{Loaded, Places, Source, Trouble, View, current_path, identify, page_path};
 
 use crate::answer::Refusal;
-use crate::local::{LocalAccounts, LocalFiles};
+use crate::local::LocalAccounts;
 use crate::lock::ForkLock;
 use crate::ranges::Ranges;
 
@@ -33,9 +33,9 @@ pub struct Mapped {
 impl Mapped {
     fn open(process: &Process, known: Option<&Self>) -> Result<Self, Trouble> {
         let ranges = Ranges::read(process.ranges)?;
-        let local = LocalAccounts::read(process.local)?;
+        process.local.read()?;
         let loaded = Loaded::open(process.places, known.map(|known| &known.loaded.base))?;
-        Ok(Self { loaded, ranges, local, orphaned: AtomicBool::new(false) })
+        Ok(Self { loaded, ranges, local: process.local, orphaned: AtomicBool::new(false) })
     }
 
     /// What it holds.
@@ -117,7 +117,6 @@ impl Slot {
 pub type Slots = [Slot; SLOTS];
 
 /// No mappings yet.
-#[expect(clippy::large_const_arrays, reason = "it is what statics begin with, and is copied nowhere")]
 #[expect(clippy::declare_interior_mutable_const, reason = "each use is a set of slots of its own")]
 pub const FREE_SLOTS: Slots = [const { Slot::FREE }; SLOTS];
 
@@ -125,7 +124,7 @@ pub const FREE_SLOTS: Slots = [const { Slot::FREE }; SLOTS];
 pub struct Process {
     places: Places<'static>,
     ranges: &'static CStr,
-    local: LocalFiles,
+    local: LocalAccounts,
     /// The current slot's number plus one; 0 before the first lookup.
     current: AtomicUsize,
     remapping: ForkLock,
@@ -143,7 +142,7 @@ impl Process {
     pub const fn new(
         places: Places<'static>,
         ranges: &'static CStr,
-        local: LocalFiles,
+        local: LocalAccounts,
         slots: &'static Slots,
     ) -> Self {
         Self {

@@ -25,7 +25,8 @@ impl Ranges {
     };
 
     /// Reads the range file. One that is there and cannot be read or understood accepts nothing, and is
-    /// trouble: it says less than its author meant.
+    /// trouble: it says less than its author meant. Its buffer is off the stack again before a generation is mapped.
+    #[inline(never)]
     pub fn read(path: &CStr) -> Result<Self, Trouble> {
         let mut buffer = [0; MAX_FILE_BYTES];
         match read_small(path, Trust::owner_of(c"/")?, &mut buffer) {

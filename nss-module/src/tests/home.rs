@@ -11,7 +11,7 @@ use identity::{Gid, Name, Uid};
 use snapshot::{Account, BaseEncoder, DeltaEncoder, Encoded, Info, Places, Publisher, UserEntry};
 
 use crate::answer::Refusal;
-use crate::local::LocalFiles;
+use crate::local::{LocalAccounts, Sieves};
 use crate::process::{FREE_SLOTS, Process};
 
 pub const INFO: Info = Info { revision: 1, seed: 11, complete: true, enumerable: true };
@@ -45,7 +45,8 @@ impl Home {
     pub fn process(&self) -> &'static Process {
         let slots = Box::leak(Box::new(FREE_SLOTS));
         let [ranges, passwd, group] = ["id-ranges", "passwd", "group"].map(|name| leak(self.path(name)));
-        Box::leak(Box::new(Process::new(self.places, ranges, LocalFiles { passwd, group }, slots)))
+        let local = LocalAccounts::new(passwd, group, Box::leak(Box::new(Sieves::new())));
+        Box::leak(Box::new(Process::new(self.places, ranges, local, slots)))
     }
 }
 

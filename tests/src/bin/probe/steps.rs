@@ -125,17 +125,16 @@ pub fn check() -> Outcome {
     }
 }
 
-/// `COUNT:NAME`: threads with 32 KiB of stack, one after the other.
+/// `KIB:COUNT:NAME`: threads with so little stack, one after the other.
 pub fn small_stacks(value: &str) -> Outcome {
-    let (count, name) = counted(value)?;
-    let expected = user(&name);
+    let (kib, rest) = value.split_once(':').ok_or("KIB:COUNT:NAME is wanted")?;
+    let bytes = number(kib)? as usize * 1024;
+    let (count, name) = counted(rest)?;
     for _ in 0..count {
         let name = name.clone();
-        let thread = thread::Builder::new()
-            .stack_size(32 * 1024)
-            .spawn(move || (0..LOOKUPS).all(|_| user(&name) == expected))
-            .map_err(|error| error.to_string())?;
-        if !thread.join().unwrap_or(false) {
+        let found = move || (0..LOOKUPS).all(|_| matches!(user(&name), Answer::Found(_)));
+        let thread = thread::Builder::new().stack_size(bytes).spawn(found);
+        if !thread.map_err(|error| error.to_string())?.join().unwrap_or(false) {
             return Err("a wrong answer".into());
         }
     }
