@@ -5,39 +5,8 @@
 mod pitfall;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use pitfall::*;
-
-/// bob comes and goes; ada is there throughout.
-const BOB: Someone<'_> = Someone { name: "bob", uid: 1_900_000_002, gid: 1_900_000_002, groups: &[PHYSICS] };
-
-/// Runs the probe while deltas and, now and then, bases are published as fast as they can be.
-#[track_caller]
-fn while_podyd_publishes(node: &Node, steps: &[&str]) -> Vec<String> {
-    let mut publisher = publisher(node);
-    publisher.publish_base(&base(PEOPLE, GROUPS)).unwrap();
-    let done = AtomicBool::new(false);
-    thread::scope(|threads| {
-        let published = threads.spawn(|| {
-            let mut count = 0_u32;
-            while !done.load(Ordering::Relaxed) {
-                count += 1;
-                match count % 50 {
-                    0 => publisher.publish_base(&base(PEOPLE, GROUPS)).unwrap(),
-                    _ => publisher.publish_delta(&delta(&BOB)).unwrap(),
-                };
-            }
-            count
-        });
-        let outcome = node.run(&probe(steps));
-        done.store(true, Ordering::Relaxed);
-        let count = published.join().unwrap();
-        assert!(count > 20, "only {count} snapshots were published");
-        lines(&outcome.succeeds())
-    })
-}
 
 #[test]
 #[ignore = "needs root: mounts a private copy of this machine"]

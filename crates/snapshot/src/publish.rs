@@ -286,7 +286,12 @@ fn write_pair(
 ) -> Result<(), PublishError> {
     let account = format!("{name}.account");
     write_stamped((directory, &account), &encoded.account, generation, ACCOUNT_MODE, durability)?;
-    write_stamped((directory, name), &encoded.snapshot, generation, SNAPSHOT_MODE, durability)?;
+    if let Err(error) =
+        write_stamped((directory, name), &encoded.snapshot, generation, SNAPSHOT_MODE, durability)
+    {
+        let _ = fs::remove_file(directory.join(account));
+        return Err(error);
+    }
     if durability == Durability::Synced { sync_directory(directory) } else { Ok(()) }
 }
 
@@ -303,7 +308,8 @@ fn write_stamped(
     write_file(path, &parts, mode, durability)
 }
 
-/// Writes a file under a temporary name and renames it.
+/// Writes a file under a temporary name and renames it. What fails leaves nothing behind: on a disk that is full,
+/// each attempt would make the next one harder.
 fn write_file(
     (directory, name): (&Path, &str),
     parts: &[&[u8]],
@@ -322,7 +328,10 @@ fn write_file(
         }
         fs::rename(&temporary, directory.join(name))
     };
-    write().map_err(|error| PublishError::File(temporary.clone(), error))
+    write().map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        PublishError::File(temporary.clone(), error)
+    })
 }
 
 /// A new file that nobody else can open yet.

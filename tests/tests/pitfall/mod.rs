@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each file of stories uses its own part")]
 
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use identity::{Gid, Uid};
 use snapshot::{Account, BaseEncoder, DeltaEncoder, Encoded, Info, Publisher, UserEntry};
@@ -134,4 +136,34 @@ pub fn error(name: &str, errno: i32) -> String {
 pub fn refused(outcome: Outcome) -> Outcome {
     assert!((1..=127).contains(&outcome.status) && outcome.status != 124, "{outcome:#?}");
     outcome
+}
+
+/// bob comes and goes; ada is there throughout.
+pub const BOB: Someone<'_> =
+    Someone { name: "bob", uid: 1_900_000_002, gid: 1_900_000_002, groups: &[PHYSICS] };
+
+/// Runs the probe while deltas and, now and then, bases are published as fast as they can be.
+#[track_caller]
+pub fn while_podyd_publishes(node: &Host, steps: &[&str]) -> Vec<String> {
+    let mut publisher = publisher(node);
+    publisher.publish_base(&base(PEOPLE, GROUPS)).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|threads| {
+        let published = threads.spawn(|| {
+            let mut count = 0_u32;
+            while !done.load(Ordering::Relaxed) {
+                count += 1;
+                match count % 50 {
+                    0 => publisher.publish_base(&base(PEOPLE, GROUPS)).unwrap(),
+                    _ => publisher.publish_delta(&delta(&BOB)).unwrap(),
+                };
+            }
+            count
+        });
+        let outcome = node.run(&probe(steps));
+        done.store(true, Ordering::Relaxed);
+        let count = published.join().unwrap();
+        assert!(count > 20, "only {count} snapshots were published");
+        lines(&outcome.succeeds())
+    })
 }

@@ -189,6 +189,31 @@ fn only_files_that_somebody_names_are_kept() {
 }
 
 #[test]
+fn an_attempt_that_fails_leaves_nothing_behind() {
+    let home = Home::new();
+    let mut publisher = home.publisher(5);
+    publisher.publish_base(&base(&["ada"])).unwrap();
+    let before = [home.files(&home.cache()), home.files(&home.run())];
+    // A directory in the file's place: all goes well up to the last rename.
+    let [base_6, delta] = [home.cache().join("base-0000000006"), home.run().join("delta-0000000005000001")];
+    for blocked in [&base_6, &delta] {
+        fs::create_dir(blocked).unwrap();
+    }
+    assert!(publisher.publish_base(&base(&["bob"])).is_err());
+    assert!(publisher.publish_delta(&delta_of_bob()).is_err());
+    for blocked in [&base_6, &delta] {
+        fs::remove_dir(blocked).unwrap();
+    }
+    assert_eq!([home.files(&home.cache()), home.files(&home.run())], before);
+    publisher.publish_delta(&delta_of_bob()).unwrap();
+    assert_eq!(home.seen().unwrap().len(), 2);
+}
+
+fn delta_of_bob() -> Encoded {
+    delta("bob", 70_009)
+}
+
+#[test]
 fn files_have_the_modes_that_protect_them() {
     let home = Home::new();
     let mut publisher = home.publisher(1);
