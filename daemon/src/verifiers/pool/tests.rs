@@ -1,5 +1,3 @@
-use std::hint::black_box;
-use std::thread::available_parallelism;
 
 use super::*;
 
@@ -161,28 +159,4 @@ async fn a_login_that_is_given_up_leaves_its_slot_to_the_next() {
     given_up.abort();
     assert!(pool.verify(&ada(), Some(hash), secret(PASSWORD)).await.unwrap().ok);
     assert_eq!(lock(&pool.0.memories).len(), 1);
-}
-
-#[test]
-#[ignore = "prints times, which nothing can assert: run alone, in release, with --nocapture"]
-fn how_long_failures_take_for_known_and_unknown_users() {
-    let pool = Pool::new(Argon2Parameters::DEFAULT, available_parallelism().map_or(1, usize::from));
-    let shared = &pool.0;
-    let mut memory = shared.take_memory();
-    let known = shared.hash(PASSWORD.as_bytes(), &mut memory);
-    let imported = PasswordHash::parse(APR1_OF_X).unwrap();
-    let mut times: [Vec<Duration>; 3] = Default::default();
-    for _ in 0..200 {
-        for (times, hash) in times.iter_mut().zip([Some(&known), None, Some(&imported)]) {
-            let began = std::time::Instant::now();
-            black_box(shared.verify(&ada(), hash, b"wrong horse", &mut memory));
-            times.push(began.elapsed());
-        }
-    }
-    let [known, unknown, imported] = times.map(|mut times| {
-        times.sort();
-        times[times.len() / 2]
-    });
-    println!("work, median of 200: known {known:?}, unknown {unknown:?}, imported apr1 {imported:?}");
-    println!("unknown / known = {:.3}", unknown.div_duration_f64(known));
 }
