@@ -1,4 +1,3 @@
-
 use super::*;
 
 const PASSWORD: &str = "correct horse";
