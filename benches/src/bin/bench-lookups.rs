@@ -85,9 +85,20 @@ fn all() -> Result<()> {
     if wrong == 0 { Ok(()) } else { Err("there were wrong answers".into()) }
 }
 
+/// What `files` reads: everybody for `files` itself, and for the others who is local on this machine, as on every node.
+/// A user must not be both: the local one would be right.
+const FILES: [&str; 2] = ["/etc/passwd", "/etc/group"];
+const LOCAL: &str = "local";
+const EVERYBODY: &str = "everybody";
+
 fn populate(population: Population) -> Result<()> {
-    sources::write_passwd(population, Path::new("/etc/passwd"))?;
-    sources::write_group(population, Path::new("/etc/group"))?;
+    if !Path::new("/etc/passwd.local").exists() {
+        for file in FILES {
+            fs::copy(file, format!("{file}.{LOCAL}"))?;
+        }
+    }
+    sources::write_passwd(population, Path::new("/etc/passwd.everybody"))?;
+    sources::write_group(population, Path::new("/etc/group.everybody"))?;
     floor::write(population, Path::new("/var/cache/floor"))?;
     let [cache, run] = ["/var/cache/pody", "/run/pody"].map(Path::new);
     fs::create_dir_all(cache)?;
@@ -121,6 +132,13 @@ fn compare(question: usize, title: &str, users: u32, threads: usize) -> Result<u
 
 fn ask(service: &str, question: usize, users: u32, threads: usize) -> Result<String> {
     fs::write("/etc/nsswitch.conf", format!("passwd: {service}\ngroup: {service}\ninitgroups: {service}\n"))?;
+    for file in FILES {
+        let next = format!("{file}.next");
+        fs::hard_link(format!("{file}.{}", if service == "files" { EVERYBODY } else { LOCAL }), &next)?;
+        fs::rename(&next, file)?;
+        // Renaming one name of a file to another name of the same file does nothing at all (rename(2)).
+        let _ = fs::remove_file(&next);
+    }
     let numbers = [question.to_string(), users.to_string(), threads.to_string()];
     let output = Command::new(std::env::current_exe()?).args(["one", service]).args(numbers).output()?;
     if !output.status.success() {
