@@ -4,11 +4,16 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use protocol::{Client, Method};
 
 use crate::{Code, Failure, Result};
+
+/// A podyd that runs takes connections at once; one that hangs never does, and the kernel's queue is full some day.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// No call takes longer: a batch of an import, published on a slow disk, is the longest.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -27,7 +32,7 @@ pub struct Daemon(Client);
 impl Daemon {
     /// Connects, or says why not and what to do about it.
     pub fn connect(socket: &Path) -> Result<Self> {
-        let stream = UnixStream::connect(socket).map_err(|error| unreachable(socket, &error))?;
+        let stream = connect(socket, CONNECT).map_err(|error| unreachable(socket, &error))?;
         Ok(Self(Client::new(stream, DEADLINE)))
     }
 
@@ -35,6 +40,14 @@ impl Daemon {
     pub fn call<M: Method>(&mut self, method: &M) -> Result<M::Reply> {
         Ok(self.0.call(method)?)
     }
+}
+
+/// Connects before a deadline: connect(2) itself waits for room in the queue for ever.
+fn connect(socket: &Path, deadline: Duration) -> io::Result<UnixStream> {
+    let (sender, connected) = mpsc::channel();
+    let path = socket.to_owned();
+    thread::spawn(move || sender.send(UnixStream::connect(path)));
+    connected.recv_timeout(deadline).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 fn unreachable(socket: &Path, error: &io::Error) -> Failure {
@@ -50,6 +63,12 @@ fn unreachable(socket: &Path, error: &io::Error) -> Failure {
                 format_args!("podyd is not running: {why} {socket}. Start it with: systemctl start podyd"),
             )
         }
+        io::ErrorKind::TimedOut => Failure::new(
+            Code::Away,
+            format_args!(
+                "podyd hangs: it takes no connection at {socket}. See: journalctl -u podyd, and restart it with: systemctl restart podyd"
+            ),
+        ),
         io::ErrorKind::PermissionDenied => Failure::new(
             Code::Refused,
             format_args!(

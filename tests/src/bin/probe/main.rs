@@ -41,6 +41,7 @@ fn take(verb: &str, value: &[u8]) -> Result<(), String> {
         "low-descriptors" => steps::low_descriptors(&key)?,
         "no-descriptors" => steps::limit_descriptors()?,
         "memory" => steps::limit_memory(&text)?,
+        "occupy" => steps::occupy(&text)?,
         "threads" => steps::threads(&text)?,
         "small-stacks" => steps::small_stacks(&text)?,
         "forks" => steps::forks(&text)?,

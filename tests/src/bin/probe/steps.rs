@@ -101,6 +101,28 @@ fn limit(what: libc::__rlimit_resource_t, to: u64) -> Outcome {
     succeeded(unsafe { libc::setrlimit(what, &limit) })
 }
 
+/// Connects to a socket until the queue of a listener that takes nobody is full, and stays.
+pub fn occupy(path: &str) -> Outcome {
+    let mut address =
+        libc::sockaddr_un { sun_family: libc::AF_UNIX as libc::sa_family_t, sun_path: [0; 108] };
+    for (to, from) in address.sun_path.iter_mut().zip(path.bytes()) {
+        *to = from as libc::c_char;
+    }
+    let length = size_of_val(&address) as libc::socklen_t;
+    loop {
+        // SAFETY: socket(2) takes numbers alone. The descriptor is kept until the process ends.
+        let socket = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_NONBLOCK, 0) };
+        succeeded(socket)?;
+        // SAFETY: connect(2) reads `length` bytes of the address.
+        let connected = unsafe { libc::connect(socket, (&raw const address).cast(), length) };
+        match std::io::Error::last_os_error().kind() {
+            _ if connected == 0 => {}
+            std::io::ErrorKind::WouldBlock => return Ok(()),
+            _ => return succeeded(connected),
+        }
+    }
+}
+
 /// `COUNT:NAME`: threads that look up until the process is gone.
 pub fn threads(value: &str) -> Outcome {
     let (count, name) = counted(value)?;
