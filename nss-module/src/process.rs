@@ -347,3 +347,33 @@ fn coarse_second() -> i64 {
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &mut now) };
     now.tv_sec
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::home::{Home, base, delta, uid_of};
+    use crate::tests::processes::in_child;
+
+    #[test]
+    fn a_child_forked_in_the_middle_of_a_remap_finishes_what_nobody_will() {
+        let home = Home::new();
+        let mut publisher = home.publisher();
+        publisher.publish_base(&base(&[("ada", 70_000)])).unwrap();
+        let process = home.process();
+        assert_eq!(uid_of(process, "ada"), Ok(70_000));
+        publisher.publish_delta(&delta("bob", 70_001)).unwrap();
+        // As another thread would have it at this moment: the lock, and a slot that is not whole.
+        let held = process.remapping.try_lock().unwrap();
+        process.slots.last().unwrap().state.store(CHANGING, Ordering::SeqCst);
+        assert_eq!(uid_of(process, "bob"), Ok(70_001), "nobody waits for that thread");
+        let is_current = || process.enter().is_some_and(|entered| !entered.mapped().has_moved());
+        assert!(!is_current());
+        let status = in_child(|| {
+            let found = uid_of(process, "bob") == Ok(70_001) && uid_of(process, "ada") == Ok(70_000);
+            let whole = process.slots.iter().all(|slot| slot.state.load(Ordering::SeqCst) != CHANGING);
+            found && whole && is_current() && process.remapping.try_lock().is_some()
+        });
+        assert_eq!(status, 0);
+        drop(held);
+    }
+}

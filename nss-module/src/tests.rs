@@ -3,5 +3,5 @@
 mod buffers;
 mod forged;
 pub mod home;
-mod processes;
+pub mod processes;
 mod resolving;

@@ -110,7 +110,7 @@ fn threads_never_miss_a_user_while_podyd_publishes() {
 }
 
 /// Runs `work` in a forked child, which may not allocate, and says how it ended.
-fn in_child(work: impl FnOnce() -> bool) -> i32 {
+pub fn in_child(work: impl FnOnce() -> bool) -> i32 {
     // SAFETY: the child runs `work`, which makes no use of locks that a thread may have held, and ends.
     let child = unsafe { libc::fork() };
     assert!(child >= 0);
