@@ -4,12 +4,11 @@
 //! answer with a local person's, and sudo and crontab would take the caller for that person.
 //!
 //! The files are read whenever a generation is mapped, into a sieve, so that a lookup makes no system call for them.
-//! What the sieve keeps back (whoever is local, and by chance one in hundreds of others) is looked for in the file.
+//! What the sieve keeps back (whoever is local, and by chance one in thousands of others) is looked for in the file.
 
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use identity::{Gid, Uid};
 use snapshot::{Trouble, read_in_chunks};
 
 /// The local accounts, as of when a generation was last mapped.
@@ -39,38 +38,46 @@ impl LocalAccounts {
         Self { passwd, group, sieves }
     }
 
-    /// Reads both files. One that is missing holds nobody; one that cannot be read is trouble.
-    pub fn read(&self) -> Result<(), Trouble> {
-        each_key(self.passwd, &mut |key| self.sieves.users.add(key))?;
-        each_key(self.group, &mut |key| self.sieves.groups.add(key))
-    }
-
-    /// Whether a user of this name, or with one of these ids, would pass for a local one.
-    #[inline(never)]
-    pub fn hold_user(&self, name: &[u8], uid: Uid, gid: Gid) -> Result<bool, Trouble> {
-        let user = [Key::of_name(name), Key::of_id(uid.0)];
-        Ok(self.sieves.users.holds(&user, self.passwd)? || self.hold_gid(gid)?)
+    /// Reads both files, and gives `take` every id. A file that is missing holds nobody; one that cannot be read is
+    /// trouble.
+    pub fn read(&self, take: &mut dyn FnMut(u32)) -> Result<(), Trouble> {
+        for (file, sieve) in [(self.passwd, &self.sieves.users), (self.group, &self.sieves.groups)] {
+            each_entry(file, &mut |entry| {
+                sieve.add(entry.key());
+                if let Entry::Id(id) = entry {
+                    take(id);
+                }
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether a local user has this name.
+    #[inline(never)]
     pub fn hold_user_name(&self, name: &[u8]) -> Result<bool, Trouble> {
-        self.sieves.users.holds(&[Key::of_name(name)], self.passwd)
+        self.sieves.users.holds(Key::of_name(name), self.passwd)
     }
 
-    /// Whether a group of this name or id would pass for a local one.
+    /// Whether a local user has this id.
     #[inline(never)]
-    pub fn hold_group(&self, name: &[u8], gid: Gid) -> Result<bool, Trouble> {
-        self.sieves.groups.holds(&[Key::of_name(name), Key::of_id(gid.0)], self.group)
+    pub fn hold_uid(&self, uid: u32) -> Result<bool, Trouble> {
+        self.sieves.users.holds(Key::of_id(uid), self.passwd)
+    }
+
+    /// Whether a local group has this name.
+    #[inline(never)]
+    pub fn hold_group_name(&self, name: &[u8]) -> Result<bool, Trouble> {
+        self.sieves.groups.holds(Key::of_name(name), self.group)
     }
 
     /// Whether a local group has this id.
     #[inline(never)]
-    pub fn hold_gid(&self, gid: Gid) -> Result<bool, Trouble> {
-        self.sieves.groups.holds(&[Key::of_id(gid.0)], self.group)
+    pub fn hold_gid(&self, gid: u32) -> Result<bool, Trouble> {
+        self.sieves.groups.holds(Key::of_id(gid), self.group)
     }
 }
 
-/// 1 KiB: with a hundred local accounts it keeps back one stranger in four hundred.
+/// 1 KiB: with a hundred local accounts it keeps back one stranger in ten thousand.
 const WORDS: usize = 128;
 
 /// A Bloom filter of a file's keys. Keys are added and never removed, by any thread at any time: an account that
@@ -92,10 +99,10 @@ impl Sieve {
         }
     }
 
-    /// Whether the file has one of the keys.
+    /// Whether the file has the key.
     #[inline]
-    fn holds(&self, keys: &[Key], file: &CStr) -> Result<bool, Trouble> {
-        Ok(keys.iter().any(|key| self.may_hold(*key)) && has_one_of(file, keys)?)
+    fn holds(&self, key: Key, file: &CStr) -> Result<bool, Trouble> {
+        Ok(self.may_hold(key) && file_has(file, key)?)
     }
 
     #[inline]
@@ -134,25 +141,45 @@ impl Key {
         Self((id as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    /// Two bits: the words that they lie in, and which ones they are there.
+    /// Four bits: the words that they lie in, and which ones they are there. A stranger nearly always fails at the
+    /// first of them.
     #[inline]
-    fn bits(self) -> [(usize, u64); 2] {
-        [self.0 >> 20, self.0 >> 40].map(|number| (number as usize / 64 % WORDS, 1 << (number % 64)))
+    fn bits(self) -> [(usize, u64); 4] {
+        [12, 25, 38, 51].map(|shift| {
+            let number = self.0 >> shift;
+            (number as usize / 64 % WORDS, 1 << (number % 64))
+        })
     }
 }
 
 #[cold]
 #[inline(never)]
-fn has_one_of(file: &CStr, keys: &[Key]) -> Result<bool, Trouble> {
+fn file_has(file: &CStr, key: Key) -> Result<bool, Trouble> {
     let mut found = false;
-    each_key(file, &mut |key| found |= keys.contains(&key))?;
+    each_entry(file, &mut |entry| found |= entry.key() == key)?;
     Ok(found)
 }
 
-/// Gives the keys of each line of a file in the format of passwd(5) or group(5): the name and, if the third field
-/// is a number, the id.
+/// What a line holds.
+#[derive(Clone, Copy)]
+enum Entry {
+    Name(Key),
+    Id(u32),
+}
+
+impl Entry {
+    fn key(self) -> Key {
+        match self {
+            Self::Name(key) => key,
+            Self::Id(id) => Key::of_id(id),
+        }
+    }
+}
+
+/// Gives what each line of a file in the format of passwd(5) or group(5) holds: the name and, if the third field is
+/// a number, the id.
 #[inline(never)]
-fn each_key(file: &CStr, take: &mut dyn FnMut(Key)) -> Result<(), Trouble> {
+fn each_entry(file: &CStr, take: &mut dyn FnMut(Entry)) -> Result<(), Trouble> {
     let mut line = Line::NEW;
     read_in_chunks(file, |chunk| chunk.iter().for_each(|byte| line.read(*byte, take)))?;
     // The last line may have no end.
@@ -172,14 +199,14 @@ struct Line {
 impl Line {
     const NEW: Self = Self { field: 0, name: Key::NO_NAME, id: Some(0) };
 
-    fn read(&mut self, byte: u8, take: &mut dyn FnMut(Key)) {
+    fn read(&mut self, byte: u8, take: &mut dyn FnMut(Entry)) {
         match (byte, self.field) {
             (b'\n', field) => {
                 if field >= 1 {
-                    take(self.name);
+                    take(Entry::Name(self.name));
                 }
                 if let (2.., Some(id)) = (field, self.id) {
-                    take(Key::of_id(id));
+                    take(Entry::Id(id));
                 }
                 *self = Self::NEW;
             }
@@ -212,7 +239,7 @@ mod tests {
             leak(home.path(name))
         });
         let local = LocalAccounts::new(passwd, group, Box::leak(Box::new(Sieves::new())));
-        local.read().unwrap();
+        local.read(&mut |_| ()).unwrap();
         local
     }
 
@@ -224,18 +251,28 @@ mod tests {
             "root:x:0:0:root:/root:/bin/sh\n  bob:x:1000:1000:Bob:7:8\n# eve\n+\nlast:x:1001:9",
             "physics:x:80000:ada\nempty::80001:\nbad:x:80x02:\n",
         );
-        let user = |name: &str, uid, gid| local.hold_user(name.as_bytes(), Uid(uid), Gid(gid)).unwrap();
-        assert!(user("bob", 70_000, 70_000) && user("x", 1000, 70_000) && user("x", 70_000, 80_000));
-        assert!(user("last", 70_000, 70_000) && user("x", 1001, 70_000) && user("x", 0, 1));
+        let user = |name: &str| local.hold_user_name(name.as_bytes()).unwrap();
+        assert!(user("bob") && user("last") && user("root"));
         for name in ["ada", "bo", "bobb", "x", "eve", "", "physics", "Bob", "#"] {
-            assert!(!user(name, 70_000, 70_000), "{name}");
+            assert!(!user(name), "{name}");
         }
-        assert!(!user("x", 7, 8) && !user("x", 9, 9));
-        let group = |name: &str, gid| local.hold_group(name.as_bytes(), Gid(gid)).unwrap();
-        assert!(group("physics", 1) && group("x", 80_001) && group("bad", 1));
-        assert!(!group("ada", 1) && !group("x", 80) && !group("x", 8_000_002) && !group("bob", 1000));
-        assert!(local.hold_gid(Gid(80_000)).unwrap() && !local.hold_gid(Gid(1000)).unwrap());
-        assert!(local.hold_user_name(b"bob").unwrap() && !local.hold_user_name(b"physics").unwrap());
+        for (id, held) in [(0, true), (1000, true), (1001, true), (7, false), (9, false), (80_000, false)] {
+            assert_eq!(local.hold_uid(id).unwrap(), held, "{id}");
+        }
+        let group = |name: &str| local.hold_group_name(name.as_bytes()).unwrap();
+        assert!(group("physics") && group("empty") && group("bad") && !group("ada") && !group("bob"));
+        for (id, held) in [(80_000, true), (80_001, true), (80, false), (8_000_002, false), (1000, false)] {
+            assert_eq!(local.hold_gid(id).unwrap(), held, "{id}");
+        }
+    }
+
+    #[test]
+    fn every_id_of_both_files_is_told() {
+        let home = Home::new();
+        let local = local(&home, "ada:x:5:6:::\nbob::7", "physics:x:8:\nbad:x:y:\n");
+        let mut ids = Vec::new();
+        local.read(&mut |id| ids.push(id)).unwrap();
+        assert_eq!(ids, [5, 7, 8]);
     }
 
     #[test]
@@ -248,10 +285,9 @@ mod tests {
         let local = local(&home, &lines, "");
         for n in (0..5000).step_by(97) {
             assert!(local.hold_user_name(format!("local{n}").as_bytes()).unwrap());
-            assert!(local.hold_user(b"x", Uid(2000 + n), Gid(1)).unwrap());
-            assert!(
-                !local.hold_user(format!("other{n}").as_bytes(), Uid(70_000 + n), Gid(2000 + n)).unwrap()
-            );
+            assert!(local.hold_uid(2000 + n).unwrap());
+            assert!(!local.hold_user_name(format!("other{n}").as_bytes()).unwrap());
+            assert!(!local.hold_uid(70_000 + n).unwrap() && !local.hold_gid(2000 + n).unwrap());
         }
     }
 
@@ -267,7 +303,7 @@ mod tests {
         let kept = |key: Key| local.sieves.users.may_hold(key);
         let strangers = (0..10_000_u32).filter(|n| kept(Key::of_name(format!("user{n}").as_bytes()))).count();
         let ids = (0..10_000_u32).filter(|n| kept(Key::of_id(1_900_000_000 + n))).count();
-        assert!(strangers < 100 && ids < 100, "{strangers} names and {ids} ids of 10 000");
+        assert!(strangers < 20 && ids < 20, "{strangers} names and {ids} ids of 10 000");
     }
 
     #[test]
@@ -275,9 +311,9 @@ mod tests {
         let home = Home::new();
         let sieves = || Box::leak(Box::new(Sieves::new()));
         let gone = LocalAccounts::new(c"/nonexistent/passwd", c"/nonexistent/group", sieves());
-        gone.read().unwrap();
-        assert!(!gone.hold_user(b"ada", Uid(0), Gid(0)).unwrap());
+        gone.read(&mut |_| ()).unwrap();
+        assert!(!gone.hold_user_name(b"ada").unwrap() && !gone.hold_uid(0).unwrap());
         let directory = LocalAccounts::new(leak(home.path("cache")), c"/nonexistent/group", sieves());
-        assert_eq!(directory.read(), Err(Trouble::System(libc::EISDIR)));
+        assert_eq!(directory.read(&mut |_| ()), Err(Trouble::System(libc::EISDIR)));
     }
 }

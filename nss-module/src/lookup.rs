@@ -97,8 +97,9 @@ fn take_user<T>(
     take: impl FnOnce(&UserRecord<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     let (uid, gid) = (user.uid, user.gid);
-    let refused = !mapped.ranges().allow_user(uid, gid) || mapped.local().hold_user(user.name(), uid, gid)?;
-    if refused { Err(Refusal::NotFound) } else { take(user) }
+    let served =
+        mapped.allows_uid(uid)? && mapped.allows_gid(gid)? && !mapped.local().hold_user_name(user.name())?;
+    if served { take(user) } else { Err(Refusal::NotFound) }
 }
 
 /// Whether a record's name is one that this module serves: it was not asked for by name, perhaps.
@@ -121,7 +122,7 @@ pub fn append_groups(
     }
     for gid in gids {
         let gid = gid?;
-        let wanted = gid != skip && mapped.ranges().allow_group(gid) && !mapped.local().hold_gid(gid)?;
+        let wanted = gid != skip && mapped.allows_gid(gid)?;
         if wanted && list.add(gid)? == Added::Full {
             break;
         }
@@ -175,9 +176,9 @@ fn take_group<T>(
     take: impl FnOnce(&GroupRecord<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     let name = group.name();
-    let refused = !Name::is_valid(name)
-        || is_privileged_group(name)
-        || !mapped.ranges().allow_group(group.gid)
-        || mapped.local().hold_group(name, group.gid)?;
-    if refused { Err(Refusal::NotFound) } else { take(group) }
+    let served = Name::is_valid(name)
+        && !is_privileged_group(name)
+        && mapped.allows_gid(group.gid)?
+        && !mapped.local().hold_group_name(name)?;
+    if served { take(group) } else { Err(Refusal::NotFound) }
 }

@@ -10,6 +10,7 @@ use core::ffi::CStr;
 use core::mem::{self, MaybeUninit};
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 
+use identity::{Gid, Uid};
 use snapshot::{Loaded, Places, Source, Trouble, View, current_path, identify, page_path};
 
 use crate::answer::Refusal;
@@ -32,8 +33,8 @@ pub struct Mapped {
 
 impl Mapped {
     fn open(process: &Process, known: Option<&Self>) -> Result<Self, Trouble> {
-        let ranges = Ranges::read(process.ranges)?;
-        process.local.read()?;
+        let mut ranges = Ranges::read(process.ranges)?;
+        process.local.read(&mut |id| ranges.hold_local(id))?;
         let loaded = Loaded::open(process.places, known.map(|known| &known.loaded.base))?;
         Ok(Self { loaded, ranges, local: process.local, orphaned: AtomicBool::new(false) })
     }
@@ -44,10 +45,26 @@ impl Mapped {
         self.loaded.view()
     }
 
-    /// The ids that may be served.
+    /// Whether a user may have this uid: it is accepted here, and nobody local has it.
     #[inline]
-    pub fn ranges(&self) -> &Ranges {
-        &self.ranges
+    pub fn allows_uid(&self, uid: Uid) -> Result<bool, Trouble> {
+        if self.ranges.are_clear_at(uid.0) { Ok(true) } else { self.looks_uid_up(uid) }
+    }
+
+    /// Whether a group may have this gid: it is accepted here, and no local group has it.
+    #[inline]
+    pub fn allows_gid(&self, gid: Gid) -> Result<bool, Trouble> {
+        if self.ranges.are_clear_at(gid.0) { Ok(true) } else { self.looks_gid_up(gid) }
+    }
+
+    #[inline(never)]
+    fn looks_uid_up(&self, uid: Uid) -> Result<bool, Trouble> {
+        Ok(self.ranges.hold(uid.0) && !self.local.hold_uid(uid.0)?)
+    }
+
+    #[inline(never)]
+    fn looks_gid_up(&self, gid: Gid) -> Result<bool, Trouble> {
+        Ok(self.ranges.hold(gid.0) && !self.local.hold_gid(gid.0)?)
     }
 
     /// Whom this node has of its own, who may not be served.

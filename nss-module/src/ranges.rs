@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use identity::{Gid, IdRange, Uid};
+use identity::IdRange;
 use snapshot::{Trouble, Trust, read_small};
 
 /// How many ranges a file may have, and how many bytes: what fits into a lookup's stack.
@@ -14,6 +14,9 @@ const MAX_FILE_BYTES: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ranges {
     ranges: [Option<IdRange>; MAX_RANGES],
+    /// One of the ranges that holds neither a reserved nor a local id, if there is one: on most nodes it is the
+    /// only range, and whether an id is ours is then one comparison.
+    clear: Option<IdRange>,
 }
 
 impl Ranges {
@@ -21,7 +24,7 @@ impl Ranges {
     pub const ORDINARY: Self = {
         let mut ranges = [None; MAX_RANGES];
         ranges[0] = Some(IdRange::ORDINARY);
-        Self { ranges }
+        Self { ranges, clear: None }
     };
 
     /// Reads the range file. One that is there and cannot be read or understood accepts nothing, and is
@@ -52,27 +55,31 @@ impl Ranges {
                 _ => return None,
             }
         }
-        Some(Self { ranges })
+        let clear = ranges.iter().flatten().find(|range| range.is_free_of_reserved()).copied();
+        Some(Self { ranges, clear })
     }
 
-    /// Whether a user with these ids may be served.
-    #[inline]
-    pub fn allow_user(&self, uid: Uid, gid: Gid) -> bool {
-        self.allow(uid.0) && self.allow(gid.0)
+    /// Takes note of an id that a local account has.
+    pub fn hold_local(&mut self, id: u32) {
+        if self.clear.is_some_and(|clear| clear.contains(id)) {
+            self.clear = None;
+        }
     }
 
-    /// Whether this group may be served.
+    /// Whether this uid or gid may be served and belongs to nobody local, for all that can be told at once.
     #[inline]
-    pub fn allow_group(&self, gid: Gid) -> bool {
-        self.allow(gid.0)
+    pub fn are_clear_at(&self, id: u32) -> bool {
+        self.clear.is_some_and(|clear| clear.contains(id))
     }
 
-    #[inline]
-    fn allow(&self, id: u32) -> bool {
+    /// Whether this uid or gid may be served, unless somebody local has it.
+    #[inline(never)]
+    pub fn hold(&self, id: u32) -> bool {
         self.ranges.iter().map_while(|range| *range).any(|range| range.allows(id))
     }
 }
 
+#[inline(never)]
 fn number(word: &[u8]) -> Option<u32> {
     word.iter().try_fold(0_u32, |number, digit| {
         let digit = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;
@@ -85,18 +92,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_range_is_clear_until_somebody_local_is_in_it() {
+        let mut ranges = Ranges::parse(b"1000 4294967294\n70000 70100").unwrap();
+        assert!(ranges.are_clear_at(70_000) && ranges.are_clear_at(70_100) && !ranges.are_clear_at(69_999));
+        ranges.hold_local(1000);
+        assert!(ranges.are_clear_at(70_001));
+        ranges.hold_local(70_001);
+        assert!(!ranges.are_clear_at(70_001) && ranges.hold(70_001));
+        assert!(!Ranges::ORDINARY.are_clear_at(70_000));
+    }
+
+    #[test]
     fn a_range_file_narrows_and_never_lifts() {
         let ranges = Ranges::parse(b"# site\n 70000 70100 # old\n\n1900000000\t1999999999\n").unwrap();
-        assert!(ranges.allow_group(Gid(70_050)) && ranges.allow_group(Gid(1_900_000_000)));
-        assert!(!ranges.allow_group(Gid(1000)) && !ranges.allow_group(Gid(70_101)));
+        assert!(ranges.hold(70_050) && ranges.hold(1_900_000_000));
+        assert!(!ranges.hold(1000) && !ranges.hold(70_101));
         let wide = Ranges::parse(b"1000 4294967295").unwrap();
-        assert!(wide.allow_group(Gid(1000)) && !wide.allow_group(Gid(65_534)) && !wide.allow_group(Gid(0)));
-        assert!(!wide.allow_user(Uid(1000), Gid(27)) && !wide.allow_user(Uid(0), Gid(1000)));
+        assert!(wide.hold(1000) && !wide.hold(65_534) && !wide.hold(0));
     }
 
     #[test]
     fn an_empty_file_accepts_nothing_and_a_wrong_one_is_trouble() {
-        assert!(!Ranges::parse(b"# none\n").unwrap().allow_group(Gid(70_000)));
+        assert!(!Ranges::parse(b"# none\n").unwrap().hold(70_000));
         for bad in ["1000", "1 2 3", "0 5000", "5000 4000", "a b", "-1 5", "99999999999 3", "1000-2000"] {
             assert_eq!(Ranges::parse(bad.as_bytes()), None, "{bad:?}");
         }

@@ -59,12 +59,14 @@ fn crowd(hash: &str) -> [String; 3] {
     let (mut passwd, mut shadow, mut group) = (String::new(), String::new(), String::new());
     for number in 0..CROWD {
         let (name, id) = (format!("crowd{number}"), FIRST_ID + number);
-        writeln!(passwd, "{name}:x:{id}:{id}:Person {number}:/home/{name}:/bin/bash").unwrap();
-        writeln!(shadow, "{name}:{hash}:19000:0:99999:7:::").unwrap();
-        writeln!(group, "{name}:x:{id}:").unwrap();
+        writeln!(passwd, "{name}:x:{id}:{id}:Person {number}:/home/{name}:/bin/bash")
+            .expect("a String takes what is written");
+        writeln!(shadow, "{name}:{hash}:19000:0:99999:7:::").expect("a String takes what is written");
+        writeln!(group, "{name}:x:{id}:").expect("a String takes what is written");
     }
     let everybody: Vec<String> = (0..CROWD).map(|number| format!("crowd{number}")).collect();
-    writeln!(group, "everybody:x:2100500000:{}", everybody.join(",")).unwrap();
+    writeln!(group, "everybody:x:2100500000:{}", everybody.join(","))
+        .expect("a String takes what is written");
     [passwd, shadow, group]
 }
 

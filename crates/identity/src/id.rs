@@ -81,6 +81,18 @@ impl IdRange {
         self.max
     }
 
+    /// Whether `id` lies in the range, reserved or not.
+    pub const fn contains(self, id: u32) -> bool {
+        self.min <= id && id <= self.max
+    }
+
+    /// Whether no id of the range is [reserved](is_reserved_id).
+    pub fn is_free_of_reserved(self) -> bool {
+        // Reserved ids come in blocks: whoever holds one holds a block's first id, or begins inside the block.
+        const FIRST_OF_BLOCKS: [u32; 4] = [0, 61_184, 524_288, 2_147_352_576];
+        !is_reserved_id(self.min) && !FIRST_OF_BLOCKS.into_iter().any(|first| self.contains(first))
+    }
+
     /// Whether `id` may be used: inside the range and not [reserved](is_reserved_id).
     pub const fn allows(self, id: u32) -> bool {
         self.min <= id && id <= self.max && !is_reserved_id(id)
@@ -137,6 +149,19 @@ mod tests {
         assert_eq!(first(524_288, u32::MAX), Some(1_879_048_192));
         assert_eq!((first(61_184, 65_535), first(524_288, 1_879_048_191)), (None, None));
         assert_eq!(first(2_147_352_576, u32::MAX), None);
+    }
+
+    #[test]
+    fn a_range_is_free_of_reserved_ids_or_holds_one() {
+        for (min, max) in [(1000, 61_183), (65_536, 524_287), (1_879_048_192, 2_147_352_575)] {
+            assert!(IdRange::new(min, max).unwrap().is_free_of_reserved(), "{min}-{max}");
+            assert!((min..=max).step_by(997).all(|id| !is_reserved_id(id)), "{min}-{max}");
+            assert!(!IdRange::new(min, max + 1).unwrap().is_free_of_reserved(), "{min}-{max}");
+        }
+        for (min, max) in [(1000, u32::MAX - 1), (61_184, 61_184), (65_535, 70_000), (600_000, 700_000)] {
+            assert!(!IdRange::new(min, max).unwrap().is_free_of_reserved(), "{min}-{max}");
+        }
+        assert!(IdRange::DEFAULT.is_free_of_reserved());
     }
 
     #[test]

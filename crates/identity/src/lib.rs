@@ -14,7 +14,7 @@ mod privileged;
 
 pub use id::{Gid, IdRange, IdRangeError, Uid, is_reserved_id};
 pub use name::{MAX_NAME_BYTES, Name, NameError};
-pub use privileged::{PRIVILEGED_GROUPS, is_privileged_group};
+pub use privileged::is_privileged_group;
 
 #[cfg(any(feature = "std", test))]
 mod account;
