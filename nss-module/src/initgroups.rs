@@ -1,5 +1,7 @@
 //! The groups that a login gets: appended to glibc's list, which other services have begun.
 
+use core::mem::MaybeUninit;
+
 use identity::Gid;
 use libc::{c_long, gid_t};
 
@@ -7,6 +9,9 @@ use crate::answer::Refusal;
 
 /// How many gids the list grows to at first; it doubles from there, as glibc's own services do.
 const FIRST_SIZE: c_long = 16;
+
+/// With more gids than this in the list already, comparing all with all is left to the one at a time.
+const MOST_COMPARED: usize = 16;
 
 /// glibc's growing array (nss(5) has no word of it; see glibc's nss_files and initgroups): `start` gids
 /// are in it, `size` fit, and it may not grow beyond `limit` unless that is 0 or less.
@@ -48,6 +53,34 @@ impl GidList<'_> {
         // SAFETY: `start` is less than `size`, the number of gids that the array has room for.
         unsafe { place.write(gid.0) };
         *self.start = self.start.saturating_add(1);
+        Ok(Added::Yes)
+    }
+
+    /// Appends all of `gids`, little-endian, at once. Says [`Added::Full`], and has added none, if that is not
+    /// possible: one of them is there or is `skip`, or the list may not grow so far.
+    pub fn add_all(&mut self, gids: &[[u8; 4]], skip: Gid) -> Result<Added, Refusal> {
+        // Without an early end, so that the compiler compares several at a time.
+        let has = |wanted: gid_t| {
+            gids.iter().fold(false, |found, gid| found | (u32::from_le_bytes(*gid) == wanted))
+        };
+        if self.given().len() > MOST_COMPARED || has(skip.0) || self.given().iter().any(|gid| has(*gid)) {
+            return Ok(Added::Full);
+        }
+        let (Ok(start), Ok(count)) = (usize::try_from(*self.start), c_long::try_from(gids.len())) else {
+            return Ok(Added::Full);
+        };
+        while self.size.saturating_sub(*self.start) < count {
+            if self.grow()? == Added::Full {
+                return Ok(Added::Full);
+            }
+        }
+        let room = self.gids.wrapping_add(start).cast::<MaybeUninit<gid_t>>();
+        // SAFETY: the array has room for `size` gids, and so for `count` more behind `start`.
+        let room = unsafe { core::slice::from_raw_parts_mut(room, gids.len()) };
+        for (place, gid) in room.iter_mut().zip(gids) {
+            place.write(u32::from_le_bytes(*gid));
+        }
+        *self.start = self.start.saturating_add(count);
         Ok(Added::Yes)
     }
 
@@ -132,6 +165,26 @@ mod tests {
         }
         assert_eq!(caller.start, 104);
         assert!(caller.size >= 104);
+    }
+
+    #[test]
+    fn many_are_appended_at_once_or_none_is() {
+        let add_all = |caller: &mut Caller, gids: &[u32], skip, limit| {
+            let (start, size, gids_) = (&mut caller.start, &mut caller.size, &mut caller.gids);
+            let mut list = GidList { start, size, gids: gids_, limit, given: caller.given };
+            let gids: Vec<_> = gids.iter().map(|gid| gid.to_le_bytes()).collect();
+            list.add_all(&gids, Gid(skip)).unwrap()
+        };
+        let mut caller = Caller::with(&[100, 5]);
+        for (gids, skip, limit) in [(&[1, 5][..], 9, 0), (&[1, 2], 2, 0), (&[1, 2, 3], 9, 4)] {
+            assert_eq!(add_all(&mut caller, gids, skip, limit), Added::Full);
+            assert_eq!(caller.gids(), [100, 5]);
+        }
+        let many: Vec<u32> = (70_000..70_100).collect();
+        assert_eq!(add_all(&mut caller, &many, 9, 0), Added::Yes);
+        assert_eq!((caller.start, &caller.gids()[..3]), (102, &[100, 5, 70_000][..]));
+        assert_eq!(caller.gids()[101], 70_099);
+        assert_eq!(add_all(&mut caller, &[], 9, 0), Added::Yes);
     }
 
     #[test]

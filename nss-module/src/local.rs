@@ -7,7 +7,7 @@
 //! What the sieve keeps back (whoever is local, and by chance one in thousands of others) is looked for in the file.
 
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use snapshot::{Trouble, read_in_chunks};
 
@@ -44,8 +44,9 @@ impl LocalAccounts {
         for (file, sieve) in [(self.passwd, &self.sieves.users), (self.group, &self.sieves.groups)] {
             each_entry(file, &mut |entry| {
                 sieve.add(entry.key());
-                if let Entry::Id(id) = entry {
-                    take(id);
+                match entry {
+                    Entry::Name(_, shape) => sieve.add_shape(shape),
+                    Entry::Id(id) => take(id),
                 }
             })?;
         }
@@ -55,7 +56,7 @@ impl LocalAccounts {
     /// Whether a local user has this name.
     #[inline(never)]
     pub fn hold_user_name(&self, name: &[u8]) -> Result<bool, Trouble> {
-        self.sieves.users.holds(Key::of_name(name), self.passwd)
+        self.sieves.users.holds_name(name, self.passwd)
     }
 
     /// Whether a local user has this id.
@@ -67,7 +68,7 @@ impl LocalAccounts {
     /// Whether a local group has this name.
     #[inline(never)]
     pub fn hold_group_name(&self, name: &[u8]) -> Result<bool, Trouble> {
-        self.sieves.groups.holds(Key::of_name(name), self.group)
+        self.sieves.groups.holds_name(name, self.group)
     }
 
     /// Whether a local group has this id.
@@ -83,12 +84,29 @@ const WORDS: usize = 128;
 /// A Bloom filter of a file's keys. Keys are added and never removed, by any thread at any time: an account that
 /// was local once costs a look into the file.
 struct Sieve {
+    /// For each first letter the lengths of the names, a bit each: most strangers are told by that.
+    shapes: [AtomicU32; 32],
     words: [AtomicU64; WORDS],
 }
 
 impl Sieve {
     const fn new() -> Self {
-        Self { words: [const { AtomicU64::new(0) }; WORDS] }
+        Self { shapes: [const { AtomicU32::new(0) }; 32], words: [const { AtomicU64::new(0) }; WORDS] }
+    }
+
+    fn add_shape(&self, (letter, length): Shape) {
+        if let Some(lengths) = self.shapes.get(letter) {
+            lengths.fetch_or(length, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the file has the name.
+    #[inline]
+    fn holds_name(&self, name: &[u8], file: &CStr) -> Result<bool, Trouble> {
+        let (letter, length) = shape(name.first(), name.len());
+        let known =
+            self.shapes.get(letter).is_some_and(|lengths| lengths.load(Ordering::Relaxed) & length != 0);
+        Ok(known && self.holds(Key::of_name(name), file)?)
     }
 
     fn add(&self, key: Key) {
@@ -112,6 +130,14 @@ impl Sieve {
         };
         key.bits().into_iter().all(is_set)
     }
+}
+
+/// The place of a name's first letter, and the bit of its length.
+type Shape = (usize, u32);
+
+#[inline]
+fn shape(first: Option<&u8>, length: usize) -> Shape {
+    (usize::from(first.map_or(0, |first| first % 32)), 1 << (length % 32))
 }
 
 /// A name or an id, hashed. Two names that collide in all 64 bits do no harm: the stranger is not served.
@@ -163,14 +189,14 @@ fn file_has(file: &CStr, key: Key) -> Result<bool, Trouble> {
 /// What a line holds.
 #[derive(Clone, Copy)]
 enum Entry {
-    Name(Key),
+    Name(Key, Shape),
     Id(u32),
 }
 
 impl Entry {
     fn key(self) -> Key {
         match self {
-            Self::Name(key) => key,
+            Self::Name(key, _) => key,
             Self::Id(id) => Key::of_id(id),
         }
     }
@@ -192,18 +218,20 @@ struct Line {
     /// Which field this is, from 0.
     field: u32,
     name: Key,
+    first: u8,
+    length: usize,
     /// The number in the third field, as long as it is one.
     id: Option<u32>,
 }
 
 impl Line {
-    const NEW: Self = Self { field: 0, name: Key::NO_NAME, id: Some(0) };
+    const NEW: Self = Self { field: 0, name: Key::NO_NAME, first: 0, length: 0, id: Some(0) };
 
     fn read(&mut self, byte: u8, take: &mut dyn FnMut(Entry)) {
         match (byte, self.field) {
             (b'\n', field) => {
                 if field >= 1 {
-                    take(Entry::Name(self.name));
+                    take(Entry::Name(self.name, shape(Some(&self.first), self.length)));
                 }
                 if let (2.., Some(id)) = (field, self.id) {
                     take(Entry::Id(id));
@@ -213,11 +241,21 @@ impl Line {
             (b':', _) => self.field = self.field.saturating_add(1),
             // As glibc's `files`, which passes over blanks before a name.
             (b' ' | b'\t', 0) if self.name == Key::NO_NAME => {}
-            (_, 0) => self.name = self.name.with(byte),
+            (_, 0) => self.append(byte),
             (b'0'..=b'9', 2) => self.id = self.id.and_then(|id| appended(id, byte)),
             (_, 2) => self.id = None,
             _ => {}
         }
+    }
+}
+
+impl Line {
+    fn append(&mut self, byte: u8) {
+        if self.length == 0 {
+            self.first = byte;
+        }
+        self.name = self.name.with(byte);
+        self.length = self.length.saturating_add(1);
     }
 }
 

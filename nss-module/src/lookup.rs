@@ -120,6 +120,12 @@ pub fn append_groups(
     if mapped.local().hold_user_name(name)? {
         return Err(Refusal::NotFound);
     }
+    if let Some(whole) = gids.whole()
+        && mapped.allows_all_gids(whole)
+        && list.add_all(whole, skip)? == Added::Yes
+    {
+        return Ok(());
+    }
     for gid in gids {
         let gid = gid?;
         let wanted = gid != skip && mapped.allows_gid(gid)?;

@@ -57,6 +57,12 @@ impl Mapped {
         if self.ranges.are_clear_at(gid.0) { Ok(true) } else { self.looks_gid_up(gid) }
     }
 
+    /// Whether all of these gids may be served, as far as can be told at once.
+    #[inline]
+    pub fn allows_all_gids(&self, gids: &[[u8; 4]]) -> bool {
+        self.ranges.are_clear_at_all(gids)
+    }
+
     #[inline(never)]
     fn looks_uid_up(&self, uid: Uid) -> Result<bool, Trouble> {
         Ok(self.ranges.hold(uid.0) && !self.local.hold_uid(uid.0)?)

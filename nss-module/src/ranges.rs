@@ -72,6 +72,15 @@ impl Ranges {
         self.clear.is_some_and(|clear| clear.contains(id))
     }
 
+    /// The same of many gids, as the snapshot has them.
+    pub fn are_clear_at_all(&self, gids: &[[u8; 4]]) -> bool {
+        // Without an early end, so that the compiler compares several at a time.
+        let inside = |clear: IdRange| {
+            gids.iter().fold(true, |inside, gid| inside & clear.contains(u32::from_le_bytes(*gid)))
+        };
+        self.clear.is_some_and(inside)
+    }
+
     /// Whether this uid or gid may be served, unless somebody local has it.
     #[inline(never)]
     pub fn hold(&self, id: u32) -> bool {
@@ -100,6 +109,12 @@ mod tests {
         ranges.hold_local(70_001);
         assert!(!ranges.are_clear_at(70_001) && ranges.hold(70_001));
         assert!(!Ranges::ORDINARY.are_clear_at(70_000));
+
+        let ranges = Ranges::parse(b"70000 70100").unwrap();
+        let all = |gids: &[u32]| {
+            ranges.are_clear_at_all(&gids.iter().map(|gid| gid.to_le_bytes()).collect::<Vec<_>>())
+        };
+        assert!(all(&[]) && all(&[70_000, 70_100]) && !all(&[70_000, 0]) && !all(&[70_101, 70_000]));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use map::{Identity, Trust, identify, read_in_chunks, read_small};
 pub use page::{GenerationPage, PAGE_BYTES, page_path};
 pub use place::{PathBuffer, Places};
 pub use trouble::Trouble;
-pub use view::{GroupMembers, GroupRecord, Names, View};
+pub use view::{GroupMembers, GroupRecord, Groups, Names, View};
 pub use word::Generation;
 
 #[cfg(any(test, feature = "std"))]

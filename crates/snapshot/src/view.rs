@@ -60,23 +60,12 @@ impl<'a> View<'a> {
     }
 
     /// The supplementary groups of the user of this name, or none if there is no such user.
-    pub fn groups_of(
-        &self,
-        name: &[u8],
-    ) -> Result<Option<impl Iterator<Item = Result<Gid, Unusable>> + 'a>, Unusable> {
+    pub fn groups_of(&self, name: &[u8]) -> Result<Option<Groups<'a>>, Unusable> {
         let found = self.find_user(|file| file.find_name(file.header.user_names, name))?;
         let Some((file, record)) = found else { return Ok(None) };
         let in_base = file.header.kind == self.base.header.kind;
         let hiding = self.delta.filter(|delta| in_base && delta.header.hidden_gids > 0);
-        Ok(Some(file.user(record)?.groups.iter().filter_map(move |gid| {
-            let gid = u32::from_le_bytes(*gid);
-            let Some(delta) = hiding else { return Some(Ok(Gid(gid))) };
-            match delta.find_id(delta.header.group_ids, gid) {
-                Ok(Entry::Hidden) => None,
-                Ok(_) => Some(Ok(Gid(gid))),
-                Err(unusable) => Some(Err(unusable)),
-            }
-        })))
+        Ok(Some(Groups { gids: file.user(record)?.groups, hiding }))
     }
 
     /// Which file has the user's record, and where: the record is read once, by the caller, where it stays.
@@ -196,6 +185,40 @@ impl<'a> View<'a> {
 
 /// What follows the name in a group's text: its end, and a password that matches nothing.
 const AFTER_NAME: &[u8] = b"\0*\0";
+
+/// A user's supplementary groups, one after the other.
+#[derive(Clone, Copy)]
+pub struct Groups<'a> {
+    gids: &'a [[u8; WORD_BYTES]],
+    /// The delta, if groups of the base are gone in it: then each gid is looked for there.
+    hiding: Option<File<'a>>,
+}
+
+impl<'a> Groups<'a> {
+    /// All that are left, little-endian, if none of them can be gone.
+    #[inline]
+    pub fn whole(&self) -> Option<&'a [[u8; WORD_BYTES]]> {
+        if self.hiding.is_none() { Some(self.gids) } else { None }
+    }
+}
+
+impl Iterator for Groups<'_> {
+    type Item = Result<Gid, Unusable>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (gid, rest) = self.gids.split_first()?;
+            self.gids = rest;
+            let gid = u32::from_le_bytes(*gid);
+            let Some(delta) = self.hiding else { return Some(Ok(Gid(gid))) };
+            match delta.find_id(delta.header.group_ids, gid) {
+                Ok(Entry::Hidden) => {}
+                Ok(_) => return Some(Ok(Gid(gid))),
+                Err(unusable) => return Some(Err(unusable)),
+            }
+        }
+    }
+}
 
 /// A group, with the delta's changes.
 #[derive(Clone, Copy, Debug)]
