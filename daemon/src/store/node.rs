@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::SqliteConnection;
-use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
+use sqlx::sqlite::SqlitePool;
 
 use super::rows::database;
-use super::sqlite::connect_options;
+use super::sqlite::{connect_options, pool};
 use crate::directory::{Error, Result};
 use crate::limits::MAX_LOCKOUT_RECORDS;
 
@@ -40,9 +40,7 @@ impl NodeStore {
     /// Opens the file, making it if need be.
     pub async fn open(path: &Path) -> Result<Self> {
         let away = |error: &dyn std::fmt::Display| Error::Away(format!("{}: {error}", path.display()));
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE_DEADLINE)
+        let pool = pool(1, ACQUIRE_DEADLINE)
             .connect_with(connect_options(path))
             .await
             .map_err(|error| away(&error))?;

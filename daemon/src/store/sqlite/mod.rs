@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use identity::Name;
+use sqlx::Connection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -42,10 +43,15 @@ impl SqliteDirectory {
     /// Opens the file, making it and bringing its schema up to date if need be.
     pub async fn open(path: &Path) -> Result<Self> {
         let options = connect_options(path);
-        let writer =
-            pool(1).connect_with(options.clone()).await.map_err(|error| cannot_open(path, &error))?;
+        let writer = pool(1, ACQUIRE_DEADLINE)
+            .connect_with(options.clone())
+            .await
+            .map_err(|error| cannot_open(path, &error))?;
         MIGRATIONS.run(&writer).await.map_err(|error| cannot_open(path, &error))?;
-        let readers = pool(READERS).connect_with(options).await.map_err(|error| cannot_open(path, &error))?;
+        let readers = pool(READERS, ACQUIRE_DEADLINE)
+            .connect_with(options)
+            .await
+            .map_err(|error| cannot_open(path, &error))?;
         Ok(Self { path: path.to_owned(), readers, writer })
     }
 
@@ -67,8 +73,18 @@ pub(super) fn connect_options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_secs(5))
 }
 
-fn pool(size: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_DEADLINE)
+/// Connections to one file. SQLite ends a transaction by itself when the disk is full or broken; sqlx then takes the
+/// connection to be inside of it for ever. Such a connection is closed, and the next caller gets a new one.
+pub(super) fn pool(size: u32, acquire_deadline: Duration) -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(size).acquire_timeout(acquire_deadline).after_release(
+        |connection, _| {
+            Box::pin(async move {
+                // A rollback may be on its way to the connection's thread.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        },
+    )
 }
 
 fn cannot_open(path: &Path, error: &dyn std::fmt::Display) -> Error {
@@ -199,4 +215,23 @@ async fn finish(mut transaction: sqlx::Transaction<'_, sqlx::Sqlite>) -> Result<
 /// A commit that fails may or may not have happened; whoever is told so must look.
 fn unknown_outcome(error: sqlx::Error) -> Error {
     Error::Failed(format!("the change could not be confirmed, look before repeating it: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Folder;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_transaction_that_sqlite_ended_by_itself_spoils_nothing_after_it() {
+        let folder = Folder::new();
+        let directory = SqliteDirectory::open(&folder.join("directory.sqlite")).await.unwrap();
+        let mut transaction = directory.begin().await.unwrap();
+        // As a full disk does, behind sqlx's back.
+        sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();
+        assert!(transaction.commit().await.is_err());
+        for _ in 0..3 {
+            directory.begin().await.unwrap().commit().await.unwrap();
+        }
+    }
 }
