@@ -1,19 +1,20 @@
 //! podyd from its first to its last second: opens what it needs, serves, follows signals, drains.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::geteuid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::time::interval;
 
 use crate::clock::Clock;
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, Paths, Settings};
 use crate::directory::{Directory, Error, LocalAccounts, Rules};
 use crate::doors::varlink;
 use crate::log::Log;
@@ -54,6 +55,7 @@ async fn serve(
     }
     // From here on, files are podyd's alone unless they are opened to others by name.
     umask(Mode::from_bits_truncate(0o077));
+    let _alone = lock(&paths.state)?;
     let clock = Clock::default();
     let local = etc::local_accounts().map_err(local_files)?;
     let etc_changed = Arc::new(Notify::new());
@@ -72,6 +74,9 @@ async fn serve(
         current_rules.clone(),
         current_settings.clone(),
     )?;
+    if publisher.adopted_revision() > 0 && directory.position().await?.revision == 0 {
+        return Err(lost(&paths));
+    }
     let stop_publishing = Arc::new(Notify::new());
     let publishing = tokio::spawn(publisher.run(Arc::clone(&stop_publishing)));
 
@@ -220,6 +225,36 @@ fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
     Ok(())
+}
+
+/// An empty directory would make nobody of everybody at once, and programs delete what belongs to nobody.
+fn lost(paths: &Paths) -> Error {
+    let Paths { state, cache, run, .. } = paths;
+    let [state, cache, run] = [state, cache, run].map(|path| path.display());
+    Error::Failed(format!(
+        "the directory in {state} is new and empty, but {cache} shows accounts, which stay: bring its files back (is a \
+         disk not mounted?), or remove the files in {cache} and {run} to begin with nobody"
+    ))
+}
+
+/// Takes the state directory for this process alone until it ends: two podyds would take socket and snapshot from each
+/// other. Root is not let into another's: what it creates there, podyd's own user could not open any more.
+fn lock(state: &Path) -> Result<File, Error> {
+    let owner = fs::metadata(state).map_or(0, |status| status.uid());
+    if owner != geteuid().as_raw() {
+        let text = format!("{} belongs to uid {owner}: run podyd as that user", state.display());
+        return Err(Error::Failed(text));
+    }
+    let path = state.join("lock");
+    let failed = |error: io::Error| Error::Failed(format!("{}: {error}", path.display()));
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::Failed(format!("another podyd is running on {}", state.display())))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 fn local_files(error: io::Error) -> Error {

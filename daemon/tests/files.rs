@@ -1,4 +1,4 @@
-//! podyd, started as it is shipped, leaves each of its files to whom it concerns.
+//! podyd, started as it is shipped, leaves each of its files to whom it concerns, and takes nobody's place.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -24,7 +25,9 @@ struct Podyd {
 impl Podyd {
     /// Starts it under the umask that a careless shell has, and waits until it answers.
     fn start() -> Self {
-        let home = std::env::temp_dir().join(format!("podyd-files-{}", std::process::id()));
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let home = std::env::temp_dir().join(format!("podyd-files-{}-{number}", std::process::id()));
         fs::create_dir(&home).unwrap();
         let podyd = env!("CARGO_BIN_EXE_podyd");
         let mut command = Command::new("sh");
@@ -101,4 +104,28 @@ fn secrets_are_podyds_alone_and_lookups_are_everybodys() {
     {
         assert!(left.contains_key(file), "{file} is missing: {left:?}");
     }
+}
+
+/// What a podyd says that must not start in this home.
+fn refusal(home: &Path) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_podyd")).env("PODY_HOME", home).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_second_podyd_leaves_the_first_alone_and_an_empty_directory_the_snapshot() {
+    let mut podyd = Podyd::start();
+    let create = |name: &str| CreateUser { name: name.into(), ..CreateUser::default() };
+    podyd.client().call(&create("ada")).unwrap();
+    assert!(refusal(&podyd.home).contains("another podyd is running"));
+    podyd.client().call(&create("bob")).unwrap();
+    podyd.terminate();
+    let current = || fs::read(podyd.home.join("cache/current")).unwrap();
+    let shown = current();
+    fs::remove_dir_all(podyd.home.join("state")).unwrap();
+    for _ in 0..2 {
+        assert!(refusal(&podyd.home).contains("the directory in"), "as long as it is empty");
+    }
+    assert_eq!(current(), shown);
 }

@@ -166,6 +166,11 @@ impl<D: Directory> Publisher<D> {
         Ok((publisher, published))
     }
 
+    /// The revision that lookups have shown since an earlier run; 0 if there was none.
+    pub fn adopted_revision(&self) -> u64 {
+        self.files.adopted().map_or(0, |info| info.revision)
+    }
+
     /// Publishes until `stop` is told to.
     pub async fn run(mut self, stop: Arc<Notify>) {
         self.begin_merge();
