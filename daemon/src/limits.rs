@@ -60,6 +60,13 @@ pub const MAX_CONNECTIONS: usize = 512;
 /// Connections of one uid other than root, so that nobody can keep others out.
 pub const MAX_CONNECTIONS_PER_UID: usize = 32;
 
+/// Calls about the directory that are carried out at a time for all peers but root together: reading a group of
+/// 100 000 members occupies a connection to the database for a while, and a login must find one of the four free.
+pub const MAX_READS_OF_OTHERS: usize = 2;
+
+/// How often connections that were closed for want of a place are told of: anybody can cause any number of them.
+pub const COMPLAINT_EVERY: Duration = Duration::from_secs(60);
+
 /// How long a connection may take to send a whole call, and how long it may say nothing: a peer that holds
 /// a place must use it.
 pub const CONNECTION_IDLE: Duration = Duration::from_secs(60);

@@ -18,13 +18,14 @@ use protocol::{Call, MAX_FRAME_BYTES, Method, Reply};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::directory::{Directory, Error, Result};
 use crate::limits::{
-    CALL_DEADLINE, CONNECTION_IDLE, DRAIN_DEADLINE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_UID,
+    CALL_DEADLINE, COMPLAINT_EVERY, CONNECTION_IDLE, DRAIN_DEADLINE, MAX_CONNECTIONS,
+    MAX_CONNECTIONS_PER_UID, MAX_READS_OF_OTHERS,
 };
 use crate::service::{Caller, Peer, Service};
 
@@ -55,17 +56,20 @@ pub async fn serve<D: Directory>(
     mut stop: watch::Receiver<bool>,
 ) {
     let places = Places::default();
+    let mut turned_away = TurnedAway::default();
+    let reads_of_others = Arc::new(Semaphore::new(MAX_READS_OF_OTHERS));
     let mut connections = JoinSet::new();
     let for_connections = stop.clone();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    if let Some((peer, place)) = admit(&stream, &places) {
+                    if let Some((peer, place)) = admit(&stream, &places, &mut turned_away) {
                         let (service, stop) = (Arc::clone(&service), for_connections.clone());
+                        let turns = Turns { own: Arc::clone(&place.turn), of_others: Arc::clone(&reads_of_others) };
                         connections.spawn(async move {
                             let _place = place;
-                            converse(stream, peer, &service, stop).await;
+                            converse(stream, peer, &turns, &service, stop).await;
                         });
                     }
                 }
@@ -92,31 +96,80 @@ async fn told(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Finds a place for a connection; without one it is closed.
-fn admit(stream: &UnixStream, places: &Places) -> Option<(Peer, Place)> {
+fn admit(stream: &UnixStream, places: &Places, turned_away: &mut TurnedAway) -> Option<(Peer, Place)> {
     let credentials = stream.peer_cred().ok()?;
     let peer = Peer { uid: credentials.uid(), pid: credentials.pid().unwrap_or_default() };
     let place = places.take(peer.uid);
     if place.is_none() {
-        tracing::warn!(uid = peer.uid, pid = peer.pid, "too many connections: one more is closed");
+        turned_away.one_more(peer);
     }
     Some((peer, place?))
 }
 
+/// Connections that were closed for want of a place. They are told of now and then: a line for each would let anybody
+/// flood the journal, which then drops the lines about logins.
+#[derive(Default)]
+struct TurnedAway {
+    told: Option<Instant>,
+    untold: u64,
+}
+
+impl TurnedAway {
+    fn one_more(&mut self, Peer { uid, pid }: Peer) {
+        self.untold += 1;
+        if self.told.is_none_or(|told| told.elapsed() >= COMPLAINT_EVERY) {
+            tracing::warn!(
+                uid,
+                pid,
+                closed = self.untold,
+                "too many connections: the last that was closed is this one's"
+            );
+            *self = Self { told: Some(Instant::now()), untold: 0 };
+        }
+    }
+}
+
+/// Calls that read or change the directory are taken in turns: one at a time for each uid but root's, and a few of them
+/// all together, so that nobody's keep a login waiting for the database.
+struct Turns {
+    own: Arc<Semaphore>,
+    of_others: Arc<Semaphore>,
+}
+
+impl Turns {
+    /// Waits for the turn of a call; it ends when what is returned is dropped.
+    async fn wait(&self, peer: Peer, method: &str) -> Option<[SemaphorePermit<'_>; 2]> {
+        if peer.uid == 0 || method.starts_with("org.pody.Login.") {
+            return None;
+        }
+        let own = self.own.acquire().await.ok()?;
+        Some([own, self.of_others.acquire().await.ok()?])
+    }
+}
+
 /// How many connections each uid has.
 #[derive(Clone, Default)]
-struct Places(Arc<Mutex<HashMap<u32, usize>>>);
+struct Places(Arc<Mutex<HashMap<u32, Seats>>>);
+
+/// Those of one uid.
+struct Seats {
+    taken: usize,
+    turn: Arc<Semaphore>,
+}
 
 /// One connection's place, given back when dropped.
 struct Place {
     places: Places,
     uid: u32,
+    turn: Arc<Semaphore>,
 }
 
 impl Places {
     fn take(&self, uid: u32) -> Option<Place> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = taken.get(&uid).copied().unwrap_or_default();
-        let others = || taken.iter().filter(|(uid, _)| **uid != 0).map(|(_, places)| places).sum::<usize>();
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = places.get(&uid).map_or(0, |seats| seats.taken);
+        let others =
+            || places.iter().filter(|(uid, _)| **uid != 0).map(|(_, seats)| seats.taken).sum::<usize>();
         let full = match uid {
             0 => own >= MAX_CONNECTIONS,
             _ => own >= MAX_CONNECTIONS_PER_UID || others() >= MAX_CONNECTIONS,
@@ -124,18 +177,20 @@ impl Places {
         if full {
             return None;
         }
-        taken.insert(uid, own + 1);
-        Some(Place { places: self.clone(), uid })
+        let new = || Seats { taken: 0, turn: Arc::new(Semaphore::new(1)) };
+        let seats = places.entry(uid).or_insert_with(new);
+        seats.taken += 1;
+        Some(Place { places: self.clone(), uid, turn: Arc::clone(&seats.turn) })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = taken.get_mut(&self.uid) {
-            *own -= 1;
-            if *own == 0 {
-                taken.remove(&self.uid);
+        let mut places = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = places.get_mut(&self.uid) {
+            own.taken -= 1;
+            if own.taken == 0 {
+                places.remove(&self.uid);
             }
         }
     }
@@ -145,6 +200,7 @@ impl Drop for Place {
 async fn converse<D: Directory>(
     mut stream: UnixStream,
     peer: Peer,
+    turns: &Turns,
     service: &Service<D>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -155,7 +211,7 @@ async fn converse<D: Directory>(
             () = told(&mut stop) => return,
         };
         let Ok(Ok(Some(frame))) = frame else { return };
-        let reply = match timeout(CALL_DEADLINE, answer(service, peer, &frame)).await {
+        let reply = match timeout(CALL_DEADLINE, answer(service, peer, turns, &frame)).await {
             Ok(reply) => reply,
             Err(_) => failure(&Error::Busy("the call took too long and was given up".into())),
         };
@@ -204,11 +260,12 @@ async fn receive(stream: &mut UnixStream, buffer: &mut Vec<u8>) -> io::Result<Op
     }
 }
 
-async fn answer<D: Directory>(service: &Service<D>, peer: Peer, frame: &[u8]) -> Reply {
+async fn answer<D: Directory>(service: &Service<D>, peer: Peer, turns: &Turns, frame: &[u8]) -> Reply {
     let call: Call<'_> = match serde_json::from_slice(frame) {
         Ok(call) => call,
         Err(error) => return failure(&Error::invalid("call", error)),
     };
+    let _turn = turns.wait(peer, &call.method).await;
     let caller = match service.caller(peer).await {
         Ok(caller) => caller,
         Err(error) => return failure(&error),

@@ -120,6 +120,30 @@ fn places_are_limited_for_each_uid_and_kept_free_for_root() {
     assert!(places.0.lock().unwrap().is_empty(), "nobody is remembered");
 }
 
+#[tokio::test]
+async fn one_uid_has_one_turn_and_logins_and_root_wait_for_none() {
+    let places = Places::default();
+    let of_others = Arc::new(Semaphore::new(MAX_READS_OF_OTHERS));
+    let turns = |uid| {
+        let place = places.take(uid).unwrap();
+        let turns = Turns { own: Arc::clone(&place.turn), of_others: Arc::clone(&of_others) };
+        (place, Peer { uid, pid: 1 }, turns)
+    };
+    let all: Vec<_> = [1000, 1000, 1001, 1002, 0].map(turns).into();
+    let is_free = async |(_, peer, turns): &(Place, Peer, Turns), method: &str| {
+        timeout(Duration::from_millis(20), turns.wait(*peer, method)).await.is_ok()
+    };
+    let read = "org.pody.Directory.GetGroup";
+    let mine = all[0].2.wait(all[0].1, read).await;
+    assert!(!is_free(&all[1], read).await, "another connection of the same uid");
+    assert!(is_free(&all[1], "org.pody.Login.Begin").await);
+    let yours = all[2].2.wait(all[2].1, read).await;
+    assert!(!is_free(&all[3], read).await, "no more than two");
+    assert!(is_free(&all[4], read).await, "root");
+    drop((mine, yours));
+    assert!(is_free(&all[1], read).await && is_free(&all[3], read).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_ends_gives_its_place_back() {
     let door = Door::open().await;
