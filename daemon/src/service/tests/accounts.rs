@@ -99,6 +99,21 @@ async fn the_users_of_an_original_pody_are_read_and_nothing_is_left_behind() {
         let refused = node.service.read_pody_database(&Caller::Root, nonsense).await;
         assert!(matches!(refused, Err(Error::InvalidInput { field: "content", .. })), "{refused:?}");
     }
+    for hostile in [
+        "CREATE VIEW users AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) \
+         SELECT id, '' AS username, '' AS credential, 0 AS is_admin FROM n WHERE id < 0",
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT, is_admin INTEGER, \
+         credential TEXT GENERATED ALWAYS AS (hex(zeroblob(100000000))))",
+    ] {
+        std::fs::remove_file(&path).unwrap();
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let pool = sqlx::sqlite::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::query(hostile).execute(&pool).await.unwrap();
+        pool.close().await;
+        let content = base64::engine::general_purpose::STANDARD.encode(std::fs::read(&path).unwrap());
+        let refused = node.service.read_pody_database(&Caller::Root, &content).await;
+        assert!(matches!(refused, Err(Error::InvalidInput { field: "content", .. })), "{refused:?}");
+    }
     let left = std::fs::read_dir(&*node.folder).unwrap().flatten();
     assert!(left.map(|entry| entry.file_name()).all(|file| !file.to_string_lossy().starts_with("import-")));
 }
