@@ -7,7 +7,7 @@ use protocol::directory::{
 };
 
 use super::Handle;
-use super::record::{self, key, names, page_size, parse, parse_change, parse_option, secret};
+use super::record::{self, fitting, key, names, page_size, parse, parse_change, parse_option, secret};
 use crate::directory::{Directory, Error, Member, Result, UserChange};
 use crate::limits::{MAX_MEMBERS_PAGE, MAX_PAGE};
 use crate::service::{Caller, NewAccount, PasswordChange, Service};
@@ -49,7 +49,8 @@ impl<D: Directory> Handle<D> for ListUsers {
         let after = parse_option("after", self.after.as_deref())?;
         let page = service.users(caller, after, page_size(self.limit, MAX_PAGE)).await?;
         let users = page.items.into_iter().map(|member| user_reply(service, member).user).collect();
-        Ok(UsersReply { users, more: page.more })
+        let (users, some_stay) = fitting(users);
+        Ok(UsersReply { users, more: page.more || some_stay })
     }
 }
 

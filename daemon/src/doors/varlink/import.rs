@@ -7,7 +7,7 @@ use protocol::directory::{
 };
 
 use super::Handle;
-use super::record::{self, page_size, parse, parse_option};
+use super::record::{self, fitting, page_size, parse, parse_option};
 use crate::directory::{Batch, Directory, Error, NewGroup, NewMember, NewUser, Primary, Result};
 use crate::limits::{MAX_BATCH, MAX_EXPORT_PAGE};
 use crate::service::{Caller, Service, keepable_hash, new_uuid};
@@ -132,7 +132,8 @@ impl<D: Directory> Handle<D> for Export {
             user: record::user(member, None),
             password_hash: hash.map(Secret),
         });
-        Ok(ExportReply { users: users.collect(), more: page.more })
+        let (users, some_stay) = fitting(users.collect());
+        Ok(ExportReply { users, more: page.more || some_stay })
     }
 }
 

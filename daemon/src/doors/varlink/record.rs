@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use identity::{Day, Name};
+use protocol::MAX_FRAME_BYTES;
 use protocol::directory::{GroupRecord, Secret, UserRecord};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::directory::{Error, Key, Member, Result, Team};
@@ -51,6 +53,20 @@ pub fn page_size(limit: Option<u32>, most: u32) -> u32 {
     limit.unwrap_or(MAX_PAGE).clamp(1, most)
 }
 
+/// As many records as one reply has room for, at least one, and whether some had to stay behind: users in dozens of
+/// groups are longer than the size of a page allows for.
+pub fn fitting<T: Serialize>(mut records: Vec<T>) -> (Vec<T>, bool) {
+    let mut room = MAX_FRAME_BYTES - 1024;
+    let mut fits = |record: &T| {
+        let bytes = serde_json::to_vec(record).map_or(0, |text| text.len() + 1);
+        room.checked_sub(bytes).inspect(|left| room = *left).is_some()
+    };
+    let fitting = records.iter().map_while(|record| fits(record).then_some(())).count().max(1);
+    let some_stay = fitting < records.len();
+    records.truncate(fitting);
+    (records, some_stay)
+}
+
 /// A secret, wiped when dropped.
 pub fn secret(secret: Secret) -> Zeroizing<String> {
     Zeroizing::new(secret.0)
@@ -87,5 +103,23 @@ pub fn group(team: Team) -> GroupRecord {
         members: team.members.iter().map(Name::to_string).collect(),
         private: team.private,
         revision: team.group.revision,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_ends_where_the_reply_is_full() {
+        let records = |bytes: usize, count: usize| fitting(vec!["x".repeat(bytes); count]);
+        let (taken, some_stay) = records(1000, 1000);
+        assert_eq!((taken.len(), some_stay), (1000, false));
+        let (taken, some_stay) = records(2000, 1000);
+        assert!(some_stay && serde_json::to_vec(&taken).unwrap().len() < MAX_FRAME_BYTES - 512);
+        assert!(taken.len() > 500);
+        let (taken, some_stay) = records(2 * MAX_FRAME_BYTES, 2);
+        assert_eq!((taken.len(), some_stay), (1, true), "this one is told to be too large");
+        assert!(!records(1, 0).1);
     }
 }
