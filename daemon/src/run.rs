@@ -11,7 +11,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
-use tokio::time::interval;
+use tokio::time::{Instant, interval, sleep};
 
 use crate::clock::Clock;
 use crate::config::{ConfigError, Paths, Settings};
@@ -26,6 +26,9 @@ use crate::{etc, notify};
 
 /// How long systemd is kept waiting for the first snapshot of this run. Lookups have the last run's until then.
 const FIRST_SNAPSHOT: Duration = Duration::from_secs(20);
+
+/// How long the state directory may still be another podyd's that is about to end.
+const LAST_ONE_ENDS: Duration = Duration::from_secs(3);
 
 /// How often records of failed logins that have no effect any more are deleted, and the local files read in
 /// case a change of theirs went unnoticed.
@@ -55,7 +58,7 @@ async fn serve(
     }
     // From here on, files are podyd's alone unless they are opened to others by name.
     umask(Mode::from_bits_truncate(0o077));
-    let _alone = lock(&paths.state)?;
+    let _alone = lock(&paths.state).await?;
     let clock = Clock::default();
     let local = etc::local_accounts().map_err(local_files)?;
     let etc_changed = Arc::new(Notify::new());
@@ -239,7 +242,7 @@ fn lost(paths: &Paths) -> Error {
 
 /// Takes the state directory for this process alone until it ends: two podyds would take socket and snapshot from each
 /// other. Root is not let into another's: what it creates there, podyd's own user could not open any more.
-fn lock(state: &Path) -> Result<File, Error> {
+async fn lock(state: &Path) -> Result<File, Error> {
     let owner = fs::metadata(state).map_or(0, |status| status.uid());
     if owner != geteuid().as_raw() {
         let text = format!("{} belongs to uid {owner}: run podyd as that user", state.display());
@@ -248,12 +251,19 @@ fn lock(state: &Path) -> Result<File, Error> {
     let path = state.join("lock");
     let failed = |error: io::Error| Error::Failed(format!("{}: {error}", path.display()));
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::Failed(format!("another podyd is running on {}", state.display())))
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // One that was killed holds it until the kernel has taken it apart.
+            Err(TryLockError::WouldBlock) if began.elapsed() < LAST_ONE_ENDS => {
+                sleep(Duration::from_millis(20)).await;
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Failed(format!("another podyd is running on {}", state.display())));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 
