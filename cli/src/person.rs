@@ -8,7 +8,7 @@ use protocol::directory::Secret;
 use crate::{Code, Failure, Result, Session};
 
 /// The longest password taken from standard input: podyd takes no longer one.
-const MAX_PASSWORD_BYTES: usize = 1024;
+const MAX_PASSWORD_BYTES: usize = 512;
 
 /// Somebody who answers questions.
 pub trait Person {

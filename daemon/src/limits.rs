@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// A password, in bytes: sshd takes no more (auth-passwd.c), and it bounds what hashing one costs.
-pub const MAX_PASSWORD_BYTES: usize = 1024;
+/// A password, in bytes: PAM carries no more (PAM_MAX_RESP_SIZE), so nobody could log in with a longer one.
+pub const MAX_PASSWORD_BYTES: usize = 512;
 
 /// A stored password hash, in bytes: crypt(3) returns 383 at the most (CRYPT_OUTPUT_SIZE), the longest
 /// argon2id string that is accepted is half that.
@@ -74,7 +74,7 @@ pub const CONNECTION_IDLE: Duration = Duration::from_secs(60);
 /// How long one call may take, whatever it does: above the wait for a verification slot and for a publication.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long calls that are under way at SIGTERM may finish: below systemd's TimeoutStopSec of 90 s.
+/// How long calls that are under way at SIGTERM may finish: below the unit's TimeoutStopSec of 15 s.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Records of a listing in one reply.

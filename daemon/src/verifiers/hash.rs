@@ -190,7 +190,7 @@ impl PasswordHash {
     }
 
     /// Whether this is the hash of `password`, for the user `name`. Takes as long for a wrong password as
-    /// for the right one, unless nobody can have that password at all (empty, NUL, over 1024 bytes; for
+    /// for the right one, unless nobody can have that password at all (empty, NUL, over 512 bytes; for
     /// bcrypt, over 72 bytes).
     #[must_use]
     pub fn verify(&self, name: &Name, password: &[u8], memory: &mut Memory) -> bool {

@@ -11,7 +11,7 @@ use crate::limits::MAX_PASSWORD_BYTES;
 pub enum PasswordError {
     /// Fewer characters than the setting `password.min_length`, which this holds.
     TooShort(u32),
-    /// More than 1024 bytes.
+    /// More than 512 bytes.
     TooLong,
     /// A NUL byte, where every C program would take the password to end.
     Nul,
@@ -73,8 +73,8 @@ mod tests {
     fn length_is_counted_in_characters_below_and_in_bytes_above() {
         assert_eq!(parse("1234567", 8), Err(PasswordError::TooShort(8)));
         assert_eq!(parse("äöüäöüäö", 8), Ok(()));
-        assert_eq!(parse(&"x".repeat(1024), 8), Ok(()));
-        assert_eq!(parse(&"ä".repeat(513), 8), Err(PasswordError::TooLong));
+        assert_eq!(parse(&"x".repeat(512), 8), Ok(()));
+        assert_eq!(parse(&"ä".repeat(257), 8), Err(PasswordError::TooLong));
     }
 
     #[test]
