@@ -67,7 +67,8 @@ pub struct GroupRecord {
     pub name: String,
     /// The group id.
     pub gid: u32,
-    /// The names of its members, sorted.
+    /// The names of its members, sorted. Left out of listings, and where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<String>,
     /// Whether this is one user's private group.
     pub private: bool,
