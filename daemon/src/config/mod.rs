@@ -4,6 +4,7 @@
 //! `PODY_SECTION__KEY` wins over `AUTH_MODE`, which wins over the file. Every setting is declared once,
 //! in `table.rs`.
 
+mod backend;
 mod draft;
 mod environment;
 mod error;
@@ -12,17 +13,22 @@ mod interpolate;
 mod load;
 mod read;
 mod reload;
+mod secret;
 mod settings;
 mod suggest;
 mod table;
 mod template;
 mod value;
 
+pub use backend::{Backend, Libsql, SharedSql};
 pub use environment::Environment;
 pub use error::{ConfigError, Place};
 pub use load::{load, parse_str};
 pub use reload::Reload;
-pub use settings::{Auth, AuthMode, Ids, Lockout, Log, LogLevel, Nss, Password, Paths, Settings, Users};
+pub use secret::Secret;
+pub use settings::{
+    Auth, AuthMode, Ids, Lockout, Log, LogLevel, Nss, Offline, Password, Paths, Settings, Users,
+};
 pub use table::{SECTIONS, SETTINGS, Setting};
 pub use template::{Template, TemplateError};
 

@@ -8,19 +8,23 @@ use std::time::Duration;
 
 use identity::{AbsolutePath, IdRange};
 
-use super::Template;
+use super::{Backend, Template};
 
 /// All settings. `Settings::default()` is an empty configuration file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// Where everything is.
     pub paths: Paths,
+    /// `[backend]`.
+    pub backend: Backend,
     /// `[ids]`.
     pub ids: Ids,
     /// `[users]`.
     pub users: Users,
     /// `[auth]`.
     pub auth: Auth,
+    /// `[offline]`.
+    pub offline: Offline,
     /// `[password]`.
     pub password: Password,
     /// `[nss]`.
@@ -71,6 +75,17 @@ pub struct Auth {
     pub max_users: Option<u32>,
     /// What guessing costs.
     pub lockout: Lockout,
+    /// `[auth.htpasswd] file`, absolute: its users are kept in step with the directory of this node.
+    pub htpasswd: Option<PathBuf>,
+    /// `[auth.tokens] file`, absolute: where tokens are kept instead of the directory's own file.
+    pub tokens: Option<PathBuf>,
+}
+
+/// What goes on while a shared directory is away.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offline {
+    /// How long a password that was right here lets its owner in; zero: not at all.
+    pub max_age: Duration,
 }
 
 /// How users prove who they are.
@@ -181,6 +196,12 @@ impl Default for Lockout {
             longest_wait: Duration::from_secs(15 * 60),
             forget_after: Duration::from_secs(24 * 60 * 60),
         }
+    }
+}
+
+impl Default for Offline {
+    fn default() -> Self {
+        Self { max_age: Duration::from_secs(7 * 24 * 60 * 60) }
     }
 }
 

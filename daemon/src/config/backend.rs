@@ -1,0 +1,64 @@
+//! Where the directory is: in a file of this node, or in a database that many nodes share. These are
+//! the settings alone, valid and complete; who connects with them is elsewhere.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Secret;
+
+/// Where the directory is. Every variant is there in every build: one that was not compiled in is
+/// refused while the configuration is read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Backend {
+    /// In the state directory. Its tables are brought up to date when it is opened.
+    #[default]
+    Local,
+    /// `[backend.postgres]`.
+    Postgres(SharedSql),
+    /// `[backend.mysql]`: MySQL or MariaDB.
+    Mysql(SharedSql),
+    /// `[backend.libsql]`.
+    Libsql(Libsql),
+}
+
+/// A database server that nodes share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SharedSql {
+    /// `postgres://` or `mysql://`, with a host and a database; it may hold a password.
+    pub url: Secret,
+    /// Connections that this node keeps open at the most.
+    pub max_connections: u32,
+    /// Whether this node may bring the tables up to date when it starts.
+    pub auto_migrate: bool,
+}
+
+/// A libSQL database behind HTTP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Libsql {
+    /// `libsql://`, `https://` or `http://`, with a host and neither user nor query.
+    pub url: Secret,
+    /// The bearer token that the database wants, if it wants one.
+    pub auth_token: Option<Secret>,
+    /// A copy of the database on this node that credentials and tokens are read from; absolute.
+    pub replica_path: Option<PathBuf>,
+    /// How often this node asks for changes of other nodes; `None`: only when it is told to.
+    pub sync_interval: Option<Duration>,
+    /// Whether this node may bring the tables up to date when it starts.
+    pub auto_migrate: bool,
+}
+
+impl Backend {
+    /// Whether other nodes use it, too.
+    pub fn is_shared(&self) -> bool {
+        *self != Self::Local
+    }
+
+    /// Whether this node may bring the tables up to date when it starts.
+    pub fn auto_migrate(&self) -> bool {
+        match self {
+            Self::Local => true,
+            Self::Postgres(shared) | Self::Mysql(shared) => shared.auto_migrate,
+            Self::Libsql(libsql) => libsql.auto_migrate,
+        }
+    }
+}
