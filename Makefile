@@ -28,7 +28,7 @@ test: ## Run every check there is (some need root: the rest runs without)
 	@tests/run
 
 build: module ## Build what is installed
-	cargo build --locked --release --workspace --exclude tests
+	cargo build --locked --release --workspace --exclude tests --exclude servers
 
 module: # without std, unwinding and whatever else a program that calls getpwnam did not ask for
 	@tests/deps build

@@ -106,7 +106,7 @@ fn packages_name_only_what_the_law_allows() {
 fn only_the_daemon_has_a_runtime_a_database_or_a_network() {
     let metadata = metadata(CargoOpt::AllFeatures);
     for package in metadata.workspace_packages() {
-        if ["daemon", "tests"].contains(&package.name.as_str()) {
+        if ["daemon", "servers", "tests"].contains(&package.name.as_str()) {
             continue;
         }
         let built_from = everything_below(&metadata, &package.id);
@@ -116,6 +116,19 @@ fn only_the_daemon_has_a_runtime_a_database_or_a_network() {
             "{} must not be built from {strange:?}, however indirectly",
             package.name
         );
+    }
+}
+
+#[test]
+fn what_is_for_tests_is_in_nothing_that_ships() {
+    for package in metadata(CargoOpt::AllFeatures).workspace_packages() {
+        if package.name == "tests" {
+            continue;
+        }
+        let shipped = package.dependencies.iter().filter(|one| one.kind != DependencyKind::Development);
+        let strange: Vec<_> =
+            shipped.map(|one| one.name.as_str()).filter(|name| ["servers", "tests"].contains(name)).collect();
+        assert!(strange.is_empty(), "{} may name {strange:?} for its tests alone", package.name);
     }
 }
 
