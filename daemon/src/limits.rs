@@ -74,6 +74,10 @@ pub const CONNECTION_IDLE: Duration = Duration::from_secs(60);
 /// How long one call may take, whatever it does: above the wait for a verification slot and for a publication.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long one statement of a database may take. Reading a page of a dump takes a fraction of a second; whoever asked has
+/// given up by then.
+pub const STATEMENT_DEADLINE: Duration = Duration::from_secs(10);
+
 /// How long calls that are under way at SIGTERM may finish: below the unit's TimeoutStopSec of 15 s.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 

@@ -20,7 +20,7 @@ use crate::doors::varlink;
 use crate::log::Log;
 use crate::publish::Publisher;
 use crate::service::Service;
-use crate::store::{NodeStore, SqliteDirectory};
+use crate::store::{NodeStore, SqlDirectory};
 use crate::verifiers::{Argon2Parameters, Pool, lockout};
 use crate::{etc, notify};
 
@@ -64,7 +64,7 @@ async fn serve(
     let etc_changed = Arc::new(Notify::new());
     etc::watch(Arc::clone(&etc_changed)).map_err(local_files)?;
     let (rules, current_rules) = watch::channel(Arc::new(rules_of(&settings, local)));
-    let directory = Arc::new(SqliteDirectory::open(&paths.state.join("directory.sqlite")).await?);
+    let directory = Arc::new(SqlDirectory::sqlite(&paths.state.join("directory.sqlite")).await?);
     let node = NodeStore::open(&paths.state.join("node.sqlite")).await?;
     let pool = Pool::new(argon2(&settings)?, settings.password.parallel_verifications());
     let (settings, current_settings) = watch::channel(Arc::new(settings));

@@ -38,8 +38,8 @@ pub struct Member {
     pub user: User,
     /// Supplementary groups, sorted by name.
     pub groups: Vec<(Gid, Name)>,
-    /// Whether there is a password.
-    pub has_password: bool,
+    /// The revision in which the password was set; none: there is no password.
+    pub password_revision: Option<u64>,
 }
 
 /// A group with what hangs on it.
@@ -101,6 +101,8 @@ pub struct Credential {
     pub uuid: String,
     /// The stored verifier; none: no password can be right.
     pub hash: Option<String>,
+    /// The revision in which it was set.
+    pub revision: u64,
 }
 
 impl fmt::Debug for Credential {
@@ -170,14 +172,14 @@ pub struct Present {
     pub gone_groups: Vec<Tombstone>,
 }
 
-/// Takes a whole directory, as of one moment: users first, then groups with the names of their members.
+/// Takes a whole directory, as of one moment, in pages: users first, then groups with their members.
 pub trait Sink: Send {
     /// What is to come: the directory of this moment and this size.
-    fn begin(&mut self, position: &Position, counts: Counts) -> Result<()>;
-    /// One user.
-    fn user(&mut self, member: &Member) -> Result<()>;
-    /// One group and its members, in any order.
-    fn group(&mut self, group: &Group, members: &mut dyn Iterator<Item = (Name, Uid)>) -> Result<()>;
+    fn begin(&mut self, position: &Position, counts: Counts) -> impl Future<Output = Result<()>> + Send;
+    /// Some users.
+    fn users(&mut self, page: Vec<Member>) -> impl Future<Output = Result<()>> + Send;
+    /// Some groups, each with its members in any order.
+    fn groups(&mut self, page: Vec<(Team, Vec<(Name, Uid)>)>) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// How many users and groups there are.
@@ -271,5 +273,5 @@ pub trait Directory: Send + Sync + 'static {
     -> impl Future<Output = Result<BTreeSet<Change>>> + Send;
 
     /// Everything, as of one moment.
-    fn dump(&self, sink: &mut dyn Sink) -> impl Future<Output = Result<Position>> + Send;
+    fn dump(&self, sink: &mut impl Sink) -> impl Future<Output = Result<Position>> + Send;
 }

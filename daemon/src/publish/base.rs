@@ -6,7 +6,7 @@ use identity::{Gid, Group, Name, Uid};
 use snapshot::{BaseEncoder, EncodeError, Encoded, Info, View};
 
 use super::model::{Base, entry};
-use crate::directory::{Counts, Error, Member, Position, Result, Rules, Sink};
+use crate::directory::{Counts, Error, Member, Position, Result, Rules, Sink, Team};
 
 /// Takes a dump of the directory and leaves out what this node does not serve.
 pub struct BaseBuilder<'a> {
@@ -31,24 +31,6 @@ impl<'a> BaseBuilder<'a> {
         Ok((encoder.finish().map_err(encoding)?, self.hidden))
     }
 
-    fn encoder(&mut self) -> Result<&mut BaseEncoder> {
-        self.encoder
-            .as_mut()
-            .ok_or_else(|| Error::Failed("the directory gave records before its size".into()))
-    }
-}
-
-impl Sink for BaseBuilder<'_> {
-    fn begin(&mut self, position: &Position, counts: Counts) -> Result<()> {
-        self.encoder = Some(BaseEncoder::new(Info {
-            revision: position.revision,
-            seed: self.seed,
-            complete: true,
-            enumerable: counts.users.max(counts.groups) <= self.enumerate_up_to,
-        }));
-        Ok(())
-    }
-
     fn user(&mut self, Member { user, groups, .. }: &Member) -> Result<()> {
         if let Some(objection) = self.rules.objection_to_user(user.name, user.uid, user.gid) {
             self.hidden_uids.insert(user.uid);
@@ -61,15 +43,40 @@ impl Sink for BaseBuilder<'_> {
         self.encoder()?.user(&entry(user, &gids)).map_err(encoding)
     }
 
-    fn group(&mut self, group: &Group, members: &mut dyn Iterator<Item = (Name, Uid)>) -> Result<()> {
+    fn group(&mut self, group: &Group, members: Vec<(Name, Uid)>) -> Result<()> {
         if let Some(objection) = self.rules.objection_to_group(group.name, group.gid) {
             self.hidden.push(format!("group {}: {objection}", group.name));
-            members.for_each(drop);
             return Ok(());
         }
-        let served: Vec<Name> =
-            members.filter(|(_, uid)| !self.hidden_uids.contains(uid)).map(|(name, _)| name).collect();
+        let served = members.into_iter().filter(|(_, uid)| !self.hidden_uids.contains(uid));
+        let served: Vec<Name> = served.map(|(name, _)| name).collect();
         self.encoder()?.group(group.name, group.gid, served).map_err(encoding)
+    }
+
+    fn encoder(&mut self) -> Result<&mut BaseEncoder> {
+        self.encoder
+            .as_mut()
+            .ok_or_else(|| Error::Failed("the directory gave records before its size".into()))
+    }
+}
+
+impl Sink for BaseBuilder<'_> {
+    async fn begin(&mut self, position: &Position, counts: Counts) -> Result<()> {
+        self.encoder = Some(BaseEncoder::new(Info {
+            revision: position.revision,
+            seed: self.seed,
+            complete: true,
+            enumerable: counts.users.max(counts.groups) <= self.enumerate_up_to,
+        }));
+        Ok(())
+    }
+
+    async fn users(&mut self, page: Vec<Member>) -> Result<()> {
+        page.iter().try_for_each(|member| self.user(member))
+    }
+
+    async fn groups(&mut self, page: Vec<(Team, Vec<(Name, Uid)>)>) -> Result<()> {
+        page.into_iter().try_for_each(|(team, members)| self.group(&team.group, members))
     }
 }
 

@@ -63,7 +63,7 @@ impl<D: Directory> Service<D> {
         let Page { items, more } = self.directory.users(after, limit).await?;
         let mut users = Vec::with_capacity(items.len());
         for member in items {
-            let credential = match member.has_password {
+            let credential = match member.password_revision.is_some() {
                 true => self.directory.credential(member.user.name).await?,
                 false => None,
             };

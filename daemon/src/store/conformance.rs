@@ -10,7 +10,7 @@ mod races;
 mod users;
 
 use crate::directory::Directory;
-use crate::store::SqliteDirectory;
+use crate::store::SqlDirectory;
 use crate::testing::Folder;
 
 /// Where a backend keeps its data during one test.
@@ -28,14 +28,14 @@ trait Backend: Sized {
 struct Sqlite(Folder);
 
 impl Backend for Sqlite {
-    type Directory = SqliteDirectory;
+    type Directory = SqlDirectory;
 
     async fn fresh() -> Self {
         Self(Folder::new())
     }
 
-    async fn open(&self) -> SqliteDirectory {
-        SqliteDirectory::open(&self.0.join("directory.sqlite")).await.unwrap()
+    async fn open(&self) -> SqlDirectory {
+        SqlDirectory::sqlite(&self.0.join("directory.sqlite")).await.unwrap()
     }
 }
 

@@ -3,11 +3,10 @@
 
 mod node;
 pub mod pody_database;
-mod rows;
-mod sqlite;
+mod sql;
 
 pub use node::{Failures, NodeStore};
-pub use sqlite::SqliteDirectory;
+pub use sql::SqlDirectory;
 
 #[cfg(test)]
 mod conformance;

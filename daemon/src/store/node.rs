@@ -6,8 +6,8 @@ use std::time::Duration;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
 
-use super::rows::database;
-use super::sqlite::{connect_options, pool};
+use super::sql::database_error as database;
+use super::sql::{sqlite_options, sqlite_pool};
 use crate::directory::{Error, Result};
 use crate::limits::MAX_LOCKOUT_RECORDS;
 
@@ -40,8 +40,9 @@ impl NodeStore {
     /// Opens the file, making it if need be.
     pub async fn open(path: &Path) -> Result<Self> {
         let away = |error: &dyn std::fmt::Display| Error::Away(format!("{}: {error}", path.display()));
-        let pool = pool(1, ACQUIRE_DEADLINE)
-            .connect_with(connect_options(path))
+        let pool = sqlite_pool(1)
+            .acquire_timeout(ACQUIRE_DEADLINE)
+            .connect_with(sqlite_options(path))
             .await
             .map_err(|error| away(&error))?;
         MIGRATIONS.run(&pool).await.map_err(|error| away(&error))?;

@@ -9,7 +9,7 @@ use super::{Folder, Publishing, rules};
 use crate::clock::Clock;
 use crate::config::{Auth, Lockout, Paths, Settings};
 use crate::service::{Peer, Service};
-use crate::store::{NodeStore, SqliteDirectory};
+use crate::store::{NodeStore, SqlDirectory};
 use crate::verifiers::{Argon2Parameters, Pool};
 
 /// When the clocks of tests start: a day in 2027.
@@ -18,8 +18,8 @@ pub const NOW: i64 = 1_800_000_000;
 /// A node whose clock a test moves.
 pub struct TestNode {
     pub folder: Folder,
-    pub publishing: Publishing<SqliteDirectory>,
-    pub service: Arc<Service<SqliteDirectory>>,
+    pub publishing: Publishing<SqlDirectory>,
+    pub service: Arc<Service<SqlDirectory>>,
     pub clock: Clock,
 }
 
@@ -34,7 +34,7 @@ impl TestNode {
             paths: Paths { state: folder.to_path_buf(), ..Paths::default() },
             ..Settings::default()
         };
-        let directory = SqliteDirectory::open(&folder.join("directory.sqlite")).await.unwrap();
+        let directory = SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap();
         let publishing = Publishing::start(Arc::new(directory), &folder, rules(), settings);
         let service = Arc::new(service(&publishing, &folder, &clock).await);
         Self { folder, publishing, service, clock }
@@ -47,16 +47,16 @@ impl TestNode {
     }
 
     /// The source of truth.
-    pub fn directory(&self) -> &SqliteDirectory {
+    pub fn directory(&self) -> &SqlDirectory {
         &self.publishing.directory
     }
 }
 
 async fn service(
-    publishing: &Publishing<SqliteDirectory>,
+    publishing: &Publishing<SqlDirectory>,
     folder: &Path,
     clock: &Clock,
-) -> Service<SqliteDirectory> {
+) -> Service<SqlDirectory> {
     Service::new(
         Arc::clone(&publishing.directory),
         NodeStore::open(&folder.join("node.sqlite")).await.unwrap(),

@@ -74,7 +74,7 @@ pub fn secret(secret: Secret) -> Zeroizing<String> {
 
 /// A user for the wire.
 pub fn user(member: Member, hidden: Option<String>) -> UserRecord {
-    let Member { user, groups, has_password } = member;
+    let Member { user, groups, password_revision } = member;
     UserRecord {
         uuid: user.uuid,
         name: user.name.to_string(),
@@ -87,7 +87,7 @@ pub fn user(member: Member, hidden: Option<String>) -> UserRecord {
         state: user.state.to_string(),
         expires_at: user.expires_at.as_ref().map(Day::to_string),
         is_admin: user.is_admin,
-        has_password,
+        has_password: password_revision.is_some(),
         groups: groups.into_iter().map(|(_, name)| name.to_string()).collect(),
         revision: user.revision,
         hidden,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{local_accounts_become, publishing};
 use crate::config::{Nss, Settings};
 use crate::directory::{Batch, Directory, Error};
-use crate::store::SqliteDirectory;
+use crate::store::SqlDirectory;
 use crate::testing::{Folder, Publishing, add_group, add_user, look, name, new_user, rules, until};
 
 /// How long a waiter waits who is meant to wait in vain.
@@ -17,7 +17,7 @@ const SHORT: Duration = Duration::from_millis(300);
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_was_visible_stays_visible_while_bases_are_made() {
     let folder = Folder::new();
-    let directory = SqliteDirectory::open(&folder.join("directory.sqlite")).await.unwrap();
+    let directory = SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap();
     let users = (0..1500).map(|number| new_user(&format!("crowd{number}"))).collect();
     directory.create(Batch { users, ..Batch::default() }, &rules(), false).await.unwrap();
     let settings = Settings { nss: Nss { merge_after: 1, ..Nss::default() }, ..Settings::default() };
@@ -133,7 +133,7 @@ async fn a_local_account_that_appears_hides_ours_and_gives_it_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_local_account_hides_ours_before_a_new_base_is_made() {
     let folder = Folder::new();
-    let directory = SqliteDirectory::open(&folder.join("directory.sqlite")).await.unwrap();
+    let directory = SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap();
     for crowd in 0..3 {
         let users = (0..2000).map(|number| new_user(&format!("crowd{crowd}-{number}"))).collect();
         directory.create(Batch { users, ..Batch::default() }, &rules(), false).await.unwrap();
@@ -221,7 +221,7 @@ async fn a_base_that_local_accounts_called_for_is_made_once_the_disk_takes_it() 
 async fn a_first_base_that_cannot_be_written_is_tried_again() {
     let folder = Folder::new();
     let cache = folder.subfolder("cache");
-    let directory = SqliteDirectory::open(&folder.join("directory.sqlite")).await.unwrap();
+    let directory = SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap();
     let mut publishing = Publishing::start(Arc::new(directory), &folder, rules(), Settings::default());
     // The task has not run yet, or has written a base: both ways the next one meets a missing directory.
     let away = folder.join("cache.away");

@@ -13,7 +13,7 @@ use crate::config::{Nss, Settings};
 use crate::directory::{
     Batch, Directory, LocalAccounts, NewGroup, NewUser, Position, Result, Rules, UserChange,
 };
-use crate::store::SqliteDirectory;
+use crate::store::SqlDirectory;
 use crate::testing::{
     Folder, Publishing, find_user, name, names, new_group, new_member, new_user, new_user_in, one_group,
     one_user, rules, until,
@@ -112,7 +112,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 /// A node, and what is known about it.
 struct Node {
     folder: Folder,
-    publishing: Publishing<SqliteDirectory>,
+    publishing: Publishing<SqlDirectory>,
     settings: Settings,
     passwd: String,
     group: String,
@@ -122,7 +122,7 @@ struct Node {
 impl Node {
     async fn new(merge_after: u32) -> Self {
         let folder = Folder::new();
-        let directory = SqliteDirectory::open(&folder.join("directory.sqlite")).await.unwrap();
+        let directory = SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap();
         let settings = Settings { nss: Nss { merge_after, ..Nss::default() }, ..Settings::default() };
         let publishing = Publishing::start(Arc::new(directory), &folder, rules(), settings.clone());
         let known = Known {

@@ -11,12 +11,18 @@ async fn credential(directory: &impl Directory, user: &str) -> Option<Credential
 pub async fn a_password_is_set_replaced_and_taken_away(storage: &impl Backend) {
     let directory = storage.open().await;
     let ada = add_user(&directory, "ada").await.user;
-    assert_eq!(credential(&directory, "ada").await, Some(Credential { uuid: ada.uuid.clone(), hash: None }));
+    assert_eq!(
+        credential(&directory, "ada").await,
+        Some(Credential { uuid: ada.uuid.clone(), hash: None, revision: 0 })
+    );
     for hash in [Some("one"), Some("two"), None, None, Some("three")] {
         let position = directory.set_password(name("ada"), hash.map(str::to_owned)).await.unwrap();
         assert_eq!(credential(&directory, "ada").await.unwrap().hash.as_deref(), hash);
         let found = find_user(&directory, "ada").await.unwrap();
-        assert_eq!((found.has_password, found.user.revision), (hash.is_some(), position.revision));
+        assert_eq!(
+            (found.password_revision.is_some(), found.user.revision),
+            (hash.is_some(), position.revision)
+        );
     }
     assert_eq!(credential(&directory, "nobody-here").await, None);
 }

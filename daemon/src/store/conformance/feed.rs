@@ -6,7 +6,7 @@ use identity::{Group, Name, State, Uid};
 
 use super::Backend;
 use crate::directory::{
-    Batch, Change, Counts, Directory, Feed, Member, Position, Result, Sink, Tombstone, UserChange,
+    Batch, Change, Counts, Directory, Feed, Member, Position, Result, Sink, Team, Tombstone, UserChange,
 };
 use crate::testing::{
     Everything, add_group, add_user, create_user, find_group, find_user, join, leave, name, new_member,
@@ -161,22 +161,23 @@ pub struct Dump {
 }
 
 impl Sink for Dump {
-    fn begin(&mut self, position: &Position, counts: Counts) -> Result<()> {
+    async fn begin(&mut self, position: &Position, counts: Counts) -> Result<()> {
         assert_eq!((&self.position, self.users.len(), self.groups.len()), (&None, 0, 0));
         (self.position, self.counts) = (Some(position.clone()), counts);
         Ok(())
     }
 
-    fn user(&mut self, member: &Member) -> Result<()> {
+    async fn users(&mut self, page: Vec<Member>) -> Result<()> {
         assert!(self.position.is_some() && self.groups.is_empty(), "users come before groups");
-        self.users.push(member.clone());
+        self.users.extend(page);
         Ok(())
     }
 
-    fn group(&mut self, group: &Group, members: &mut dyn Iterator<Item = (Name, Uid)>) -> Result<()> {
-        let mut members: Vec<_> = members.collect();
-        members.sort_unstable();
-        self.groups.push((group.clone(), members));
+    async fn groups(&mut self, page: Vec<(Team, Vec<(Name, Uid)>)>) -> Result<()> {
+        for (team, mut members) in page {
+            members.sort_unstable();
+            self.groups.push((team.group, members));
+        }
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ pub async fn a_user_is_found_by_name_and_id_with_a_private_group(storage: &impl 
     let ada = add_user(&directory, "ada").await;
     assert_eq!((ada.user.uid.0, ada.user.gid.0), (1_900_000_000, 1_900_000_000));
     assert_eq!((ada.user.home.as_str(), ada.user.state), ("/home/ada", State::Active));
-    assert!(ada.groups.is_empty() && !ada.has_password && !ada.user.is_admin);
+    assert!(ada.groups.is_empty() && !ada.password_revision.is_some() && !ada.user.is_admin);
     assert_eq!(directory.user(Key::Id(ada.user.uid.0)).await.unwrap(), Some(ada.clone()));
     let group = find_group(&directory, "ada").await.unwrap();
     assert!(group.private && group.members.is_empty());
@@ -66,7 +66,7 @@ pub async fn everything_about_a_user_can_be_given_and_changed(storage: &impl Bac
         ..new_user("ada")
     };
     let made = create_user(&directory, given).await.unwrap();
-    assert!(made.has_password);
+    assert!(made.password_revision.is_some());
     let mut ada = made.user;
     assert_eq!((ada.gecos.as_str(), ada.home.as_str(), ada.shell.as_str()), ("Ada", "/data/ada", "/bin/zsh"));
     assert_eq!(
@@ -147,7 +147,7 @@ pub async fn a_rename_keeps_all_that_hangs_on_the_user_and_holds_the_old_name_ba
 
     let countess = find_user(&directory, "countess").await.unwrap();
     assert_eq!((&countess.user.uuid, countess.user.uid), (&ada.user.uuid, ada.user.uid));
-    assert_eq!((countess.groups.len(), countess.has_password), (1, true));
+    assert_eq!((countess.groups.len(), countess.password_revision.is_some()), (1, true));
     assert_eq!(countess.user.home, ada.user.home, "nothing is moved");
     assert_eq!(find_group(&directory, "physics").await.unwrap().members, [name("countess")]);
     assert_eq!(find_group(&directory, "countess").await.unwrap().group.gid, ada.user.gid);
@@ -221,7 +221,7 @@ pub async fn a_deleted_user_leaves_nothing_but_a_name_that_is_kept_back(storage:
     let again = create_user(&directory, NewUser { reuse_name: true, ..new_user("ada") }).await.unwrap();
     assert_ne!(again.user.uid, ada.user.uid);
     assert_ne!(again.user.uuid, ada.user.uuid);
-    assert!(again.groups.is_empty() && !again.has_password, "a name carries nothing over");
+    assert!(again.groups.is_empty() && !again.password_revision.is_some(), "a name carries nothing over");
 }
 
 pub async fn an_update_of_what_has_changed_meanwhile_is_refused(storage: &impl Backend) {

@@ -1,0 +1,1 @@
+INSERT IGNORE INTO directory VALUES (1, REPLACE(UUID(), '-', ''), 0);

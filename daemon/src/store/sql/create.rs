@@ -1,0 +1,207 @@
+//! How batches of users, groups and memberships come into the tables: the facts are read, `directory::plan` decides, and
+//! rows are written together with their entries in the change feed, one statement for each table.
+
+use std::collections::HashSet;
+
+use serde_json::{Value as Json, json};
+
+use super::change::next_revision;
+use super::rows::{self, select_teams};
+use super::session::Session;
+use super::value::values;
+use crate::directory::{Batch, Facts, KnownGroup, Plan, Primary, Refusal, Result, Rules, plan};
+
+/// Creates a batch; says what was refused and whether anything was taken.
+pub async fn create(session: &mut Session, batch: Batch, rules: &Rules) -> Result<(Vec<Refusal>, bool)> {
+    let all_or_nothing = batch.all_or_nothing;
+    let facts = facts(session, &batch, rules).await?;
+    let mut plan = plan(batch, facts, rules);
+    if all_or_nothing && !plan.refused.is_empty() {
+        return Err(plan.refused.swap_remove(0).error);
+    }
+    let taken = !(plan.groups.is_empty() && plan.users.is_empty() && plan.members.is_empty());
+    if taken {
+        insert(session, &plan).await?;
+    }
+    Ok((plan.refused, taken))
+}
+
+/// Reads what the plan needs to know about the names and ids of a batch.
+async fn facts(session: &mut Session, batch: &Batch, rules: &Rules) -> Result<Facts> {
+    let users: HashSet<&str> = (batch.users.iter().map(|user| user.name.as_str()))
+        .chain(batch.members.iter().map(|member| member.user.as_str()))
+        .collect();
+    let primary = batch.users.iter().filter_map(|user| match &user.primary {
+        Primary::Named(group) => Some(group.as_str()),
+        Primary::Private { .. } => None,
+    });
+    let groups: HashSet<&str> = (batch.groups.iter().map(|group| group.name.as_str()))
+        .chain(batch.users.iter().map(|user| user.name.as_str()))
+        .chain(batch.members.iter().map(|member| member.group.as_str()))
+        .chain(primary)
+        .collect();
+    let ids: HashSet<u32> = (batch.groups.iter().filter_map(|group| Some(group.gid?.0)))
+        .chain(batch.users.iter().filter_map(|user| Some(user.uid?.0)))
+        .chain(batch.users.iter().filter_map(|user| match user.primary {
+            Primary::Private { gid, .. } => Some(gid?.0),
+            Primary::Named(_) => None,
+        }))
+        .collect();
+    let named_ids = ids.len();
+    let (users, groups, ids) = (json!(users).to_string(), json!(groups).to_string(), json!(ids).to_string());
+
+    let mut facts = Facts::default();
+    if rules.max_users.is_some() {
+        let rows = session.query("SELECT COUNT(*) AS users FROM users", &[]).await?;
+        facts.user_count = rows.one()?.unsigned("users")?;
+    }
+    let known =
+        session.query("SELECT uuid, name FROM users WHERE name IN {texts $1}", values![&users]).await?;
+    for row in known.iter() {
+        facts.users.insert(row.parsed("name")?, row.text("uuid")?.to_owned());
+    }
+    let known = session.query(select_teams!("WHERE g.name IN {texts $1}"), values![&groups]).await?;
+    for row in known.iter() {
+        let team = rows::team(row)?;
+        let known = KnownGroup { uuid: team.group.uuid, gid: team.group.gid, private: team.private };
+        facts.groups.insert(team.group.name, known);
+    }
+    let dead = "SELECT name FROM tombstones WHERE kind = $1 AND name IN {texts $2}";
+    for (kind, names, gone) in
+        [("user", &users, &mut facts.gone_users), ("group", &groups, &mut facts.gone_groups)]
+    {
+        let rows = session.query(dead, values![kind, names]).await?;
+        *gone = rows.iter().map(|row| row.parsed("name")).collect::<Result<_>>()?;
+    }
+    let given = "SELECT id FROM ids WHERE kind = $1 AND id IN {ids $2}";
+    for (kind, taken) in [("uid", &mut facts.uids), ("gid", &mut facts.gids)] {
+        let rows = session.query(given, values![kind, &ids]).await?;
+        *taken = rows.iter().map(|row| row.id("id")).collect::<Result<_>>()?;
+    }
+    let wanted = batch.users.iter().filter(|user| user.uid.is_none()).count()
+        + batch.groups.iter().filter(|group| group.gid.is_none()).count();
+    // A record that names an id may take one of these first, so there is one for each named id to spare.
+    facts.free_ids = free_ids(session, rules, wanted + named_ids).await?;
+    Ok(facts)
+}
+
+/// The next numbers that never were anybody's: those above the highest given one, then the gaps below it.
+async fn free_ids(session: &mut Session, rules: &Rules, wanted: usize) -> Result<Vec<u32>> {
+    let (min, max) = (rules.allocate.min(), rules.allocate.max());
+    let highest = "SELECT MAX(id) AS id FROM (SELECT MAX(id) AS id FROM ids WHERE kind = 'uid' AND id BETWEEN $1 AND $2 \
+                   UNION ALL SELECT MAX(id) FROM ids WHERE kind = 'gid' AND id BETWEEN $1 AND $2) AS highest";
+    let rows = session.query(highest, values![min, max]).await?;
+    let highest = rows.one()?.optional_integer("id")?.and_then(|id| u32::try_from(id).ok());
+    let above = highest.map_or(Some(min), |highest| highest.checked_add(1)).map(|first| first..=max);
+    let mut free: Vec<u32> =
+        above.into_iter().flatten().filter(|&id| rules.may_allocate(id)).take(wanted).collect();
+    if free.len() < wanted && highest.is_some() {
+        let given = "SELECT DISTINCT id FROM ids WHERE id BETWEEN $1 AND $2";
+        let rows = session.query(given, values![min, max]).await?;
+        let given: HashSet<u32> = rows.iter().map(|row| row.id("id")).collect::<Result<_>>()?;
+        let gaps = (min..=highest.unwrap_or(min)).filter(|id| !given.contains(id) && rules.may_allocate(*id));
+        free.extend(gaps.take(wanted - free.len()));
+    }
+    Ok(free)
+}
+
+/// Writes a plan: one statement for each table, however many rows.
+async fn insert(session: &mut Session, plan: &Plan) -> Result<()> {
+    let revision = next_revision(session).await?;
+    let users: Vec<Json> = plan.users.iter().map(user_row).collect();
+    let groups: Vec<Json> = plan
+        .groups
+        .iter()
+        .map(|(uuid, name, gid, private_of)| {
+            json!({"uuid": uuid, "name": name.as_str(), "gid": gid.0, "private_of": private_of})
+        })
+        .collect();
+    let members: Vec<Json> =
+        plan.members.iter().map(|(group, user)| json!({"one": group, "other": user})).collect();
+    let (users, groups, members) =
+        (json!(users).to_string(), json!(groups).to_string(), json!(members).to_string());
+    for (statement, rows) in INSERTS {
+        let rows = match rows {
+            Table::Users => &users,
+            Table::Groups => &groups,
+            Table::Members => &members,
+        };
+        if rows != "[]" {
+            session.execute(statement, values![rows, revision]).await?;
+        }
+    }
+    Ok(())
+}
+
+fn user_row(planned: &crate::directory::Planned) -> Json {
+    let new = &planned.new;
+    json!({
+        "uuid": new.uuid, "name": new.name.as_str(), "uid": planned.uid.0, "gid": planned.gid.0,
+        "gecos": new.gecos.as_str(), "email": new.email.as_ref().map(|email| email.as_str()),
+        "home": planned.home.as_str(), "shell": new.shell.as_str(), "state": new.state.as_str(),
+        "expires_at": new.expires_at.map(|day| day.0), "is_admin": u8::from(new.is_admin), "hash": new.password,
+    })
+}
+
+/// Which records a statement is given.
+enum Table {
+    Users,
+    Groups,
+    Members,
+}
+
+/// `$1` are the records, `$2` is the revision.
+const INSERTS: [(&str, Table); 12] = [
+    (
+        "INSERT INTO users (uuid, name, uid, gid, gecos, email, home, shell, state, expires_at, is_admin, origin, revision) \
+         SELECT r.uuid, r.name, r.uid, r.gid, r.gecos, r.email, r.home, r.shell, r.state, r.expires_at, r.is_admin, \
+         'admin', $2 FROM {rows $1 uuid text, name text, uid integer, gid integer, gecos text, email text, home text, \
+         shell text, state text, expires_at integer, is_admin integer}",
+        Table::Users,
+    ),
+    (
+        "INSERT INTO ids (kind, id, owner) SELECT 'uid', r.uid, r.uuid FROM {rows $1 uuid text, uid integer}",
+        Table::Users,
+    ),
+    (
+        "INSERT INTO credentials (user_uuid, hash, revision) SELECT r.uuid, r.hash, $2 \
+         FROM {rows $1 uuid text, hash text} WHERE r.hash IS NOT NULL",
+        Table::Users,
+    ),
+    (
+        "INSERT INTO groups (uuid, name, gid, private_of, revision) SELECT r.uuid, r.name, r.gid, r.private_of, $2 \
+         FROM {rows $1 uuid text, name text, gid integer, private_of text}",
+        Table::Groups,
+    ),
+    (
+        "INSERT INTO ids (kind, id, owner) SELECT 'gid', r.gid, r.uuid FROM {rows $1 uuid text, gid integer}",
+        Table::Groups,
+    ),
+    (
+        "DELETE FROM members WHERE (group_uuid, user_uuid) IN (SELECT r.one, r.other FROM {rows $1 one text, other text})",
+        Table::Members,
+    ),
+    (
+        "INSERT INTO members (group_uuid, user_uuid, origin) SELECT DISTINCT r.one, r.other, 'admin' \
+         FROM {rows $1 one text, other text}",
+        Table::Members,
+    ),
+    (
+        "INSERT INTO changes (revision, kind, one) SELECT $2, 'user', r.uuid FROM {rows $1 uuid text}",
+        Table::Users,
+    ),
+    (
+        "INSERT INTO changes (revision, kind, one) SELECT $2, 'group', r.uuid FROM {rows $1 uuid text}",
+        Table::Groups,
+    ),
+    (
+        "INSERT INTO changes (revision, kind, one, other) SELECT $2, 'member', r.one, r.other \
+         FROM {rows $1 one text, other text}",
+        Table::Members,
+    ),
+    (
+        "UPDATE users SET revision = $2 WHERE uuid IN (SELECT r.other FROM {rows $1 other text})",
+        Table::Members,
+    ),
+    ("UPDATE groups SET revision = $2 WHERE uuid IN (SELECT r.one FROM {rows $1 one text})", Table::Members),
+];

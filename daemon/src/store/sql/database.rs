@@ -1,0 +1,166 @@
+//! The databases that a directory can be in: how each is opened, and how a connection to it is had.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use super::error::database;
+use super::session::{Connection, Purpose, Session};
+use crate::directory::{Error, Result};
+
+/// Readers of the embedded store at once. Reads are short and come from people's commands; logins add one each.
+const READERS: u32 = 4;
+
+/// How long an operation waits for a connection before it says that the database is too busy.
+const ACQUIRE_DEADLINE: Duration = Duration::from_secs(10);
+
+static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+#[cfg(feature = "backend-postgres")]
+static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+#[cfg(feature = "backend-mysql")]
+static MYSQL_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/mysql");
+
+/// A database and the connections to it.
+#[derive(Debug)]
+pub enum Database {
+    /// A file of this node. Readers see the last commit while a writer works (WAL); writers queue for one connection, so
+    /// that a transaction never fails for another's sake.
+    Sqlite { path: PathBuf, readers: SqlitePool, writer: SqlitePool },
+    /// A PostgreSQL server.
+    #[cfg(feature = "backend-postgres")]
+    Postgres { place: String, pool: sqlx::PgPool },
+    /// A MySQL or MariaDB server.
+    #[cfg(feature = "backend-mysql")]
+    MySql { place: String, pool: sqlx::MySqlPool },
+}
+
+impl Database {
+    /// Opens a SQLite file, making it and bringing its schema up to date if need be.
+    pub async fn sqlite(path: &Path) -> Result<Self> {
+        let away = |error: &dyn std::fmt::Display| Error::Away(format!("{}: {error}", path.display()));
+        let options = sqlite_options(path);
+        let writer = sqlite_pool(1).connect_with(options.clone()).await.map_err(|error| away(&error))?;
+        SQLITE_MIGRATIONS.run(&writer).await.map_err(|error| away(&error))?;
+        let readers = sqlite_pool(READERS).connect_with(options).await.map_err(|error| away(&error))?;
+        Ok(Self::Sqlite { path: path.to_owned(), readers, writer })
+    }
+
+    /// Prepares connections to a PostgreSQL server, which need not be there yet.
+    #[cfg(feature = "backend-postgres")]
+    pub fn postgres(url: &str, max_connections: u32) -> Result<Self> {
+        use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+        let options = url
+            .parse::<PgConnectOptions>()
+            .map_err(wrong_url)?
+            .application_name("podyd")
+            .disable_statement_logging();
+        let database = options.get_database().unwrap_or_default();
+        let place = format!("postgresql://{}:{}/{database}", options.get_host(), options.get_port());
+        let pool = PgPoolOptions::new().max_connections(max_connections).acquire_timeout(ACQUIRE_DEADLINE);
+        Ok(Self::Postgres { place, pool: pool.connect_lazy_with(options) })
+    }
+
+    /// Prepares connections to a MySQL or MariaDB server, which need not be there yet.
+    #[cfg(feature = "backend-mysql")]
+    pub fn mysql(url: &str, max_connections: u32) -> Result<Self> {
+        use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+
+        let options = url
+            .parse::<MySqlConnectOptions>()
+            .map_err(wrong_url)?
+            .collation("utf8mb4_bin")
+            .disable_statement_logging();
+        let database = options.get_database().unwrap_or_default();
+        let place = format!("mysql://{}:{}/{database}", options.get_host(), options.get_port());
+        let pool = MySqlPoolOptions::new().max_connections(max_connections).acquire_timeout(ACQUIRE_DEADLINE);
+        Ok(Self::MySql { place, pool: pool.connect_lazy_with(options) })
+    }
+
+    /// Makes the tables, or brings them up to date. Several nodes may do so at once: all but one wait.
+    pub async fn migrate(&self) -> Result<()> {
+        let outcome = match self {
+            Self::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer).await,
+            #[cfg(feature = "backend-postgres")]
+            Self::Postgres { pool, .. } => POSTGRES_MIGRATIONS.run(pool).await,
+            #[cfg(feature = "backend-mysql")]
+            Self::MySql { pool, .. } => MYSQL_MIGRATIONS.run(pool).await,
+        };
+        outcome.map_err(|error| Error::Away(format!("the schema cannot be brought up to date: {error}")))
+    }
+
+    /// What kind it is and where, without secrets.
+    pub fn describe(&self) -> (&'static str, String) {
+        match self {
+            Self::Sqlite { path, .. } => ("local", path.display().to_string()),
+            #[cfg(feature = "backend-postgres")]
+            Self::Postgres { place, .. } => ("sql", place.clone()),
+            #[cfg(feature = "backend-mysql")]
+            Self::MySql { place, .. } => ("sql", place.clone()),
+        }
+    }
+
+    /// Takes a connection for a purpose.
+    pub async fn begin(&self, purpose: Purpose) -> Result<Session> {
+        let connection = match self {
+            Self::Sqlite { readers, writer, .. } => {
+                let pool = if purpose == Purpose::Write { writer } else { readers };
+                Connection::Sqlite(pool.acquire().await.map_err(database)?)
+            }
+            #[cfg(feature = "backend-postgres")]
+            Self::Postgres { pool, .. } => Connection::Postgres(pool.acquire().await.map_err(database)?),
+            #[cfg(feature = "backend-mysql")]
+            Self::MySql { pool, .. } => Connection::MySql(pool.acquire().await.map_err(database)?),
+        };
+        Session::begin(connection, purpose).await
+    }
+
+    /// Waits for what is under way and closes all connections.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { readers, writer, .. } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            #[cfg(feature = "backend-postgres")]
+            Self::Postgres { pool, .. } => pool.close().await,
+            #[cfg(feature = "backend-mysql")]
+            Self::MySql { pool, .. } => pool.close().await,
+        }
+    }
+}
+
+/// Says what is wrong with a URL, which it does not show: there may be a password in it.
+#[cfg(any(feature = "backend-postgres", feature = "backend-mysql"))]
+fn wrong_url(error: sqlx::Error) -> Error {
+    Error::Failed(format!("the database's URL cannot be used: {error}"))
+}
+
+/// How every SQLite file of podyd is opened: durable at each commit, readable while written.
+pub fn sqlite_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+}
+
+/// Connections to one file. SQLite ends a transaction by itself when the disk is full or broken; sqlx may then take the
+/// connection to be inside of it for ever. Such a connection is closed, and the next caller gets a new one.
+pub fn sqlite_pool(size: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_DEADLINE).after_release(
+        |connection, _| {
+            Box::pin(async move {
+                // A rollback may be on its way to the connection's thread.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        },
+    )
+}

@@ -1,0 +1,208 @@
+//! SQL is written once, in the words that all databases share, and rendered for each where they differ:
+//!
+//! * `$1` is the first argument;
+//! * `{texts $1}` and `{ids $1}`, after `IN`, are the elements of an argument that is a JSON array;
+//! * `{rows $1 uuid text, uid integer}`, after `FROM`, are the objects of such an array as the rows of a table `r`; what an
+//!   object lacks is NULL;
+//! * `{memberships u.uuid}` is a JSON array of the `[gid, "name"]` of a user's groups.
+
+use std::fmt::Write;
+
+use super::value::Value;
+
+/// A database's way of saying things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite, and libSQL, which is made of it.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    MySql,
+}
+
+/// A statement for one database, and its arguments as that database counts them.
+pub struct Rendered<'a> {
+    pub sql: String,
+    pub arguments: Vec<&'a Value>,
+}
+
+impl Dialect {
+    /// Renders a statement.
+    pub fn render<'a>(self, statement: &str, values: &'a [Value]) -> Rendered<'a> {
+        let mut writer = Writer { dialect: self, sql: String::new(), order: Vec::new() };
+        writer.statement(statement);
+        // MySQL's placeholders have no numbers: what is used twice is given twice.
+        let arguments = match self {
+            Self::MySql => writer.order.iter().filter_map(|&position| values.get(position)).collect(),
+            _ => values.iter().collect(),
+        };
+        Rendered { sql: writer.sql, arguments }
+    }
+}
+
+struct Writer {
+    dialect: Dialect,
+    sql: String,
+    /// The arguments of the placeholders so far, counted from 0.
+    order: Vec<usize>,
+}
+
+impl Writer {
+    fn statement(&mut self, mut rest: &str) {
+        while let Some(at) = rest.find(['{', '$']) {
+            self.plain(&rest[..at]);
+            rest = &rest[at..];
+            let end = match rest.strip_prefix('{') {
+                Some(inside) => inside.find('}').map_or(rest.len(), |end| end + 2),
+                None => 1 + rest[1..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - 1),
+            };
+            self.special(&rest[..end]);
+            rest = &rest[end..];
+        }
+        self.plain(rest);
+    }
+
+    /// One table has a name that is a reserved word somewhere: MySQL 8 counts window frames in GROUPS.
+    fn plain(&mut self, text: &str) {
+        match self.dialect {
+            Dialect::MySql => self.sql.push_str(&text.replace("groups", "`groups`")),
+            _ => self.sql.push_str(text),
+        }
+    }
+
+    fn special(&mut self, special: &str) {
+        let inside = special.trim_start_matches('{').trim_end_matches('}');
+        match inside.split_once(' ') {
+            Some(("texts", argument)) => self.list(argument, "text", "VARCHAR(255)"),
+            Some(("ids", argument)) => self.list(argument, "bigint", "BIGINT"),
+            Some(("rows", rest)) => {
+                let (argument, columns) = rest.split_once(' ').unwrap_or((rest, ""));
+                self.rows(argument, columns);
+            }
+            Some(("memberships", user)) => self.memberships(user),
+            _ => self.argument(inside),
+        }
+    }
+
+    fn argument(&mut self, argument: &str) {
+        let number: usize = argument.trim_start_matches('$').parse().unwrap_or(1);
+        match self.dialect {
+            Dialect::Sqlite => self.write(format_args!("?{number}")),
+            Dialect::Postgres => self.write(format_args!("${number}")),
+            Dialect::MySql => {
+                self.sql.push('?');
+                self.order.push(number - 1);
+            }
+        }
+    }
+
+    fn list(&mut self, argument: &str, postgres: &str, mysql: &str) {
+        match self.dialect {
+            Dialect::Sqlite => self.around("(SELECT value FROM json_each(", argument, "))"),
+            Dialect::Postgres => {
+                let before = format!("(SELECT value::{postgres} FROM jsonb_array_elements_text(");
+                self.around(&before, argument, "::jsonb))");
+            }
+            Dialect::MySql => {
+                let after = format!(", '$[*]' COLUMNS (value {mysql} PATH '$')) AS list)");
+                self.around("(SELECT list.value FROM JSON_TABLE(", argument, &after);
+            }
+        }
+    }
+
+    fn rows(&mut self, argument: &str, columns: &str) {
+        let columns = columns.split(", ").filter_map(|column| column.split_once(' '));
+        let joined = |column: &dyn Fn(&str, &str) -> String| {
+            columns.clone().map(|(name, kind)| column(name, kind)).collect::<Vec<_>>().join(", ")
+        };
+        match self.dialect {
+            Dialect::Sqlite => {
+                let before = joined(&|name, _| format!("value ->> '{name}' AS {name}"));
+                self.around(&format!("(SELECT {before} FROM json_each("), argument, ")) AS r");
+            }
+            Dialect::Postgres => {
+                let after = joined(&|name, kind| {
+                    format!("{name} {}", if kind == "text" { "text" } else { "bigint" })
+                });
+                self.around("jsonb_to_recordset(", argument, &format!("::jsonb) AS r({after})"));
+            }
+            Dialect::MySql => {
+                let after = joined(&|name, kind| {
+                    let kind = if kind == "text" { "VARCHAR(512)" } else { "BIGINT" };
+                    format!("{name} {kind} PATH '$.{name}'")
+                });
+                self.around("JSON_TABLE(", argument, &format!(", '$[*]' COLUMNS ({after})) AS r"));
+            }
+        }
+    }
+
+    fn memberships(&mut self, user: &str) {
+        let (aggregate, end) = match self.dialect {
+            Dialect::Sqlite => ("json_group_array(json_array(g.gid, g.name))", ""),
+            Dialect::Postgres => ("json_agg(json_build_array(g.gid, g.name))", "::text"),
+            Dialect::MySql => ("CAST(JSON_ARRAYAGG(JSON_ARRAY(g.gid, g.name)) AS CHAR)", ""),
+        };
+        self.sql.push_str("(SELECT ");
+        self.sql.push_str(aggregate);
+        self.sql.push_str(end);
+        self.plain(" FROM members m JOIN groups g ON g.uuid = m.group_uuid WHERE m.user_uuid = ");
+        self.sql.push_str(user);
+        self.sql.push(')');
+    }
+
+    fn around(&mut self, before: &str, argument: &str, after: &str) {
+        self.sql.push_str(before);
+        self.argument(argument);
+        self.sql.push_str(after);
+    }
+
+    fn write(&mut self, text: std::fmt::Arguments<'_>) {
+        self.sql.write_fmt(text).expect("a String takes everything");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sql::value::values;
+
+    fn render(dialect: Dialect, statement: &str, values: &[Value]) -> (String, usize) {
+        let rendered = dialect.render(statement, values);
+        (rendered.sql, rendered.arguments.len())
+    }
+
+    #[test]
+    fn an_argument_used_twice_is_given_twice_where_placeholders_have_no_number() {
+        let statement = "SELECT $2 FROM groups WHERE name = $1 OR gecos = $1";
+        let values = values!["ada", 7_i64];
+        assert_eq!(
+            render(Dialect::Sqlite, statement, values).0,
+            "SELECT ?2 FROM groups WHERE name = ?1 OR gecos = ?1"
+        );
+        assert_eq!(render(Dialect::Postgres, statement, values), (statement.into(), 2));
+        let (sql, arguments) = render(Dialect::MySql, statement, values);
+        assert_eq!((sql.as_str(), arguments), ("SELECT ? FROM `groups` WHERE name = ? OR gecos = ?", 3));
+    }
+
+    #[test]
+    fn lists_and_rows_come_out_of_json() {
+        let statement = "SELECT r.uuid FROM {rows $2 uuid text, uid integer} WHERE r.uid IN {ids $1}";
+        let values = values!["[1]", "[]"];
+        assert_eq!(
+            render(Dialect::Postgres, statement, values).0,
+            "SELECT r.uuid FROM jsonb_to_recordset($2::jsonb) AS r(uuid text, uid bigint) WHERE r.uid IN \
+             (SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb))"
+        );
+        assert_eq!(
+            render(Dialect::Sqlite, statement, values).0,
+            "SELECT r.uuid FROM (SELECT value ->> 'uuid' AS uuid, value ->> 'uid' AS uid FROM json_each(?2)) AS r \
+             WHERE r.uid IN (SELECT value FROM json_each(?1))"
+        );
+        assert_eq!(
+            render(Dialect::MySql, statement, values).0,
+            "SELECT r.uuid FROM JSON_TABLE(?, '$[*]' COLUMNS (uuid VARCHAR(512) PATH '$.uuid', uid BIGINT PATH '$.uid')) \
+             AS r WHERE r.uid IN (SELECT list.value FROM JSON_TABLE(?, '$[*]' COLUMNS (value BIGINT PATH '$')) AS list)"
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! The directory in a SQL database: one implementation for all of them. `dialect.rs` knows what they say differently,
+//! `session.rs` how each is spoken to, `database.rs` how each is opened; the rest is written once.
+
+mod change;
+mod create;
+mod database;
+mod dialect;
+mod error;
+mod feed;
+mod read;
+mod rows;
+mod session;
+mod value;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use identity::Name;
+
+pub(super) use database::{sqlite_options, sqlite_pool};
+pub(super) use error::database as database_error;
+
+use database::Database;
+use session::{Purpose, Session};
+
+use crate::directory::{
+    Batch, Change, Counts, Credential, Directory, Feed, Key, Member, Page, Position, Present, Refusal,
+    Result, Rules, Sink, Team, UserChange,
+};
+
+/// The directory in a database.
+#[derive(Debug)]
+pub struct SqlDirectory {
+    database: Database,
+}
+
+impl SqlDirectory {
+    /// The directory in a file of this node's own, which is made if it is not there.
+    pub async fn sqlite(path: &Path) -> Result<Self> {
+        Ok(Self { database: Database::sqlite(path).await? })
+    }
+
+    /// A directory that nodes share on a PostgreSQL server.
+    #[cfg(feature = "backend-postgres")]
+    pub fn postgres(url: &str, max_connections: u32) -> Result<Self> {
+        Ok(Self { database: Database::postgres(url, max_connections)? })
+    }
+
+    /// A directory that nodes share on a MySQL or MariaDB server.
+    #[cfg(feature = "backend-mysql")]
+    pub fn mysql(url: &str, max_connections: u32) -> Result<Self> {
+        Ok(Self { database: Database::mysql(url, max_connections)? })
+    }
+
+    /// Makes the tables, or brings them up to date.
+    pub async fn migrate(&self) -> Result<()> {
+        self.database.migrate().await
+    }
+
+    /// Waits for running transactions and closes the database.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    async fn single(&self) -> Result<Session> {
+        self.database.begin(Purpose::Single).await
+    }
+
+    async fn read(&self) -> Result<Session> {
+        self.database.begin(Purpose::Read).await
+    }
+
+    async fn write(&self) -> Result<Session> {
+        self.database.begin(Purpose::Write).await
+    }
+}
+
+impl Directory for SqlDirectory {
+    fn describe(&self) -> (&'static str, String) {
+        self.database.describe()
+    }
+
+    async fn position(&self) -> Result<Position> {
+        read::position(&mut self.single().await?).await
+    }
+
+    async fn counts(&self) -> Result<Counts> {
+        read::counts(&mut self.single().await?).await
+    }
+
+    async fn user(&self, key: Key) -> Result<Option<Member>> {
+        read::user(&mut self.single().await?, key).await
+    }
+
+    async fn users(&self, after: Option<Name>, limit: u32) -> Result<Page<Member>> {
+        read::users(&mut self.single().await?, after, limit).await
+    }
+
+    async fn group(&self, key: Key) -> Result<Option<Team>> {
+        let mut session = self.read().await?;
+        let found = read::group(&mut session, key).await;
+        session.finish(found).await
+    }
+
+    async fn groups(&self, after: Option<Name>, limit: u32, private: bool) -> Result<Page<Team>> {
+        read::groups(&mut self.single().await?, after, limit, private).await
+    }
+
+    async fn create(&self, batch: Batch, rules: &Rules, dry_run: bool) -> Result<(Vec<Refusal>, Position)> {
+        let mut session = self.write().await?;
+        let outcome = create::create(&mut session, batch, rules).await;
+        let (refused, taken) = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => return session.finish(Err(error)).await,
+        };
+        let position = read::position(&mut session).await;
+        if dry_run || !taken {
+            session.roll_back().await;
+            return Ok((refused, position?));
+        }
+        Ok((refused, session.finish(position).await?))
+    }
+
+    async fn update_user(&self, name: Name, change: UserChange, rules: &Rules) -> Result<Position> {
+        let mut session = self.write().await?;
+        let changed = change::update_user(&mut session, name, change, rules).await;
+        finish(session, changed).await
+    }
+
+    async fn delete_user(&self, name: Name) -> Result<Position> {
+        let mut session = self.write().await?;
+        let changed = change::delete_user(&mut session, name).await;
+        finish(session, changed).await
+    }
+
+    async fn delete_group(&self, name: Name) -> Result<Position> {
+        let mut session = self.write().await?;
+        let changed = change::delete_group(&mut session, name).await;
+        finish(session, changed).await
+    }
+
+    async fn set_members(&self, group: Name, users: Vec<Name>, present: bool) -> Result<Position> {
+        let mut session = self.write().await?;
+        let changed = change::set_members(&mut session, group, &users, present).await;
+        finish(session, changed).await
+    }
+
+    async fn credential(&self, name: Name) -> Result<Option<Credential>> {
+        read::credential(&mut self.single().await?, name).await
+    }
+
+    async fn set_password(&self, name: Name, hash: Option<String>) -> Result<Position> {
+        let mut session = self.write().await?;
+        let changed = change::set_password(&mut session, name, hash).await;
+        finish(session, changed).await
+    }
+
+    async fn upgrade_password(&self, uuid: &str, old: &str, new: &str) -> Result<()> {
+        let mut session = self.write().await?;
+        let changed = change::upgrade_password(&mut session, uuid, old, new).await;
+        session.finish(changed).await
+    }
+
+    async fn changes(&self, since: &Position) -> Result<Feed> {
+        let mut session = self.read().await?;
+        let feed = feed::changes(&mut session, since).await;
+        session.finish(feed).await
+    }
+
+    async fn present(&self, users: &[String], groups: &[String]) -> Result<Present> {
+        let mut session = self.read().await?;
+        let present = feed::present(&mut session, users, groups).await;
+        session.finish(present).await
+    }
+
+    async fn holders(&self, names: &[String], ids: &[u32]) -> Result<BTreeSet<Change>> {
+        feed::holders(&mut self.single().await?, names, ids).await
+    }
+
+    async fn dump(&self, sink: &mut impl Sink) -> Result<Position> {
+        let mut session = self.read().await?;
+        let position = feed::dump(&mut session, sink).await;
+        session.finish(position).await
+    }
+}
+
+/// Ends a change with the position that it led to.
+async fn finish(mut session: Session, changed: Result<()>) -> Result<Position> {
+    let position = match changed {
+        Ok(()) => read::position(&mut session).await,
+        Err(error) => Err(error),
+    };
+    session.finish(position).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Folder;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_transaction_that_sqlite_ended_by_itself_spoils_nothing_after_it() {
+        let folder = Folder::new();
+        let directory = SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap();
+        let mut session = directory.write().await.unwrap();
+        // As a full disk does, behind our back.
+        session.execute("ROLLBACK", &[]).await.unwrap();
+        assert!(session.finish(Ok(())).await.is_err());
+        for _ in 0..3 {
+            directory.write().await.unwrap().finish(Ok(())).await.unwrap();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whoever_gives_up_in_the_middle_of_a_change_leaves_nothing_of_it() {
+        let folder = Folder::new();
+        let directory = SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap();
+        for _ in 0..3 {
+            let mut session = directory.write().await.unwrap();
+            change::next_revision(&mut session).await.unwrap();
+        }
+        assert_eq!(directory.position().await.unwrap().revision, 0);
+    }
+}

@@ -1,0 +1,220 @@
+//! A connection while somebody uses it: one statement, or a transaction of several.
+//!
+//! Nothing waits for ever: a statement that takes too long ends with an error. A connection that was left in the middle of
+//! something (its user gave up, the database went away) is closed and never used again.
+
+use std::future::Future;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{
+    AssertSqlSafe, Column, ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Row, Type,
+    TypeInfo, ValueRef,
+};
+use tokio::time::timeout;
+
+use super::dialect::{Dialect, Rendered};
+use super::error::{database, unknown_outcome};
+use super::value::{Rows, Value};
+use crate::directory::Result;
+use crate::limits::STATEMENT_DEADLINE;
+
+/// Who is at the other end.
+pub enum Connection {
+    Sqlite(PoolConnection<sqlx::Sqlite>),
+    #[cfg(feature = "backend-postgres")]
+    Postgres(PoolConnection<sqlx::Postgres>),
+    #[cfg(feature = "backend-mysql")]
+    MySql(PoolConnection<sqlx::MySql>),
+}
+
+/// A connection in use.
+pub struct Session {
+    connection: Connection,
+    /// A statement was sent, and its end has not been seen.
+    is_busy: bool,
+    in_transaction: bool,
+}
+
+/// What begins, and what a database is told with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Statements that each stand for themselves.
+    Single,
+    /// Reading as of one moment.
+    Read,
+    /// Changing, with nobody else changing anything meanwhile: the revision's row is locked.
+    Write,
+}
+
+impl Session {
+    /// Takes a connection into use.
+    pub async fn begin(connection: Connection, purpose: Purpose) -> Result<Self> {
+        let mut session = Self { connection, is_busy: false, in_transaction: false };
+        let statements: &'static str = match (purpose, session.dialect()) {
+            (Purpose::Single, _) => return Ok(session),
+            (Purpose::Read, Dialect::Sqlite) => "BEGIN",
+            (Purpose::Write, Dialect::Sqlite) => "BEGIN IMMEDIATE",
+            (Purpose::Read, Dialect::Postgres) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            (Purpose::Write, Dialect::Postgres) => {
+                "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '8s'; \
+                 SELECT revision FROM directory FOR UPDATE"
+            }
+            (Purpose::Read, Dialect::MySql) => {
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+            }
+            (Purpose::Write, Dialect::MySql) => {
+                "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; \
+                 SELECT revision FROM directory FOR UPDATE"
+            }
+        };
+        session.in_transaction = true;
+        session.run(statements).await?;
+        Ok(session)
+    }
+
+    /// How to speak to it.
+    pub fn dialect(&self) -> Dialect {
+        match self.connection {
+            Connection::Sqlite(_) => Dialect::Sqlite,
+            #[cfg(feature = "backend-postgres")]
+            Connection::Postgres(_) => Dialect::Postgres,
+            #[cfg(feature = "backend-mysql")]
+            Connection::MySql(_) => Dialect::MySql,
+        }
+    }
+
+    /// Carries out a statement, written as `dialect.rs` says, and returns its rows.
+    pub async fn query(&mut self, statement: &str, values: &[Value]) -> Result<Rows> {
+        let rendered = self.dialect().render(statement, values);
+        self.is_busy = true;
+        let outcome = match &mut self.connection {
+            Connection::Sqlite(connection) => in_time(fetch(connection, rendered)).await,
+            #[cfg(feature = "backend-postgres")]
+            Connection::Postgres(connection) => in_time(fetch(connection, rendered)).await,
+            #[cfg(feature = "backend-mysql")]
+            Connection::MySql(connection) => in_time(fetch(connection, rendered)).await,
+        };
+        self.settle(outcome)
+    }
+
+    /// Carries out a statement whose rows nobody wants.
+    pub async fn execute(&mut self, statement: &str, values: &[Value]) -> Result<()> {
+        self.query(statement, values).await.map(drop)
+    }
+
+    /// Ends the transaction by what came of it: a failure leaves nothing behind. A commit whose end was not seen may or may
+    /// not have happened, and the error says so.
+    pub async fn finish<T>(mut self, outcome: Result<T>) -> Result<T> {
+        match outcome {
+            Ok(value) => {
+                self.run("COMMIT").await.map_err(unknown_outcome)?;
+                self.in_transaction = false;
+                Ok(value)
+            }
+            Err(error) => {
+                self.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the transaction as if it had never been.
+    pub async fn roll_back(mut self) {
+        // What cannot be rolled back ends with its connection.
+        if !self.is_busy && self.run("ROLLBACK").await.is_ok() {
+            self.in_transaction = false;
+        }
+    }
+
+    async fn run(&mut self, statements: &'static str) -> Result<()> {
+        self.is_busy = true;
+        let outcome = match &mut self.connection {
+            Connection::Sqlite(connection) => {
+                in_time(sqlx::raw_sql(statements).execute(&mut **connection)).await.map(drop)
+            }
+            #[cfg(feature = "backend-postgres")]
+            Connection::Postgres(connection) => {
+                in_time(sqlx::raw_sql(statements).execute(&mut **connection)).await.map(drop)
+            }
+            #[cfg(feature = "backend-mysql")]
+            Connection::MySql(connection) => {
+                in_time(sqlx::raw_sql(statements).execute(&mut **connection)).await.map(drop)
+            }
+        };
+        self.settle(outcome)
+    }
+
+    /// What the database answered is an end, too; anything else leaves the connection in an unknown state.
+    fn settle<T>(&mut self, outcome: sqlx::Result<T>) -> Result<T> {
+        self.is_busy = !matches!(outcome, Ok(_) | Err(sqlx::Error::Database(_)));
+        outcome.map_err(database)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.is_busy && !self.in_transaction {
+            return;
+        }
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.close_on_drop(),
+            #[cfg(feature = "backend-postgres")]
+            Connection::Postgres(connection) => connection.close_on_drop(),
+            #[cfg(feature = "backend-mysql")]
+            Connection::MySql(connection) => connection.close_on_drop(),
+        }
+    }
+}
+
+async fn in_time<T>(statement: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    timeout(STATEMENT_DEADLINE, statement).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// Carries out a statement by sqlx, whichever its driver.
+async fn fetch<DB: Database>(
+    connection: &mut PoolConnection<DB>,
+    rendered: Rendered<'_>,
+) -> sqlx::Result<Rows>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    DB::Arguments: IntoArguments<DB>,
+    for<'a> Option<i64>: Encode<'a, DB> + Type<DB>,
+    for<'a> Option<String>: Encode<'a, DB> + Type<DB>,
+    for<'r> i64: Decode<'r, DB>,
+    for<'r> String: Decode<'r, DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let mut query = sqlx::query::<DB>(AssertSqlSafe(rendered.sql));
+    for value in rendered.arguments {
+        query = match value {
+            Value::Integer(number) => query.bind(*number),
+            Value::Text(text) => query.bind(text.clone()),
+        };
+    }
+    let fetched = query.fetch_all(&mut **connection).await?;
+    let columns = fetched.first().map_or(&[][..], Row::columns);
+    let columns = columns.iter().map(|column| column.name().to_owned()).collect();
+    let rows = fetched.iter().map(cells::<DB>).collect::<sqlx::Result<_>>()?;
+    Ok(Rows { columns, rows })
+}
+
+fn cells<DB: Database>(row: &DB::Row) -> sqlx::Result<Vec<Value>>
+where
+    for<'r> i64: Decode<'r, DB>,
+    for<'r> String: Decode<'r, DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    (0..row.len())
+        .map(|index| {
+            let cell = row.try_get_raw(index)?;
+            if cell.is_null() {
+                return Ok(Value::Text(None));
+            }
+            // INTEGER, INT8, BIGINT, "BIGINT UNSIGNED": every name of an integer type has it, no name of a text type does.
+            if cell.type_info().name().contains("INT") {
+                return Ok(Value::Integer(Some(row.try_get_unchecked(index)?)));
+            }
+            Ok(Value::Text(Some(row.try_get_unchecked(index)?)))
+        })
+        .collect()
+}
