@@ -46,10 +46,13 @@ pub struct UserRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
     /// Whether this user may administer the directory.
+    #[serde(default)]
     pub is_admin: bool,
     /// Whether there is a password to log in with.
+    #[serde(default)]
     pub has_password: bool,
     /// Supplementary groups, sorted; the private group is not among them.
+    #[serde(default)]
     pub groups: Vec<String>,
     /// The directory's revision in which this user last changed.
     pub revision: u64,
@@ -71,6 +74,7 @@ pub struct GroupRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<String>,
     /// Whether this is one user's private group.
+    #[serde(default)]
     pub private: bool,
     /// The directory's revision in which this group last changed.
     pub revision: u64,
@@ -96,12 +100,15 @@ method! {
         /// The first day on which the account has expired, `YYYY-MM-DD`.
         expires_at: Option<String>,
         /// Whether the user may administer the directory.
+        #[serde(default)]
         is_admin: bool,
         /// Existing groups to join.
+        #[serde(default)]
         groups: Vec<String>,
         /// A password; the user cannot log in by password without one.
         password: Option<Secret>,
         /// Take the name although it was a deleted user's.
+        #[serde(default)]
         reuse_name: bool,
     }
 }
@@ -180,6 +187,7 @@ method! {
         /// An id inside the admin's ranges; allocated when absent.
         gid: Option<u32>,
         /// Take the name although it was a deleted group's.
+        #[serde(default)]
         reuse_name: bool,
     }
 }
@@ -205,6 +213,7 @@ method! {
         /// How many at the most, 1 to 1 000 (default 1 000).
         limit: Option<u32>,
         /// Private groups, too.
+        #[serde(default)]
         private: bool,
     }
 }
@@ -223,6 +232,7 @@ method! {
         /// The group's name.
         group: String,
         /// The users' names.
+        #[serde(default)]
         users: Vec<String>,
     }
 }
@@ -233,6 +243,7 @@ method! {
         /// The group's name.
         group: String,
         /// The users' names.
+        #[serde(default)]
         users: Vec<String>,
     }
 }
@@ -242,16 +253,22 @@ method! {
     /// taken or refused by itself, and the reply says why. Groups come first within a batch.
     Import -> ImportReply {
         /// Groups.
+        #[serde(default)]
         groups: Vec<ImportGroup>,
         /// Users.
+        #[serde(default)]
         users: Vec<ImportUser>,
         /// Memberships, of users and groups imported before or in this batch.
+        #[serde(default)]
         members: Vec<ImportMember>,
         /// Allocate fresh ids instead of keeping the given ones.
+        #[serde(default)]
         new_ids: bool,
         /// Take names although they were deleted users' and groups'.
+        #[serde(default)]
         reuse_name: bool,
         /// Check everything, change nothing.
+        #[serde(default)]
         dry_run: bool,
         /// More batches follow: do not wait until lookups show this one. A last batch, which may be empty,
         /// waits for all of them.
@@ -345,6 +362,7 @@ method! {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct PodyUsersReply {
     /// The users, in the order of their ids, with `sha256:…` as password hash.
+    #[serde(default)]
     pub users: Vec<ImportUser>,
 }
 
@@ -373,8 +391,10 @@ pub struct ExportedUser {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ExportReply {
     /// The users of this page.
+    #[serde(default)]
     pub users: Vec<ExportedUser>,
     /// Whether there are more: ask again with `after` the last name.
+    #[serde(default)]
     pub more: bool,
 }
 
@@ -384,6 +404,7 @@ pub struct ImportReply {
     /// How many records were taken (or would be, in a dry run).
     pub taken: u64,
     /// The records that were not, and why.
+    #[serde(default)]
     pub refused: Vec<RefusedRecord>,
 }
 
@@ -409,8 +430,10 @@ pub struct UserReply {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct UsersReply {
     /// The users, sorted by name.
+    #[serde(default)]
     pub users: Vec<UserRecord>,
     /// Whether there are more: ask again with `after` the last name.
+    #[serde(default)]
     pub more: bool,
 }
 
@@ -428,8 +451,10 @@ pub struct GroupReply {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct GroupsReply {
     /// The groups, sorted by name.
+    #[serde(default)]
     pub groups: Vec<GroupRecord>,
     /// Whether there are more: ask again with `after` the last name.
+    #[serde(default)]
     pub more: bool,
 }
 

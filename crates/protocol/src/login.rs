@@ -56,6 +56,7 @@ pub enum Step {
         /// The question.
         prompt: String,
         /// Whether what is typed may be seen.
+        #[serde(default)]
         echo: bool,
         /// Text to show before the question.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -24,6 +24,7 @@ pub struct NodeStatus {
     /// Where it is, without secrets.
     pub location: String,
     /// Whether the directory answers.
+    #[serde(default)]
     pub reachable: bool,
     /// The directory's revision.
     pub revision: u64,
@@ -35,9 +36,11 @@ pub struct NodeStatus {
     pub groups: u64,
     /// Users and groups that this node does not serve, each with the reason, such as
     /// `user ada: ada is a local account of this machine (/etc/passwd)`; the first 100.
+    #[serde(default)]
     pub hidden: Vec<String>,
     /// Seconds since podyd started.
     pub uptime_seconds: u64,
     /// What an admin should know.
+    #[serde(default)]
     pub warnings: Vec<String>,
 }
