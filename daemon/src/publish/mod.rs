@@ -53,7 +53,10 @@ pub struct Published {
 
 #[derive(Clone, Debug, Default)]
 struct State {
-    revision: u64,
+    /// What an earlier run left behind.
+    adopted: u64,
+    /// What this run has published: of another directory, perhaps, a backup that was brought back.
+    published: Option<u64>,
     hidden: Arc<Vec<String>>,
     trouble: Option<String>,
 }
@@ -61,7 +64,8 @@ struct State {
 impl Published {
     /// The revision that lookups show.
     pub fn revision(&self) -> u64 {
-        self.state.borrow().revision
+        let state = self.state.borrow();
+        state.published.unwrap_or(state.adopted)
     }
 
     /// Who is not served here, and why.
@@ -78,7 +82,7 @@ impl Published {
     pub async fn reaches(&self, revision: u64, deadline: Duration) -> Result<()> {
         self.wake.notify_one();
         let mut state = self.state.clone();
-        let reached = state.wait_for(|state| state.revision >= revision);
+        let reached = state.wait_for(|state| state.published >= Some(revision));
         if matches!(timeout(deadline, reached).await, Ok(Ok(_))) {
             return Ok(());
         }
@@ -143,7 +147,8 @@ impl<D: Directory> Publisher<D> {
         let files = snapshot::Publisher::start(cache, run, clock.unix_seconds().unsigned_abs())
             .map_err(publishing)?;
         let wake = Arc::new(Notify::new());
-        let (state, receiver) = watch::channel(State::default());
+        let adopted = files.adopted().map_or(0, |info| info.revision);
+        let (state, receiver) = watch::channel(State { adopted, ..State::default() });
         let published = Published { state: receiver, wake: Arc::clone(&wake) };
         let c_path =
             |path: &Path| CString::new(path.as_os_str().as_bytes()).expect("a path that exists has no NUL");
@@ -168,7 +173,7 @@ impl<D: Directory> Publisher<D> {
 
     /// The revision that lookups have shown since an earlier run; 0 if there was none.
     pub fn adopted_revision(&self) -> u64 {
-        self.files.adopted().map_or(0, |info| info.revision)
+        self.state.borrow().adopted
     }
 
     /// Publishes until `stop` is told to.
@@ -337,7 +342,7 @@ impl<D: Directory> Publisher<D> {
     }
 
     fn show(&self, revision: u64) {
-        self.state.send_modify(|state| state.revision = revision);
+        self.state.send_modify(|state| state.published = Some(revision));
     }
 
     fn persist(&mut self) {

@@ -57,6 +57,13 @@ impl<D: Directory> Publishing<D> {
         assert!((&mut self.task).await.unwrap_err().is_cancelled());
     }
 
+    /// What a next run of podyd says before it has published anything.
+    pub fn start_without_publishing(&self) -> Published {
+        let source = Arc::clone(&self.directory);
+        let (rules, settings) = (self.rules.subscribe(), self.settings.subscribe());
+        Publisher::start(source, &self.cache, &self.run, &Clock::System, rules, settings).unwrap().1
+    }
+
     /// Waits until lookups show all that is committed now.
     pub async fn up_to_date(&self) {
         self.published.first(PATIENCE).await;

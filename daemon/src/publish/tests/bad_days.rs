@@ -73,6 +73,19 @@ async fn a_crash_takes_nothing_out_of_sight() {
     after.stop().await;
 }
 
+/// Programs see the last run's accounts from the first moment; a change of this run they see when it has published.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_podyd_that_starts_says_what_the_last_one_published_and_claims_no_more() {
+    let folder = Folder::new();
+    let mut before = publishing(&folder).await;
+    add_user(&*before.directory, "ada").await;
+    before.up_to_date().await;
+    before.crash().await;
+    let after = before.start_without_publishing();
+    assert_eq!(after.revision(), 1);
+    after.reaches(1, SHORT).await.expect_err("a directory that was brought back had other changes");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removal_is_on_disk_within_about_a_second() {
     let folder = Folder::new();
