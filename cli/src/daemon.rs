@@ -1,7 +1,7 @@
 //! The connection to podyd, and listings a page at a time.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -15,8 +15,11 @@ use crate::{Code, Failure, Result};
 /// A podyd that runs takes connections at once; one that hangs never does, and the kernel's queue is full some day.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// No call takes longer: a batch of an import, published on a slow disk, is the longest.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// How long a call waits: podyd gives each one up after 30 s and says so, if it runs at all.
+const DEADLINE: Duration = Duration::from_secs(35);
+
+/// How long nobody wonders why nothing happens.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// Where podyd listens: `$PODY_HOME/run/varlink`, or the system's socket without `PODY_HOME`.
 pub fn socket(pody_home: Option<OsString>) -> PathBuf {
@@ -33,7 +36,7 @@ impl Daemon {
     /// Connects, or says why not and what to do about it.
     pub fn connect(socket: &Path) -> Result<Self> {
         let stream = connect(socket, CONNECT).map_err(|error| unreachable(socket, &error))?;
-        Ok(Self(Client::new(stream, DEADLINE)))
+        Ok(Self(Client::new(stream, DEADLINE).on_silence(SILENCE, say_that_podyd_is_silent)))
     }
 
     /// Calls a method.
@@ -47,7 +50,21 @@ fn connect(socket: &Path, deadline: Duration) -> io::Result<UnixStream> {
     let (sender, connected) = mpsc::channel();
     let path = socket.to_owned();
     thread::spawn(move || sender.send(UnixStream::connect(path)));
-    connected.recv_timeout(deadline).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    let connected = connected.recv_timeout(SILENCE).or_else(|_| {
+        say_that_podyd_is_silent();
+        connected.recv_timeout(deadline.saturating_sub(SILENCE))
+    });
+    connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Tells whoever waits, in a script's log, too. It goes past the output that the command is writing.
+fn say_that_podyd_is_silent() {
+    let (waited, deadline) = (SILENCE.as_secs(), DEADLINE.as_secs());
+    let _ = writeln!(
+        io::stderr(),
+        "podyctl: podyd has not answered for {waited} seconds; waiting on, {deadline} at the most. Meanwhile see: \
+         systemctl status podyd; journalctl -u podyd -n 20"
+    );
 }
 
 fn unreachable(socket: &Path, error: &io::Error) -> Failure {
@@ -113,6 +130,18 @@ mod tests {
         assert_eq!(socket(None), Path::new("/run/pody/varlink"));
         assert_eq!(socket(Some("".into())), Path::new("/run/pody/varlink"));
         assert_eq!(socket(Some("/tmp/x".into())), Path::new("/tmp/x/run/varlink"));
+    }
+
+    /// As one that is stopped, or held by a debugger: the kernel takes the call, and nobody reads it.
+    #[test]
+    fn a_podyd_that_never_answers_is_away() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let mut daemon = Daemon(Client::new(ours, Duration::from_millis(100)));
+        let failure = daemon.call(&protocol::node::Status {}).unwrap_err();
+        assert_eq!(failure.code, Code::Away);
+        for words in ["did not answer", "not known", "journalctl -u podyd", "systemctl restart podyd"] {
+            assert!(failure.message.contains(words), "{}", failure.message);
+        }
     }
 
     #[test]

@@ -73,7 +73,12 @@ impl From<ClientError> for Failure {
                 code,
                 format_args!("{error}; what became of the call is not known. See: systemctl status podyd"),
             ),
-            ClientError::Deadline => Self::new(code, format_args!("{error}; see: journalctl -u podyd")),
+            ClientError::Deadline => Self::new(
+                code,
+                format_args!(
+                    "{error}; what became of the call is not known. See: journalctl -u podyd. If it hangs: systemctl restart podyd"
+                ),
+            ),
             ClientError::Refused(Error::MethodNotFound { message }) => Self::new(
                 code,
                 format_args!(

@@ -1,6 +1,6 @@
 //! What the commands send, print and exit with.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
 use protocol::Error;
@@ -66,6 +66,23 @@ fn without_podyd_one_is_told_how_to_start_it() {
 fn a_podyd_that_hangs_up_in_the_middle_is_away() {
     let ran = Podyd::that_answers(None).podyctl(&["user", "show", "ada"], "");
     assert!(ran.code == 6 && ran.err.contains("is not known"), "{ran:?}");
+}
+
+/// A podyd that is stopped takes calls and does not read them: whoever waits, and a script's log, learn why.
+#[test]
+fn a_podyd_that_is_silent_is_told_of_while_podyctl_waits_on() {
+    let (wake, woken) = std::sync::mpsc::channel::<()>();
+    let podyd = Podyd::start(move |_, _| {
+        let _ = woken.recv();
+        reply(UserReply { user: ada() })
+    });
+    let mut podyctl = podyd.home.command(&["user", "show", "ada", "--json"]).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(podyctl.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    assert!(said.starts_with("podyctl: podyd has not answered") && said.contains("journalctl"), "{said}");
+    wake.send(()).unwrap();
+    let output = podyctl.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stdout.starts_with(b"{"), "{output:?}");
 }
 
 #[test]

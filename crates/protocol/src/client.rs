@@ -14,6 +14,7 @@ use crate::frame::{MAX_FRAME_BYTES, Method, Reply};
 pub struct Client {
     stream: UnixStream,
     deadline: Duration,
+    silence: Option<(Duration, fn())>,
 }
 
 /// A call on its way out: written straight from the method, so that a password in it is copied once.
@@ -43,7 +44,12 @@ pub enum ClientError {
 impl Client {
     /// Speaks over `stream`; no call takes longer than `deadline`.
     pub fn new(stream: UnixStream, deadline: Duration) -> Self {
-        Self { stream, deadline }
+        Self { stream, deadline, silence: None }
+    }
+
+    /// Calls `say` once when podyd has left a call unanswered for so long; the call goes on waiting.
+    pub fn on_silence(self, after: Duration, say: fn()) -> Self {
+        Self { silence: Some((after, say)), ..self }
     }
 
     /// Calls a method and waits for its reply.
@@ -75,7 +81,8 @@ impl Client {
 
     fn send_all(&mut self, mut rest: &[u8], until: Instant) -> Result<(), ClientError> {
         while !rest.is_empty() {
-            self.stream.set_write_timeout(Some(remaining(until)?)).map_err(ClientError::Away)?;
+            let time = self.time_to_wait(until)?;
+            self.stream.set_write_timeout(Some(time)).map_err(ClientError::Away)?;
             match self.stream.write(rest) {
                 Ok(sent) => rest = &rest[sent..],
                 Err(error) => retry(error)?,
@@ -88,7 +95,8 @@ impl Client {
         let mut frame = Vec::new();
         let mut chunk = [0; 16 * 1024];
         loop {
-            self.stream.set_read_timeout(Some(remaining(until)?)).map_err(ClientError::Away)?;
+            let time = self.time_to_wait(until)?;
+            self.stream.set_read_timeout(Some(time)).map_err(ClientError::Away)?;
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(ClientError::Away(io::ErrorKind::UnexpectedEof.into())),
                 Ok(read) => {
@@ -104,6 +112,20 @@ impl Client {
             if frame.len() > MAX_FRAME_BYTES {
                 return Err(ClientError::Malformed("the reply is too large".into()));
             }
+        }
+    }
+
+    /// How long the socket may wait now: until the deadline, or until there is something to say about the silence.
+    fn time_to_wait(&mut self, until: Instant) -> Result<Duration, ClientError> {
+        let left = remaining(until)?;
+        let Some((after, say)) = self.silence else { return Ok(left) };
+        match after.saturating_sub(self.deadline.saturating_sub(left)) {
+            Duration::ZERO => {
+                self.silence = None;
+                say();
+                Ok(left)
+            }
+            still_patient => Ok(still_patient.min(left)),
         }
     }
 }
@@ -143,6 +165,7 @@ impl std::error::Error for ClientError {}
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, BufReader};
+    use std::sync::atomic::{AtomicU32, Ordering};
     use std::thread;
 
     use super::*;
@@ -181,6 +204,32 @@ mod tests {
     fn silence_hits_the_deadline_and_nonsense_is_named() {
         assert!(matches!(call_with(b""), Err(ClientError::Deadline)));
         assert!(matches!(call_with(b"{]\0"), Err(ClientError::Malformed(_))));
+    }
+
+    /// The peer answers when it has heard of the silence: were nothing said, the call would miss its deadline.
+    #[test]
+    fn silence_is_told_once_and_the_call_goes_on() {
+        static TOLD: AtomicU32 = AtomicU32::new(0);
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let reply = serde_json::json!({"parameters": NodeStatus::default()}).to_string() + "\0";
+        let peer = thread::spawn(move || {
+            let begun = Instant::now();
+            while TOLD.load(Ordering::SeqCst) == 0 && begun.elapsed() < Duration::from_secs(10) {
+                thread::yield_now();
+            }
+            (&theirs).write_all(reply.as_bytes()).unwrap();
+            theirs
+        });
+        let count = || {
+            TOLD.fetch_add(1, Ordering::SeqCst);
+        };
+        let mut client =
+            Client::new(ours, Duration::from_secs(10)).on_silence(Duration::from_millis(50), count);
+        client.call(&Status {}).unwrap();
+        let _theirs = peer.join().unwrap();
+        client.deadline = Duration::from_millis(200);
+        assert!(matches!(client.call(&Status {}), Err(ClientError::Deadline)));
+        assert_eq!(TOLD.load(Ordering::SeqCst), 1);
     }
 
     #[test]
