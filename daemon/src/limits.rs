@@ -25,6 +25,14 @@ pub const MAX_ARGON2_WORK_KIB: u64 = 4 * 1024 * 1024;
 /// Memory of one yescrypt hash, in bytes: 1 GiB, what crypt(3) uses at its highest cost, 11.
 pub const MAX_YESCRYPT_MEMORY_BYTES: u64 = 1 << 30;
 
+/// Memory of all the password checks that run at a time, in KiB: 1 GiB, what the costliest hash takes and a small
+/// machine can spare. An imported hash gets its share of it and no more; one that takes more has several shares.
+pub const MAX_VERIFICATION_MEMORY_KIB: u64 = 1024 * 1024;
+
+/// The smallest share of [`MAX_VERIFICATION_MEMORY_KIB`], in KiB, on machines with many CPUs and as much memory:
+/// 64 MiB, RFC 9106's second choice, what PHP and libsodium take by default.
+pub const MIN_VERIFICATION_SHARE_KIB: u64 = 64 * 1024;
+
 /// Rounds of sha256crypt and sha512crypt: under half a second for ordinary passwords. The format allows
 /// 999 999 999, which is minutes.
 pub const MAX_SHA_CRYPT_ROUNDS: u32 = 1_000_000;

@@ -14,12 +14,6 @@ use crate::verifiers::PasswordHash;
 /// call may take 30 s.
 const IMPORT_DEADLINE: Duration = Duration::from_secs(25);
 
-/// A password hash that comes with an import, if logins can be checked against it at a bearable cost.
-pub fn keepable_hash(text: String) -> Result<String> {
-    PasswordHash::parse(&text).map_err(|error| Error::invalid("password_hash", error))?;
-    Ok(text)
-}
-
 impl<D: Directory> Service<D> {
     /// Takes a batch over; each record is taken or refused by itself. With `wait`, returns when lookups show
     /// it and all before it: an import waits once, at its end, since publishing costs more than a batch.
@@ -36,6 +30,14 @@ impl<D: Directory> Service<D> {
             self.published.reaches(position.revision, IMPORT_DEADLINE).await?;
         }
         Ok(refused)
+    }
+
+    /// A password hash that comes with an import, if logins can be checked against it at a bearable cost.
+    pub fn keepable_hash(&self, text: String) -> Result<String> {
+        let refused = |error| Error::invalid("password_hash", error);
+        let hash = PasswordHash::parse(&text).map_err(refused)?;
+        self.pool.has_room_for(&hash).map_err(refused)?;
+        Ok(text)
     }
 
     /// The shell of users that come without one.

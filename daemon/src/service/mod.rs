@@ -16,7 +16,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use caller::{Caller, Operation, Peer};
-pub use import::keepable_hash;
 pub use login::{Decision, Login, Step, Verdict};
 pub use users::{NewAccount, PasswordChange, new_uuid};
 

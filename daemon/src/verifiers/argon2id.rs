@@ -45,6 +45,10 @@ impl Argon2Parameters {
         }
     }
 
+    pub(super) fn memory_kib(self) -> u64 {
+        self.memory_kib.into()
+    }
+
     fn params(self, output_bytes: usize) -> Params {
         Params::new(self.memory_kib, self.passes, self.lanes, Some(output_bytes))
             .expect("parameters were checked when they were made")
@@ -148,6 +152,10 @@ impl Argon2id {
         let mut output = vec![0; self.output.len()];
         compute(self.parameters, password, &self.salt, &mut output, memory);
         output.ct_eq(self.output.as_bytes()).into()
+    }
+
+    pub(super) fn memory_kib(&self) -> u64 {
+        self.parameters.memory_kib()
     }
 
     /// Whether this is what [`Argon2id::new`] would make today.

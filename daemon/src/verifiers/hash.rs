@@ -83,6 +83,15 @@ pub enum HashError {
     Malformed(HashKind),
     /// Verifying it would cost more than a login may.
     TooCostly(HashKind),
+    /// Verifying it would take more memory than one of the checks that run at a time may.
+    TooLarge {
+        /// The kind.
+        kind: HashKind,
+        /// What it takes.
+        mib: u64,
+        /// What it may take.
+        share_mib: u64,
+    },
 }
 
 impl fmt::Display for HashError {
@@ -113,6 +122,13 @@ impl fmt::Display for HashError {
                 return write!(
                     f,
                     "this {kind} hash would take too much time or memory at every login; set a new password"
+                );
+            }
+            Self::TooLarge { kind, mib, share_mib } => {
+                return write!(
+                    f,
+                    "this {kind} hash takes {mib} MiB of memory at every login, and podyd has {share_mib} MiB for each \
+                     password that it checks at a time; set a new password, or lower [password] verifications"
                 );
             }
         };
@@ -187,6 +203,15 @@ impl PasswordHash {
     /// The text to store; [`PasswordHash::parse`] reads it again.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The memory that verifying it takes, in KiB; 0 for the kinds that take next to none.
+    pub(super) fn memory_kib(&self) -> u64 {
+        match self.kind {
+            HashKind::Argon2id => Argon2id::parse(&self.text).map_or(0, |hash| hash.memory_kib()),
+            HashKind::Yescrypt => yescrypt_memory_bytes(&self.text).map_or(0, |bytes| bytes.div_ceil(1024)),
+            _ => 0,
+        }
     }
 
     /// Whether this is the hash of `password`, for the user `name`. Takes as long for a wrong password as
@@ -274,11 +299,15 @@ fn check_yescrypt(text: &str) -> Result<(), HashError> {
     {
         return Err(malformed);
     }
-    let cost = yescrypt::Params::from_str(cost).map_err(|_| malformed)?;
-    match cost.n().checked_mul(u64::from(cost.r()) * 128) {
-        Some(0..=MAX_YESCRYPT_MEMORY_BYTES) => Ok(()),
+    match yescrypt_memory_bytes(text).ok_or(malformed)? {
+        0..=MAX_YESCRYPT_MEMORY_BYTES => Ok(()),
         _ => Err(HashError::TooCostly(HashKind::Yescrypt)),
     }
+}
+
+fn yescrypt_memory_bytes(text: &str) -> Option<u64> {
+    let cost = yescrypt::Params::from_str(text.split('$').nth(2)?).ok()?;
+    Some(cost.n().saturating_mul(u64::from(cost.r()) * 128))
 }
 
 /// `$6$salt$hash` or `$6$rounds=N$salt$hash`, and `$5$` likewise.

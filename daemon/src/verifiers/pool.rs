@@ -17,8 +17,10 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout};
 use zeroize::Zeroizing;
 
-use super::{Argon2Parameters, Memory, NewPassword, PasswordHash, Salt};
-use crate::limits::{MAX_VERIFICATION_WAIT, MAX_WAITING_VERIFICATIONS};
+use super::{Argon2Parameters, HashError, Memory, NewPassword, PasswordHash, Salt};
+use crate::limits::{
+    MAX_VERIFICATION_MEMORY_KIB, MAX_VERIFICATION_WAIT, MAX_WAITING_VERIFICATIONS, MIN_VERIFICATION_SHARE_KIB,
+};
 
 /// Failures are answered at whole multiples of this: longer than any usual hash takes, shorter than the
 /// two seconds that pam_unix makes people wait.
@@ -55,6 +57,8 @@ struct Shared {
     parameters: Mutex<Argon2Parameters>,
     waiting: Semaphore,
     slots: Arc<Semaphore>,
+    /// How many slots there are.
+    count: u32,
     /// The memories of the slots that are free and were used before.
     memories: Mutex<Vec<Memory>>,
 }
@@ -63,10 +67,12 @@ impl Pool {
     /// A pool that makes hashes of these parameters and computes `slots` at a time (at least one), each in
     /// memory of its own, which is taken at first use and kept.
     pub fn new(parameters: Argon2Parameters, slots: usize) -> Self {
+        let count = u32::try_from(slots).unwrap_or(u32::MAX).max(1);
         Self(Arc::new(Shared {
             parameters: Mutex::new(parameters),
             waiting: Semaphore::new(MAX_WAITING_VERIFICATIONS),
-            slots: Arc::new(Semaphore::new(slots.max(1))),
+            slots: Arc::new(Semaphore::new(count as usize)),
+            count,
             memories: Mutex::default(),
         }))
     }
@@ -74,6 +80,16 @@ impl Pool {
     /// Makes hashes of other parameters from now on: the configuration was read again.
     pub fn use_parameters(&self, parameters: Argon2Parameters) {
         *lock(&self.0.parameters) = parameters;
+    }
+
+    /// Refuses a hash that takes more memory than a slot has, so that many logins at once do not take more than the
+    /// machine has. Whoever stores a hash from elsewhere asks first.
+    pub fn has_room_for(&self, hash: &PasswordHash) -> Result<(), HashError> {
+        let (memory, share) = (hash.memory_kib(), self.0.share_kib());
+        if memory <= share {
+            return Ok(());
+        }
+        Err(HashError::TooLarge { kind: hash.kind(), mib: memory.div_ceil(1024), share_mib: share / 1024 })
     }
 
     /// Checks a password against the hash of `name`: `None` for a user who is unknown, locked or has no
@@ -100,8 +116,11 @@ impl Pool {
         password: Zeroizing<String>,
     ) -> Result<(Verified, Instant), Busy> {
         let name = *name;
+        let slots = hash.as_ref().map_or(1, |hash| self.0.slots_for(hash));
         let (verified, began) = self
-            .in_a_slot(move |shared, memory| shared.verify(&name, hash.as_ref(), password.as_bytes(), memory))
+            .in_slots(slots, move |shared, memory| {
+                shared.verify(&name, hash.as_ref(), password.as_bytes(), memory)
+            })
             .await?;
         Ok((verified, next_step(began)))
     }
@@ -109,19 +128,20 @@ impl Pool {
     /// The hash of a new password.
     pub async fn hash(&self, password: NewPassword) -> Result<PasswordHash, Busy> {
         let (hash, _) =
-            self.in_a_slot(move |shared, memory| shared.hash(password.as_bytes(), memory)).await?;
+            self.in_slots(1, move |shared, memory| shared.hash(password.as_bytes(), memory)).await?;
         Ok(hash)
     }
 
-    /// Does work in the next free slot, and says when it began. The work is finished even if nobody waits
-    /// for it any more: only then is the slot free again.
-    async fn in_a_slot<T: Send + 'static>(
+    /// Does work in the next slots that are free, and says when it began. The work is finished even if nobody waits
+    /// for it any more: only then are the slots free again.
+    async fn in_slots<T: Send + 'static>(
         &self,
+        slots: u32,
         work: impl FnOnce(&Shared, &mut Memory) -> T + Send + 'static,
     ) -> Result<(T, Instant), Busy> {
         let shared = Arc::clone(&self.0);
         let place = shared.waiting.try_acquire().map_err(|_| Busy)?;
-        let slot = Arc::clone(&shared.slots).acquire_owned();
+        let slot = Arc::clone(&shared.slots).acquire_many_owned(slots);
         let slot = timeout(MAX_VERIFICATION_WAIT, slot).await.map_err(|_| Busy)?;
         let slot = slot.expect("the semaphore is never closed");
         drop(place);
@@ -140,6 +160,18 @@ impl Pool {
 }
 
 impl Shared {
+    /// The memory that a hash may take in one slot: its part of what there is, and never less than our own take.
+    fn share_kib(&self) -> u64 {
+        let part = MAX_VERIFICATION_MEMORY_KIB / u64::from(self.count);
+        part.max(MIN_VERIFICATION_SHARE_KIB).max(lock(&self.parameters).memory_kib())
+    }
+
+    /// The slots whose memory a stored hash takes: it may have been stored when there were fewer, or elsewhere.
+    fn slots_for(&self, hash: &PasswordHash) -> u32 {
+        let slots = hash.memory_kib().div_ceil(self.share_kib()).clamp(1, self.count.into());
+        u32::try_from(slots).expect("no more than there are")
+    }
+
     fn verify(
         &self,
         name: &Name,

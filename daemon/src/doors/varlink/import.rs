@@ -10,7 +10,7 @@ use super::Handle;
 use super::record::{self, fitting, page_size, parse, parse_option};
 use crate::directory::{Batch, Directory, Error, NewGroup, NewMember, NewUser, Primary, Result};
 use crate::limits::{MAX_BATCH, MAX_EXPORT_PAGE};
-use crate::service::{Caller, Service, keepable_hash, new_uuid};
+use crate::service::{Caller, Service, new_uuid};
 
 impl<D: Directory> Handle<D> for Import {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<ImportReply> {
@@ -19,7 +19,7 @@ impl<D: Directory> Handle<D> for Import {
             return Err(Error::invalid("users", format!("a batch has {MAX_BATCH} records at the most")));
         }
         let mut refused = Vec::new();
-        let (shell, new_ids, reuse_name) = (service.default_shell(), self.new_ids, self.reuse_name);
+        let (new_ids, reuse_name) = (self.new_ids, self.reuse_name);
         let batch = Batch {
             groups: read(
                 self.groups,
@@ -31,7 +31,7 @@ impl<D: Directory> Handle<D> for Import {
                 self.users,
                 &mut refused,
                 |user| &user.name,
-                |user| Ok(NewUser { reuse_name, ..new_user(user, &shell, new_ids)? }),
+                |user| Ok(NewUser { reuse_name, ..new_user(user, service, new_ids)? }),
             ),
             members: read(self.members, &mut refused, |member| &member.user, member),
             all_or_nothing: false,
@@ -92,12 +92,12 @@ fn new_group(record: ImportGroup, new_ids: bool) -> Result<NewGroup> {
     })
 }
 
-fn new_user(record: ImportUser, shell: &identity::AbsolutePath, new_ids: bool) -> Result<NewUser> {
+fn new_user<D: Directory>(record: ImportUser, service: &Service<D>, new_ids: bool) -> Result<NewUser> {
     let primary = match record.group.as_deref() {
         Some(group) => Primary::Named(parse("group", group)?),
         None => Primary::Private { uuid: new_uuid(), gid: record.gid.filter(|_| !new_ids).map(Gid) },
     };
-    let password = record.password_hash.map(|Secret(hash)| keepable_hash(hash)).transpose()?;
+    let password = record.password_hash.map(|Secret(hash)| service.keepable_hash(hash)).transpose()?;
     Ok(NewUser {
         line: record.line,
         uuid: new_uuid(),
@@ -107,7 +107,7 @@ fn new_user(record: ImportUser, shell: &identity::AbsolutePath, new_ids: bool) -
         gecos: parse("gecos", &record.gecos)?,
         email: parse_option("email", record.email.as_deref())?,
         home: parse_option("home", record.home.as_deref())?,
-        shell: parse_option("shell", record.shell.as_deref())?.unwrap_or_else(|| shell.clone()),
+        shell: parse_option("shell", record.shell.as_deref())?.unwrap_or_else(|| service.default_shell()),
         state: if record.locked { State::Locked } else { State::Active },
         expires_at: parse_option("expires_at", record.expires_at.as_deref())?,
         is_admin: record.is_admin,

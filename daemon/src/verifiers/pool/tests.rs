@@ -1,4 +1,5 @@
 use super::*;
+use crate::verifiers::HashKind;
 
 const PASSWORD: &str = "correct horse";
 /// openssl passwd -apr1 -salt 12345678 x
@@ -158,4 +159,46 @@ async fn a_login_that_is_given_up_leaves_its_slot_to_the_next() {
     given_up.abort();
     assert!(pool.verify(&ada(), Some(hash), secret(PASSWORD)).await.unwrap().ok);
     assert_eq!(lock(&pool.0.memories).len(), 1);
+}
+
+fn argon2id_of(memory_kib: u32) -> PasswordHash {
+    let rest = "$c29tZXNhbHRzb21lc2FsdA$uL2hQzJmxaz0Tfm2KK6uNjA0+UvbrHBEBwVmJYrNXCE";
+    PasswordHash::parse(&format!("$argon2id$v=19$m={memory_kib},t=1,p=1{rest}")).unwrap()
+}
+
+/// mkpasswd -m yescrypt -R 11 takes a whole GiB.
+#[test]
+fn a_hash_may_take_its_part_of_the_memory_and_no_more() {
+    let costliest_yescrypt =
+        PasswordHash::parse("$y$jFT$I2HW/REgDBoa6oP2zWqc61$CcI3kf1cWdX8ps8PMfIuO1vQKt39th7Xh6GVrwLXx21")
+            .unwrap();
+    let mib = |mib: u32| argon2id_of(1024 * mib);
+    for (slots, share_mib) in [(1, 1024), (2, 512), (4, 256), (64, 64)] {
+        let pool = Pool::new(cheap(), slots);
+        assert_eq!(pool.has_room_for(&mib(share_mib)), Ok(()), "{slots}");
+        assert_eq!(pool.has_room_for(&PasswordHash::parse(APR1_OF_X).unwrap()), Ok(()), "{slots}");
+        assert_eq!(pool.has_room_for(&costliest_yescrypt).is_ok(), slots == 1);
+        if slots > 1 {
+            let share_mib = u64::from(share_mib);
+            let too_large = HashError::TooLarge { kind: HashKind::Argon2id, mib: share_mib + 1, share_mib };
+            assert_eq!(pool.has_room_for(&argon2id_of(1024 * share_mib as u32 + 1)), Err(too_large));
+        }
+    }
+    let generous = Pool::new(Argon2Parameters::new(128 * 1024, 1, 1).unwrap(), 64);
+    assert_eq!(generous.has_room_for(&mib(128)), Ok(()), "what this node makes itself, it takes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_hash_that_takes_several_parts_of_the_memory_has_as_many_slots() {
+    let pool = Pool::new(cheap(), 4);
+    let mib = |mib: u32| argon2id_of(1024 * mib);
+    assert_eq!([64, 256, 257, 512, 1024].map(|size| pool.0.slots_for(&mib(size))), [1, 1, 2, 2, 4]);
+    let _others = pool.0.slots.acquire_many(3).await.unwrap();
+    assert!(pool.verify(&ada(), None, secret(PASSWORD)).await.is_ok());
+    assert_eq!(
+        pool.verify(&ada(), Some(mib(512)), secret(PASSWORD)).await,
+        Err(Busy),
+        "one slot is not enough"
+    );
+    assert_eq!(pool.0.slots.available_permits(), 1);
 }

@@ -165,6 +165,27 @@ async fn users_are_imported_and_exported() {
     door.close().await;
 }
 
+/// A storm of logins with such passwords would take the memory that everything else on the node needs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hash_that_takes_too_much_memory_is_refused_with_its_line() {
+    let door = Door::open().await;
+    let hash =
+        "$argon2id$v=19$m=1048576,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$uL2hQzJmxaz0Tfm2KK6uNjA0+UvbrHBEBwVmJYrNXCE";
+    let user = |line, name: &str, hash: &str| ImportUser {
+        line,
+        name: name.to_owned(),
+        password_hash: secret(hash),
+        ..ImportUser::default()
+    };
+    let users = vec![user(7, "ada", hash), user(8, "bob", &hash.replace("1048576", "65536"))];
+    let reply = door.call(Import { users, ..Import::default() }).await.unwrap();
+    assert_eq!((reply.taken, reply.refused.len(), reply.refused[0].line), (1, 1, 7));
+    let reason = &reply.refused[0].reason;
+    assert!(reason.contains("takes 1024 MiB") && reason.contains("has 512 MiB for each"), "{reason}");
+    assert!(reason.starts_with("password_hash: ") && !reason.contains("$argon2id"), "{reason}");
+    door.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_is_a_conversation() {
     let door = Door::open().await;
