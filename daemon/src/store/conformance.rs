@@ -39,6 +39,48 @@ impl Backend for Sqlite {
     }
 }
 
+/// A database of its own on the PostgreSQL that the tests start.
+#[cfg(feature = "backend-postgres")]
+struct Postgres(String);
+
+#[cfg(feature = "backend-postgres")]
+impl Backend for Postgres {
+    type Directory = SqlDirectory;
+
+    async fn fresh() -> Self {
+        let url = servers::postgres().await.fresh_database().await;
+        SqlDirectory::postgres(&url, CONNECTIONS).unwrap().migrate().await.unwrap();
+        Self(url)
+    }
+
+    async fn open(&self) -> SqlDirectory {
+        SqlDirectory::postgres(&self.0, CONNECTIONS).unwrap()
+    }
+}
+
+/// A database of its own on the MariaDB that the tests start.
+#[cfg(feature = "backend-mysql")]
+struct MariaDb(String);
+
+#[cfg(feature = "backend-mysql")]
+impl Backend for MariaDb {
+    type Directory = SqlDirectory;
+
+    async fn fresh() -> Self {
+        let url = servers::mariadb().await.fresh_database().await;
+        SqlDirectory::mysql(&url, CONNECTIONS).unwrap().migrate().await.unwrap();
+        Self(url)
+    }
+
+    async fn open(&self) -> SqlDirectory {
+        SqlDirectory::mysql(&self.0, CONNECTIONS).unwrap()
+    }
+}
+
+/// Connections of one directory; a story opens two at the most.
+#[cfg(any(feature = "backend-postgres", feature = "backend-mysql"))]
+const CONNECTIONS: u32 = 16;
+
 /// Makes a test of each story on one backend.
 macro_rules! run {
     ($backend:ty; $($topic:ident: $($story:ident),* $(,)?;)*) => {
@@ -123,6 +165,10 @@ macro_rules! conformance {
 }
 
 conformance!(sqlite, Sqlite);
+#[cfg(feature = "backend-postgres")]
+conformance!(postgres, Postgres);
+#[cfg(feature = "backend-mysql")]
+conformance!(mariadb, MariaDb);
 
 /// The sentence of a refusal, which must be one of this kind.
 macro_rules! refusal {

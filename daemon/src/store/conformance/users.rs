@@ -22,7 +22,7 @@ pub async fn a_user_is_found_by_name_and_id_with_a_private_group(storage: &impl 
     let ada = add_user(&directory, "ada").await;
     assert_eq!((ada.user.uid.0, ada.user.gid.0), (1_900_000_000, 1_900_000_000));
     assert_eq!((ada.user.home.as_str(), ada.user.state), ("/home/ada", State::Active));
-    assert!(ada.groups.is_empty() && !ada.password_revision.is_some() && !ada.user.is_admin);
+    assert!(ada.groups.is_empty() && ada.password_revision.is_none() && !ada.user.is_admin);
     assert_eq!(directory.user(Key::Id(ada.user.uid.0)).await.unwrap(), Some(ada.clone()));
     let group = find_group(&directory, "ada").await.unwrap();
     assert!(group.private && group.members.is_empty());
@@ -221,7 +221,7 @@ pub async fn a_deleted_user_leaves_nothing_but_a_name_that_is_kept_back(storage:
     let again = create_user(&directory, NewUser { reuse_name: true, ..new_user("ada") }).await.unwrap();
     assert_ne!(again.user.uid, ada.user.uid);
     assert_ne!(again.user.uuid, ada.user.uuid);
-    assert!(again.groups.is_empty() && !again.password_revision.is_some(), "a name carries nothing over");
+    assert!(again.groups.is_empty() && again.password_revision.is_none(), "a name carries nothing over");
 }
 
 pub async fn an_update_of_what_has_changed_meanwhile_is_refused(storage: &impl Backend) {
