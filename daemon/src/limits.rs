@@ -101,3 +101,16 @@ pub const MAX_EXPORT_PAGE: u32 = 500;
 /// Records of an import in one call: what a frame of 1 MiB can hold, and short enough a transaction that
 /// logins do not wait for it.
 pub const MAX_BATCH: usize = 2000;
+
+/// How long a connection to a libSQL server may take, its TLS handshake included: three lost packets.
+pub const HRANA_CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a libSQL server may take to answer: above the 5 s for which it lets a writer wait for another, and well
+/// below [`CALL_DEADLINE`].
+pub const HRANA_DEADLINE: Duration = Duration::from_secs(10);
+
+/// One answer of a libSQL server: a page of the largest records that we ask for, many times over.
+pub const MAX_HRANA_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// What of a libSQL server's own words goes into a message: one line of a log.
+pub const MAX_HRANA_MESSAGE_CHARS: usize = 300;

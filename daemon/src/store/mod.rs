@@ -1,6 +1,8 @@
 //! Where accounts are kept. Each backend is a [`crate::directory::Directory`] on a real database; `node` is
 //! what belongs to this machine alone and never travels.
 
+#[cfg(feature = "backend-libsql")]
+pub mod hrana;
 mod node;
 pub mod pody_database;
 mod sql;

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod chance;
+pub mod hrana;
 mod installed;
 pub mod mariadb;
 mod place;
@@ -14,6 +15,7 @@ mod server;
 
 use tokio::sync::OnceCell;
 
+pub use hrana::Hrana;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
 
