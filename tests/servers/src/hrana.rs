@@ -7,15 +7,17 @@ mod cut;
 mod http;
 mod session;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::chance;
+use crate::place::Place;
 use cut::Cutting;
 use session::Sessions;
 
@@ -24,8 +26,8 @@ use session::Sessions;
 pub struct Options {
     /// The database; a file of the server's own, gone with it, unless one is named.
     pub file: Option<PathBuf>,
-    /// The port on 127.0.0.1; 0 takes a free one.
-    pub port: u16,
+    /// The port on 127.0.0.1; a free one unless one is named.
+    pub port: Option<u16>,
     /// Who does not show this token is turned away.
     pub auth_token: Option<String>,
     /// Whether version 3 of the protocol is spoken, beside version 2.
@@ -42,7 +44,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             file: None,
-            port: 0,
+            port: None,
             auth_token: None,
             version_3: true,
             sticky: false,
@@ -69,8 +71,8 @@ pub enum Trouble {
 pub struct Hrana {
     address: SocketAddr,
     shared: Arc<Shared>,
-    own_folder: Option<PathBuf>,
     running: Option<Running>,
+    _own: Option<Place>,
 }
 
 struct Running {
@@ -91,10 +93,12 @@ struct Shared {
 impl Hrana {
     /// Starts a server in threads of its own: the caller needs no runtime.
     pub fn start(options: Options) -> Self {
-        let own_folder = options.file.is_none().then(new_folder);
-        let file = match (&options.file, &own_folder) {
-            (Some(file), _) => file.clone(),
-            (None, folder) => folder.clone().unwrap_or_default().join("hrana.sqlite"),
+        let (file, own) = match &options.file {
+            Some(file) => (file.clone(), None),
+            None => {
+                let place = Place::new("hrana");
+                (place.path().join("hrana.sqlite"), Some(place))
+            }
         };
         let shared = Arc::new(Shared {
             options,
@@ -104,10 +108,10 @@ impl Hrana {
             requests: AtomicU64::new(0),
             rows: AtomicU64::new(0),
         });
-        let listener = listen(SocketAddr::from(([127, 0, 0, 1], shared.options.port)));
+        let listener = listen((Ipv4Addr::LOCALHOST, shared.options.port.unwrap_or_else(chance::port)).into());
         let address = listener.local_addr().expect("it is bound");
         let running = Some(run(listener, shared.clone()));
-        Self { address, shared, own_folder, running }
+        Self { address, shared, running, _own: own }
     }
 
     /// `http://127.0.0.1:PORT`
@@ -120,6 +124,10 @@ impl Hrana {
         if let Some(Running { stop, thread }) = self.running.take() {
             let _ = stop.send(());
             let _ = thread.join();
+            // A child that another test has just forked holds the socket until it becomes another program.
+            while TcpStream::connect(self.address).is_ok() {
+                std::thread::yield_now();
+            }
         }
     }
 
@@ -158,9 +166,6 @@ impl Hrana {
 impl Drop for Hrana {
     fn drop(&mut self) {
         self.stop();
-        if let Some(folder) = &self.own_folder {
-            let _ = std::fs::remove_dir_all(folder);
-        }
     }
 }
 
@@ -199,16 +204,6 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: oneshot::Rec
         _ = stopped => {}
         served = axum::serve(Cutting(listener), http::router(shared)) => served.expect("serving has no end"),
     }
-}
-
-/// A directory that no other server has.
-fn new_folder() -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("hrana-{}-{number}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir(&folder).expect("the temporary directory is writable");
-    folder
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

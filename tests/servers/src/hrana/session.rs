@@ -1,7 +1,7 @@
 //! The SQL side: a stream is a connection to the SQLite file, found by a baton that is good for one request.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Read;
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,8 +16,13 @@ use sqlx::{
     Arguments, AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, Row, SqlSafeStr,
     Statement, TypeInfo, ValueRef,
 };
+use tokio::time::timeout;
 
 use super::{Shared, locked};
+use crate::chance::letters;
+
+/// So many that nobody guesses another's baton.
+const BATON_LETTERS: usize = 32;
 
 /// An error as the protocol has it: `{"message": …, "code": …}`.
 type Result<T> = std::result::Result<T, Value>;
@@ -99,11 +104,11 @@ impl Session {
         if self.closed {
             return None;
         }
-        let baton = new_baton();
+        let baton = letters(BATON_LETTERS);
         locked(&shared.sessions).waiting.insert(baton.clone(), self);
         let (shared, expiring) = (shared.clone(), baton.clone());
         tokio::spawn(async move {
-            tokio::time::sleep(shared.options.stream_timeout).await;
+            let _ = timeout(shared.options.stream_timeout, pending::<()>()).await;
             locked(&shared.sessions).expire(expiring);
         });
         Some(baton)
@@ -316,12 +321,4 @@ fn refused(failure: sqlx::Error) -> Value {
         _ => "SQLITE_UNKNOWN",
     };
     error(code, &format!("SQLite error: {}", failure.message()))
-}
-
-/// Sixteen random bytes: nobody guesses another's stream.
-fn new_baton() -> String {
-    let mut bytes = [0; 16];
-    let mut chance = std::fs::File::open("/dev/urandom").expect("every Linux has it");
-    chance.read_exact(&mut bytes).expect("it never ends");
-    STANDARD_NO_PAD.encode(bytes)
 }

@@ -70,7 +70,7 @@ async fn a_server_of_another_version_may_take_the_place_of_one_that_was_known() 
     let (mut server, client) = shelf(Options::default()).await;
     let port: u16 = server.url().rsplit(':').next().unwrap().parse().unwrap();
     server.stop();
-    let older = Hrana::start(Options { version_3: false, port, ..Options::default() });
+    let older = Hrana::start(Options { version_3: false, port: Some(port), ..Options::default() });
     until("they understand each other", async || client.execute_once("SELECT 1", &[]).await.is_ok()).await;
     assert!(older.requests() > 0);
 }
