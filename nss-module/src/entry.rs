@@ -17,10 +17,10 @@ use crate::initgroups::GidList;
 use crate::local::{LocalAccounts, Sieves};
 use crate::lookup::{self, name_of};
 use crate::paths;
-use crate::process::{FREE_SLOTS, Mapped, Process, Slots};
+use crate::process::{Mapped, Mappings, Process};
 use crate::walk::Walk;
 
-static MAPPINGS: Slots = FREE_SLOTS;
+static MAPPINGS: Mappings = Mappings::new();
 static SIEVES: Sieves = Sieves::new();
 const LOCAL: LocalAccounts = LocalAccounts::new(paths::PASSWD, paths::GROUP, &SIEVES);
 static PROCESS: Process = Process::new(paths::SNAPSHOT, paths::ID_RANGES, LOCAL, &MAPPINGS);

@@ -213,16 +213,17 @@ impl Pointers {
                 names.offsets.len(),
             )
         };
-        // An offset is inside if neither it nor its distance from the last byte is negative: two cheap
-        // operations on many offsets at once, where a comparison of unsigned numbers is dear.
-        let last = (names.text.len() as u32).wrapping_sub(1);
-        let mut signs = 0;
-        for (pointer, offset) in table.iter_mut().zip(names.offsets) {
+        // An offset is inside if it is not negative and its distance from the end is: two cheap operations on
+        // many offsets at once, where a comparison of unsigned numbers is dear.
+        let end = names.text.len() as u32;
+        let (any, all) = names.offsets.iter().fold((0, u32::MAX), |(any, all), offset| {
             let offset = u32::from_le_bytes(*offset);
-            signs |= offset | last.wrapping_sub(offset);
-            pointer.write(text.wrapping_add(offset as usize));
+            (any | offset, all & offset.wrapping_sub(end))
+        });
+        let inside = ((all & !any) as i32) < 0;
+        for (pointer, offset) in table.iter_mut().zip(names.offsets) {
+            pointer.write(text.wrapping_add(u32::from_le_bytes(*offset) as usize));
         }
-        let inside = signs as i32 >= 0;
         self.next = self.next.wrapping_add(names.offsets.len());
         if inside { Ok(()) } else { Err(snapshot::Unusable.into()) }
     }

@@ -6,6 +6,7 @@
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 
 mod answer;
+mod counters;
 mod entry;
 mod fill;
 mod initgroups;

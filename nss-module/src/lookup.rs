@@ -37,7 +37,8 @@ pub fn user_by_name<T>(
     mut take: impl FnMut(&UserRecord<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     let mut look = || {
-        let pinned = process.pin()?;
+        let mut room = None;
+        let pinned = process.pin(&mut room)?;
         let mapped = pinned.mapped();
         match mapped.view().user_by_name(name)? {
             Some(user) => take_user(mapped, &user, &mut take).map(Some),
@@ -66,7 +67,8 @@ pub fn user_by_uid<T>(
     if uid.0 == 0 {
         return Err(Refusal::NotFound);
     }
-    let pinned = process.pin()?;
+    let mut room = None;
+    let pinned = process.pin(&mut room)?;
     let mapped = pinned.mapped();
     let user = mapped.view().user_by_uid(uid)?.ok_or(Refusal::NotFound)?;
     take_named_user(mapped, &user, take)
@@ -114,7 +116,8 @@ pub fn append_groups(
     skip: Gid,
     list: &mut GidList<'_>,
 ) -> Result<(), Refusal> {
-    let pinned = process.pin()?;
+    let mut room = None;
+    let pinned = process.pin(&mut room)?;
     let mapped = pinned.mapped();
     let gids = mapped.view().groups_of(name)?.ok_or(Refusal::NotFound)?;
     if mapped.local().hold_user_name(name)? {
@@ -145,7 +148,8 @@ pub fn group_by_name<T>(
     if is_privileged_group(name) {
         return Err(Refusal::NotFound);
     }
-    let pinned = process.pin()?;
+    let mut room = None;
+    let pinned = process.pin(&mut room)?;
     let mapped = pinned.mapped();
     let group = mapped.view().group_by_name(name)?.ok_or(Refusal::NotFound)?;
     take_group(mapped, &group, take)
@@ -160,7 +164,8 @@ pub fn group_by_gid<T>(
     if gid.0 == 0 {
         return Err(Refusal::NotFound);
     }
-    let pinned = process.pin()?;
+    let mut room = None;
+    let pinned = process.pin(&mut room)?;
     let mapped = pinned.mapped();
     let group = mapped.view().group_by_gid(gid)?.ok_or(Refusal::NotFound)?;
     take_group(mapped, &group, take)

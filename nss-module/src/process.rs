@@ -1,6 +1,6 @@
 //! What a process keeps mapped: the current generation, seen by all threads without a lock.
 //!
-//! A few slots, each a mapped generation with the number of lookups in it; a slot is changed only when it is
+//! A few slots, each a mapped generation, and counters of the lookups in it; a slot is changed only when it is
 //! not the current one and nobody is in it. Nobody ever waits: a thread that cannot remap, because another is
 //! at it or no slot is free, maps the generation for its own lookup alone. A child forked at any moment
 //! finds a current slot that is whole; lookups of threads that do not exist in it keep their slot taken.
@@ -14,13 +14,14 @@ use identity::{Gid, Uid};
 use snapshot::{Loaded, Places, Source, Trouble, View, current_path, identify, page_path};
 
 use crate::answer::Refusal;
+use crate::counters::Counters;
 use crate::local::LocalAccounts;
 use crate::lock::ForkLock;
 use crate::ranges::Ranges;
 
 /// Enough for one lookup that is stuck (its thread stopped by a debugger) per generation published
 /// meanwhile; beyond, lookups map for themselves.
-const SLOTS: usize = 8;
+pub const SLOTS: usize = 8;
 
 /// One mapped generation, and what this node accepted when it was mapped.
 pub struct Mapped {
@@ -118,10 +119,8 @@ const CHANGING: u32 = 1;
 /// A slot with a mapped generation.
 const WHOLE: u32 = 2;
 
-/// One of a process's [`Slots`].
-pub struct Slot {
-    /// How many lookups are in it.
-    lookups: AtomicU32,
+/// One of a process's [`Mappings`].
+struct Slot {
     /// Whether `content` is there: [`FREE`], [`CHANGING`] or [`WHOLE`].
     state: AtomicU32,
     content: UnsafeCell<MaybeUninit<Mapped>>,
@@ -129,19 +128,22 @@ pub struct Slot {
 
 impl Slot {
     #[expect(clippy::declare_interior_mutable_const, reason = "each use is a slot of its own")]
-    const FREE: Self = Self {
-        lookups: AtomicU32::new(0),
-        state: AtomicU32::new(FREE),
-        content: UnsafeCell::new(MaybeUninit::uninit()),
-    };
+    const FREE: Self = Self { state: AtomicU32::new(FREE), content: UnsafeCell::new(MaybeUninit::uninit()) };
 }
 
 /// Where a process keeps its mappings: a static of its own, all zeros.
-pub type Slots = [Slot; SLOTS];
+pub struct Mappings {
+    slots: [Slot; SLOTS],
+    /// How many lookups are in each.
+    lookups: Counters,
+}
 
-/// No mappings yet.
-#[expect(clippy::declare_interior_mutable_const, reason = "each use is a set of slots of its own")]
-pub const FREE_SLOTS: Slots = [const { Slot::FREE }; SLOTS];
+impl Mappings {
+    /// No mappings yet.
+    pub const fn new() -> Self {
+        Self { slots: [const { Slot::FREE }; SLOTS], lookups: Counters::new() }
+    }
+}
 
 /// The mappings of this process.
 pub struct Process {
@@ -153,7 +155,7 @@ pub struct Process {
     remapping: ForkLock,
     /// The second, by the coarse clock, in which somebody last looked at the page's path.
     checked: AtomicI64,
-    slots: &'static Slots,
+    mappings: &'static Mappings,
 }
 
 // SAFETY: a slot's content is changed only under `remapping`, and only while it is not current and no
@@ -166,7 +168,7 @@ impl Process {
         places: Places<'static>,
         ranges: &'static CStr,
         local: LocalAccounts,
-        slots: &'static Slots,
+        mappings: &'static Mappings,
     ) -> Self {
         Self {
             places,
@@ -175,21 +177,22 @@ impl Process {
             current: AtomicUsize::new(0),
             remapping: ForkLock::new(),
             checked: AtomicI64::new(0),
-            slots,
+            mappings,
         }
     }
 
     /// The current generation, for one lookup. On the way that is nearly always taken this makes no
-    /// system call, but for one stat(2) a second.
+    /// system call, but for one stat(2) a second. `room` is for a mapping that the lookup has for itself
+    /// alone: it would be too large to hand back.
     #[inline]
-    pub fn pin(&self) -> Result<Pinned<'_>, Refusal> {
+    pub fn pin<'a>(&'a self, room: &'a mut Option<Mapped>) -> Result<Pinned<'a>, Refusal> {
         if let Some(entered) = self.enter() {
             let mapped = entered.mapped();
             if !(mapped.has_moved() || self.is_new_second() && mapped.is_replaced(self.places)) {
                 return Ok(Pinned::Shared(entered));
             }
         }
-        self.remap_and_pin()
+        self.remap_and_pin(room)
     }
 
     /// Maps the current generation for the caller alone, who keeps it as long as it likes.
@@ -199,7 +202,7 @@ impl Process {
 
     #[cold]
     #[inline(never)]
-    fn remap_and_pin(&self) -> Result<Pinned<'_>, Refusal> {
+    fn remap_and_pin<'a>(&'a self, room: &'a mut Option<Mapped>) -> Result<Pinned<'a>, Refusal> {
         match self.remap() {
             Ok(()) => {}
             Err(Trouble::Missing) if self.outlives_its_page() => {}
@@ -207,7 +210,7 @@ impl Process {
         }
         match self.enter() {
             Some(entered) if !entered.mapped().has_moved() => Ok(Pinned::Shared(entered)),
-            _ => Ok(Pinned::Alone(self.map()?)),
+            _ => Ok(Pinned::Alone(room.insert(self.map()?))),
         }
     }
 
@@ -263,9 +266,11 @@ impl Process {
     #[inline]
     fn enter(&self) -> Option<Entered<'_>> {
         let number = self.current.load(Ordering::Acquire);
-        let slot = self.slots.get(number.checked_sub(1)?)?;
-        slot.lookups.fetch_add(1, Ordering::SeqCst);
-        let entered = Entered { slot };
+        let index = number.checked_sub(1)?;
+        let slot = self.mappings.slots.get(index)?;
+        let lookups = self.mappings.lookups.of_this_thread(index)?;
+        lookups.fetch_add(1, Ordering::SeqCst);
+        let entered = Entered { slot, lookups };
         // Whoever changes a slot makes another one current first and looks at `lookups` afterwards; we do
         // it the other way round, so that one of the two sees the other.
         (self.current.load(Ordering::SeqCst) == number).then_some(entered)
@@ -273,15 +278,13 @@ impl Process {
 
     /// A slot that may be changed. Under `remapping` only.
     fn free_slot(&self, current: usize) -> Option<(usize, &'static Slot)> {
-        let numbered = (1..=SLOTS).zip(self.slots);
-        numbered
-            .into_iter()
-            .find(|(number, slot)| *number != current && slot.lookups.load(Ordering::SeqCst) == 0)
+        let is_free = |number| number != current && self.mappings.lookups.are_zero_at(number - 1);
+        (1..=SLOTS).zip(&self.mappings.slots).find(|(number, _)| is_free(*number))
     }
 
     /// What a slot holds. Under `remapping` only, when nobody else changes it.
     fn content_of(&self, number: usize) -> Option<&Mapped> {
-        let slot = self.slots.get(number.checked_sub(1)?)?;
+        let slot = self.mappings.slots.get(number.checked_sub(1)?)?;
         if slot.state.load(Ordering::SeqCst) != WHOLE {
             return None;
         }
@@ -294,7 +297,7 @@ impl Process {
     /// The thread that was changing a slot at the moment of the fork does not exist here. Its slot's
     /// mappings are left behind.
     fn forget_half_changed(&self) {
-        for slot in self.slots {
+        for slot in &self.mappings.slots {
             let _ = slot.state.compare_exchange(CHANGING, FREE, Ordering::SeqCst, Ordering::SeqCst);
         }
     }
@@ -310,12 +313,11 @@ impl Process {
 }
 
 /// A generation that stays as long as this lives.
-#[expect(clippy::large_enum_variant, reason = "there is no allocator to box the rare one with")]
 pub enum Pinned<'a> {
     /// A slot that all threads share.
     Shared(Entered<'a>),
     /// A mapping for this lookup alone.
-    Alone(Mapped),
+    Alone(&'a Mapped),
 }
 
 impl Pinned<'_> {
@@ -332,6 +334,8 @@ impl Pinned<'_> {
 /// A lookup in a slot.
 pub struct Entered<'a> {
     slot: &'a Slot,
+    /// Where it is counted.
+    lookups: &'a AtomicU32,
 }
 
 impl Entered<'_> {
@@ -348,7 +352,7 @@ impl Entered<'_> {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.slot.lookups.fetch_sub(1, Ordering::Release);
+        self.lookups.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -387,13 +391,14 @@ mod tests {
         publisher.publish_delta(&delta("bob", 70_001)).unwrap();
         // As another thread would have it at this moment: the lock, and a slot that is not whole.
         let held = process.remapping.try_lock().unwrap();
-        process.slots.last().unwrap().state.store(CHANGING, Ordering::SeqCst);
+        process.mappings.slots.last().unwrap().state.store(CHANGING, Ordering::SeqCst);
         assert_eq!(uid_of(process, "bob"), Ok(70_001), "nobody waits for that thread");
         let is_current = || process.enter().is_some_and(|entered| !entered.mapped().has_moved());
         assert!(!is_current());
         let status = in_child(|| {
             let found = uid_of(process, "bob") == Ok(70_001) && uid_of(process, "ada") == Ok(70_000);
-            let whole = process.slots.iter().all(|slot| slot.state.load(Ordering::SeqCst) != CHANGING);
+            let whole =
+                process.mappings.slots.iter().all(|slot| slot.state.load(Ordering::SeqCst) != CHANGING);
             found && whole && is_current() && process.remapping.try_lock().is_some()
         });
         assert_eq!(status, 0);

@@ -50,7 +50,7 @@ impl<'a> AccountView<'a> {
 
     /// The account of this name.
     pub fn account_by_name(&self, name: &[u8]) -> Result<Option<AccountRecord<'a>>, Unusable> {
-        if let Some(delta) = self.delta {
+        if let Some(delta) = &self.delta {
             match delta.find_name(delta.header.user_names, name)? {
                 Entry::Found(record) => return AccountRecord::read(delta, record).map(Some),
                 Entry::Hidden => return Ok(None),
@@ -59,7 +59,7 @@ impl<'a> AccountView<'a> {
         }
         let found = self.base.find_name(self.base.header.user_names, name)?;
         let Entry::Found(record) = found else { return Ok(None) };
-        let account = AccountRecord::read(self.base, record)?;
+        let account = AccountRecord::read(&self.base, record)?;
         Ok(if self.is_replaced(&account)? { None } else { Some(account) })
     }
 
@@ -72,15 +72,15 @@ impl<'a> AccountView<'a> {
     /// The account at this place of the enumeration, or none if the delta hides or replaces it.
     pub fn account_at(&self, index: u64) -> Result<Option<AccountRecord<'a>>, Unusable> {
         let Some(index) = index.checked_sub(self.base.header.users.count) else {
-            let account = AccountRecord::read(self.base, self.base.listed(self.base.header.users, index)?)?;
+            let account = AccountRecord::read(&self.base, self.base.listed(self.base.header.users, index)?)?;
             return Ok(if self.is_replaced(&account)? { None } else { Some(account) });
         };
-        let delta = self.delta.ok_or(Unusable)?;
+        let delta = self.delta.as_ref().ok_or(Unusable)?;
         AccountRecord::read(delta, delta.listed(delta.header.users, index)?).map(Some)
     }
 
     fn is_replaced(&self, account: &AccountRecord<'_>) -> Result<bool, Unusable> {
-        let Some(delta) = self.delta else { return Ok(false) };
+        let Some(delta) = &self.delta else { return Ok(false) };
         Ok(delta.find_id(delta.header.user_ids, account.uid.0)? != Entry::Absent
             || delta.find_name(delta.header.user_names, account.name())? != Entry::Absent)
     }
@@ -92,7 +92,7 @@ impl<'a> AccountRecord<'a> {
         until_nul(self.text)
     }
 
-    fn read(file: File<'a>, record: Position) -> Result<Self, Unusable> {
+    fn read(file: &File<'a>, record: Position) -> Result<Self, Unusable> {
         file.expect(record, Record::Account)?;
         let flags = file.word(record, 8)?;
         let day = |flag: u32, at: usize| {

@@ -54,7 +54,7 @@ pub(crate) struct Position(usize);
 
 impl<'a> File<'a> {
     /// Looks `name` up in `table`.
-    pub(crate) fn find_name(self, table: Extent, name: &[u8]) -> Result<Entry<Position>, Unusable> {
+    pub(crate) fn find_name(&self, table: Extent, name: &[u8]) -> Result<Entry<Position>, Unusable> {
         let hash = hash::of_name(self.header.seed, name);
         let tag = (hash >> 32) as u32;
         for slot in self.probe(table, hash)? {
@@ -72,7 +72,7 @@ impl<'a> File<'a> {
     }
 
     /// Looks `id` up in `table`.
-    pub(crate) fn find_id(self, table: Extent, id: u32) -> Result<Entry<Position>, Unusable> {
+    pub(crate) fn find_id(&self, table: Extent, id: u32) -> Result<Entry<Position>, Unusable> {
         for slot in self.probe(table, hash::of_id(self.header.seed, id))? {
             let (found, reference) = slot?;
             if found == id {
@@ -86,7 +86,7 @@ impl<'a> File<'a> {
     }
 
     /// The record at `index` of `list`.
-    pub(crate) fn listed(self, list: Extent, index: u64) -> Result<Position, Unusable> {
+    pub(crate) fn listed(&self, list: Extent, index: u64) -> Result<Position, Unusable> {
         let offset = index.checked_mul(WORD_BYTES as u64).and_then(|at| at.checked_add(list.offset));
         let offset = offset.filter(|_| index < list.count).ok_or(Unusable)?;
         Position::of(u32_at(self.bytes, size(offset)?).ok_or(Unusable)?)
@@ -95,7 +95,7 @@ impl<'a> File<'a> {
     /// The taken slots, tag and reference, from the one where `hash` belongs up to the first empty one.
     #[inline]
     fn probe(
-        self,
+        &self,
         table: Extent,
         hash: u64,
     ) -> Result<impl Iterator<Item = Result<(u32, u32), Unusable>> + 'a, Unusable> {
@@ -116,30 +116,32 @@ impl<'a> File<'a> {
 
     /// The `u32` at `offset` of the record.
     #[inline]
-    pub(crate) fn word(self, record: Position, offset: usize) -> Result<u32, Unusable> {
+    pub(crate) fn word(&self, record: Position, offset: usize) -> Result<u32, Unusable> {
         record.0.checked_add(offset).and_then(|at| u32_at(self.bytes, at)).ok_or(Unusable)
     }
 
     /// The record is of this type.
-    pub(crate) fn expect(self, record: Position, wanted: Record) -> Result<(), Unusable> {
+    pub(crate) fn expect(&self, record: Position, wanted: Record) -> Result<(), Unusable> {
         if self.word(record, 0)? == wanted as u32 { Ok(()) } else { Err(Unusable) }
     }
 
     /// The bytes from `offset` of the record, `length` of them.
     #[inline]
-    pub(crate) fn slice(self, record: Position, offset: usize, length: usize) -> Result<&'a [u8], Unusable> {
+    pub(crate) fn slice(&self, record: Position, offset: usize, length: usize) -> Result<&'a [u8], Unusable> {
         let start = record.0.checked_add(offset).ok_or(Unusable)?;
         self.bytes.get(start..start.checked_add(length).ok_or(Unusable)?).ok_or(Unusable)
     }
 
     #[inline]
-    fn name_is(self, record: Position, name: &[u8]) -> bool {
+    fn name_is(&self, record: Position, name: &[u8]) -> bool {
         let text = record.0.checked_add(RECORD_HEAD).and_then(|at| self.bytes.get(at..)).unwrap_or(&[]);
         text.get(..name.len()) == Some(name) && text.get(name.len()) == Some(&0)
     }
 
-    /// Reads a user.
-    pub(crate) fn user(self, record: Position) -> Result<UserRecord<'a>, Unusable> {
+    /// Reads a user. Each lookup has a copy of this: handed from one function to the next, the record would be stored
+    /// field by field and loaded in larger pieces at once, for which processors wait.
+    #[inline(always)]
+    pub(crate) fn user(&self, record: Position) -> Result<UserRecord<'a>, Unusable> {
         self.expect(record, Record::User)?;
         let half = |at: usize| record.0.checked_add(at).and_then(|at| u16_at(self.bytes, at)).ok_or(Unusable);
         let (password, gecos, home, shell) = (half(16)?, half(18)?, half(20)?, half(22)?);

@@ -72,23 +72,28 @@ impl<'a> View<'a> {
     #[inline]
     fn find_user(
         &self,
-        find: impl Fn(File<'a>) -> Result<Entry<Position>, Unusable>,
-    ) -> Result<Option<(File<'a>, Position)>, Unusable> {
-        if let Some(delta) = self.delta {
+        find: impl Fn(&File<'a>) -> Result<Entry<Position>, Unusable>,
+    ) -> Result<Option<(&File<'a>, Position)>, Unusable> {
+        if let Some(delta) = &self.delta {
             match find(delta)? {
                 Entry::Found(record) => return Ok(Some((delta, record))),
                 Entry::Hidden => return Ok(None),
                 Entry::Absent => {}
             }
         }
-        let Entry::Found(record) = find(self.base)? else { return Ok(None) };
-        let replaced = self.delta.is_some() && self.user_is_replaced(&self.base.user(record)?)?;
-        Ok(if replaced { None } else { Some((self.base, record)) })
+        let Entry::Found(record) = find(&self.base)? else { return Ok(None) };
+        Ok(if self.user_is_replaced(record)? { None } else { Some((&self.base, record)) })
     }
 
     /// Whether the delta knows this user of the base by another name or id.
-    fn user_is_replaced(&self, user: &UserRecord<'_>) -> Result<bool, Unusable> {
-        let Some(delta) = self.delta else { return Ok(false) };
+    #[inline]
+    fn user_is_replaced(&self, record: Position) -> Result<bool, Unusable> {
+        self.delta.as_ref().map_or(Ok(false), |delta| self.user_is_replaced_by(delta, record))
+    }
+
+    #[inline(never)]
+    fn user_is_replaced_by(&self, delta: &File<'_>, record: Position) -> Result<bool, Unusable> {
+        let user = self.base.user(record)?;
         Ok(delta.find_id(delta.header.user_ids, user.uid.0)? != Entry::Absent
             || delta.find_name(delta.header.user_names, user.name())? != Entry::Absent)
     }
@@ -105,28 +110,28 @@ impl<'a> View<'a> {
 
     fn find_group(
         &self,
-        find: impl Fn(File<'a>) -> Result<Entry<Position>, Unusable>,
+        find: impl Fn(&File<'a>) -> Result<Entry<Position>, Unusable>,
     ) -> Result<Option<GroupRecord<'a>>, Unusable> {
-        if let Some(delta) = self.delta {
+        if let Some(delta) = &self.delta {
             match find(delta)? {
                 Entry::Found(record) => return self.delta_group(delta, record).map(Some),
                 Entry::Hidden => return Ok(None),
                 Entry::Absent => {}
             }
         }
-        let Entry::Found(record) = find(self.base)? else { return Ok(None) };
-        let group = whole_group(self.base, record)?;
+        let Entry::Found(record) = find(&self.base)? else { return Ok(None) };
+        let group = whole_group(&self.base, record)?;
         Ok(if self.group_is_replaced(&group)? { None } else { Some(group) })
     }
 
     fn group_is_replaced(&self, group: &GroupRecord<'_>) -> Result<bool, Unusable> {
-        let Some(delta) = self.delta else { return Ok(false) };
+        let Some(delta) = &self.delta else { return Ok(false) };
         Ok(delta.find_id(delta.header.group_ids, group.gid.0)? != Entry::Absent
             || delta.find_name(delta.header.group_names, group.name())? != Entry::Absent)
     }
 
     /// A group of the delta, its members completed from the base if it is a patch.
-    fn delta_group(&self, delta: File<'a>, record: Position) -> Result<GroupRecord<'a>, Unusable> {
+    fn delta_group(&self, delta: &File<'a>, record: Position) -> Result<GroupRecord<'a>, Unusable> {
         if delta.word(record, 0)? == Record::Group as u32 {
             return whole_group(delta, record);
         }
@@ -134,7 +139,7 @@ impl<'a> View<'a> {
         let parts = Parts::read(delta, record)?;
         let found = self.base.find_id(self.base.header.group_ids, parts.gid.0)?;
         let Entry::Found(patched) = found else { return Err(Unusable) };
-        let base = whole_group(self.base, patched)?;
+        let base = whole_group(&self.base, patched)?;
         Ok(GroupRecord {
             gid: parts.gid,
             text: parts.text,
@@ -150,16 +155,20 @@ impl<'a> View<'a> {
 
     /// The user at this place of the enumeration, or none if the delta hides or replaces it.
     pub fn user_at(&self, index: u64) -> Result<Option<UserRecord<'a>>, Unusable> {
-        match index.checked_sub(self.base.header.users.count) {
+        let (file, record) = match index.checked_sub(self.base.header.users.count) {
             None => {
-                let user = self.base.user(self.base.listed(self.base.header.users, index)?)?;
-                Ok(if self.user_is_replaced(&user)? { None } else { Some(user) })
+                let record = self.base.listed(self.base.header.users, index)?;
+                if self.user_is_replaced(record)? {
+                    return Ok(None);
+                }
+                (&self.base, record)
             }
             Some(index) => {
-                let delta = self.delta.ok_or(Unusable)?;
-                delta.user(delta.listed(delta.header.users, index)?).map(Some)
+                let delta = self.delta.as_ref().ok_or(Unusable)?;
+                (delta, delta.listed(delta.header.users, index)?)
             }
-        }
+        };
+        file.user(record).map(Some)
     }
 
     /// How far `group_at` counts.
@@ -172,11 +181,11 @@ impl<'a> View<'a> {
     pub fn group_at(&self, index: u64) -> Result<Option<GroupRecord<'a>>, Unusable> {
         match index.checked_sub(self.base.header.groups.count) {
             None => {
-                let group = whole_group(self.base, self.base.listed(self.base.header.groups, index)?)?;
+                let group = whole_group(&self.base, self.base.listed(self.base.header.groups, index)?)?;
                 Ok(if self.group_is_replaced(&group)? { None } else { Some(group) })
             }
             Some(index) => {
-                let delta = self.delta.ok_or(Unusable)?;
+                let delta = self.delta.as_ref().ok_or(Unusable)?;
                 self.delta_group(delta, delta.listed(delta.header.groups, index)?).map(Some)
             }
         }
@@ -210,7 +219,7 @@ impl Iterator for Groups<'_> {
             let (gid, rest) = self.gids.split_first()?;
             self.gids = rest;
             let gid = u32::from_le_bytes(*gid);
-            let Some(delta) = self.hiding else { return Some(Ok(Gid(gid))) };
+            let Some(delta) = &self.hiding else { return Some(Ok(Gid(gid))) };
             match delta.find_id(delta.header.group_ids, gid) {
                 Ok(Entry::Hidden) => {}
                 Ok(_) => return Some(Ok(Gid(gid))),
@@ -311,7 +320,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn read(file: File<'a>, record: Position) -> Result<Self, Unusable> {
+    fn read(file: &File<'a>, record: Position) -> Result<Self, Unusable> {
         let number = |at: usize| file.word(record, at).map(|word| word as usize);
         let text_length = number(8)?;
         let offset_bytes = |at: usize| number(at)?.checked_mul(WORD_BYTES).ok_or(Unusable);
@@ -331,7 +340,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn whole_group(file: File<'_>, record: Position) -> Result<GroupRecord<'_>, Unusable> {
+fn whole_group<'a>(file: &File<'a>, record: Position) -> Result<GroupRecord<'a>, Unusable> {
     file.expect(record, Record::Group)?;
     let parts = Parts::read(file, record)?;
     let none = Names { offsets: &[], text: &[] };

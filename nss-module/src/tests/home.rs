@@ -12,7 +12,7 @@ use snapshot::{Account, BaseEncoder, DeltaEncoder, Encoded, Info, Places, Publis
 
 use crate::answer::Refusal;
 use crate::local::{LocalAccounts, Sieves};
-use crate::process::{FREE_SLOTS, Process};
+use crate::process::{Mappings, Process};
 
 pub const INFO: Info = Info { revision: 1, seed: 11, complete: true, enumerable: true };
 
@@ -43,10 +43,10 @@ impl Home {
     }
 
     pub fn process(&self) -> &'static Process {
-        let slots = Box::leak(Box::new(FREE_SLOTS));
+        let mappings = Box::leak(Box::new(Mappings::new()));
         let [ranges, passwd, group] = ["id-ranges", "passwd", "group"].map(|name| leak(self.path(name)));
         let local = LocalAccounts::new(passwd, group, Box::leak(Box::new(Sieves::new())));
-        Box::leak(Box::new(Process::new(self.places, ranges, local, slots)))
+        Box::leak(Box::new(Process::new(self.places, ranges, local, mappings)))
     }
 }
 
