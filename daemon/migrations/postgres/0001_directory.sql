@@ -81,3 +81,10 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER pody_tell AFTER UPDATE OF revision ON directory FOR EACH ROW EXECUTE FUNCTION pody_tell();
+
+CREATE TABLE revisions (
+    revision     BIGINT PRIMARY KEY,
+    stamp        BIGINT NOT NULL,
+    committed_at BIGINT NOT NULL
+);
+INSERT INTO revisions VALUES (0, (random() * 1e18)::bigint, 0);

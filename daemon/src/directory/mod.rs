@@ -21,14 +21,23 @@ pub use plan::{
     private_group,
 };
 
-/// Where the directory stands. A database that was restored from a backup or made anew has another epoch,
-/// so that nobody mistakes its revisions for those they have seen.
+/// Where the directory stands. Revisions of a database that was made anew or restored from a backup are other ones than those
+/// of the same number that somebody has seen before: the epoch and the stamp tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// Made at random when the database was created.
     pub epoch: String,
     /// Grows by one with every committed change.
     pub revision: u64,
+    /// Drawn at random for the revision.
+    pub stamp: i64,
+}
+
+impl Position {
+    /// Whether whoever is here has seen what was committed there.
+    pub fn has_reached(&self, other: &Self) -> bool {
+        self.epoch == other.epoch && self.revision >= other.revision
+    }
 }
 
 /// A user with what hangs on it.
@@ -47,8 +56,8 @@ pub struct Member {
 pub struct Team {
     /// The group.
     pub group: Group,
-    /// Whether it is a user's private group.
-    pub private: bool,
+    /// The user whose private group it is, by identity.
+    pub private_of: Option<String>,
     /// Its members, sorted by name; empty in listings.
     pub members: Vec<Name>,
 }
@@ -134,13 +143,35 @@ pub enum Change {
     },
 }
 
+/// The users and the groups that changes speak of, by identity.
+pub fn named(changes: &BTreeSet<Change>) -> (Vec<String>, Vec<String>) {
+    let (mut users, mut groups) = (BTreeSet::new(), BTreeSet::new());
+    for change in changes {
+        match change {
+            Change::User { uuid } => {
+                users.insert(uuid.clone());
+            }
+            Change::Group { uuid } => {
+                groups.insert(uuid.clone());
+            }
+            Change::Member { group, user } => {
+                users.insert(user.clone());
+                groups.insert(group.clone());
+            }
+        }
+    }
+    (users.into_iter().collect(), groups.into_iter().collect())
+}
+
 /// A stretch of the change feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Feed {
-    /// What changed since, in order, and where that leads.
+    /// What changed since, and where that leads.
     Changes {
         /// Distinct entries.
         changes: BTreeSet<Change>,
+        /// The state of all that they name, as of the position.
+        present: Present,
         /// The position after them.
         position: Position,
     },
@@ -262,7 +293,10 @@ pub trait Directory: Send + Sync + 'static {
     /// Nobody's view changes: there is no new revision.
     fn upgrade_password(&self, uuid: &str, old: &str, new: &str) -> impl Future<Output = Result<()>> + Send;
 
-    /// What changed after `since`.
+    /// Returns when something may have changed that this node was not told of otherwise.
+    fn changed(&self) -> impl Future<Output = ()> + Send;
+
+    /// What changed after `since`, as of one moment.
     fn changes(&self, since: &Position) -> impl Future<Output = Result<Feed>> + Send;
 
     /// The present state of what a feed named.

@@ -24,7 +24,9 @@ use model::Model;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::directory::{Change, Directory, Error, Feed, LocalAccounts, Position, Present, Result, Rules};
+use crate::directory::{
+    Change, Directory, Error, Feed, LocalAccounts, Position, Present, Result, Rules, named,
+};
 
 /// Deltas live in memory: within this time after a change they are on disk, too, so that a crash brings no
 /// deleted user back.
@@ -56,7 +58,7 @@ struct State {
     /// What an earlier run left behind.
     adopted: u64,
     /// What this run has published: of another directory, perhaps, a backup that was brought back.
-    published: Option<u64>,
+    published: Option<Position>,
     hidden: Arc<Vec<String>>,
     trouble: Option<String>,
 }
@@ -65,7 +67,7 @@ impl Published {
     /// The revision that lookups show.
     pub fn revision(&self) -> u64 {
         let state = self.state.borrow();
-        state.published.unwrap_or(state.adopted)
+        state.published.as_ref().map_or(state.adopted, |position| position.revision)
     }
 
     /// Who is not served here, and why.
@@ -78,11 +80,13 @@ impl Published {
         self.state.borrow().trouble.clone()
     }
 
-    /// Waits until lookups show a revision that is committed.
-    pub async fn reaches(&self, revision: u64, deadline: Duration) -> Result<()> {
+    /// Waits until lookups show what was committed at a position.
+    pub async fn reaches(&self, position: &Position, deadline: Duration) -> Result<()> {
         self.wake.notify_one();
         let mut state = self.state.clone();
-        let reached = state.wait_for(|state| state.published >= Some(revision));
+        let reached = state.wait_for(|state| {
+            state.published.as_ref().is_some_and(|published| published.has_reached(position))
+        });
         if matches!(timeout(deadline, reached).await, Ok(Ok(_))) {
             return Ok(());
         }
@@ -180,10 +184,12 @@ impl<D: Directory> Publisher<D> {
     pub async fn run(mut self, stop: Arc<Notify>) {
         self.begin_merge();
         let mut poll = interval(POLL);
+        let directory = Arc::clone(&self.directory);
         loop {
             tokio::select! {
                 _ = poll.tick() => self.follow().await,
                 () = self.wake.notified() => self.follow().await,
+                () = directory.changed() => self.follow().await,
                 Ok(()) = self.rules.changed() => self.rules_changed().await,
                 outcome = finished(&mut self.merge) => self.merged(outcome).await,
                 () = due(self.persist_at) => self.persist(),
@@ -219,12 +225,12 @@ impl<D: Directory> Publisher<D> {
                 Ok(())
             }
             Feed::Changes { position, .. } if position == following.position => Ok(()),
-            Feed::Changes { changes, position } => {
-                touch(&*self.directory, &mut following.model, &changes, &rules).await?;
+            Feed::Changes { changes, present, position } => {
+                touch(&mut following.model, &changes, present, &rules);
                 let view = following.loaded.base_view();
                 let delta = self.delta(&following.model, &view, position.revision, &rules)?;
                 self.publish_delta(&delta)?;
-                self.show(position.revision);
+                self.show(&position);
                 following.position = position;
                 if following.model.len() > self.settings.borrow().nss.merge_after as usize {
                     self.begin_merge();
@@ -269,7 +275,9 @@ impl<D: Directory> Publisher<D> {
         if holders.is_empty() {
             return Ok(());
         }
-        touch(&*self.directory, &mut following.model, &holders, rules).await?;
+        let (users, groups) = named(&holders);
+        let present = self.directory.present(&users, &groups).await?;
+        touch(&mut following.model, &holders, present, rules);
         let delta =
             self.delta(&following.model, &following.loaded.base_view(), following.position.revision, rules)?;
         self.publish_delta(&delta)
@@ -311,12 +319,13 @@ impl<D: Directory> Publisher<D> {
 
     /// Publishes a new base, with what has changed while it was made.
     async fn adopt(&mut self, new: NewBase) -> Result<()> {
-        let Feed::Changes { changes, position } = self.directory.changes(&new.position).await? else {
+        let Feed::Changes { changes, present, position } = self.directory.changes(&new.position).await?
+        else {
             self.begin_merge();
             return Ok(());
         };
         let mut model = Model::default();
-        touch(&*self.directory, &mut model, &changes, &new.rules).await?;
+        touch(&mut model, &changes, present, &new.rules);
         let delta = (!model.is_empty())
             .then(|| new.encoded.look(|view| self.delta(&model, &view, position.revision, &new.rules)))
             .flatten()
@@ -334,15 +343,15 @@ impl<D: Directory> Publisher<D> {
         let mut shown = new.hidden;
         shown.truncate(MAX_HIDDEN_SHOWN);
         self.state.send_modify(|state| state.hidden = Arc::new(shown));
-        self.show(position.revision);
+        self.show(&position);
         self.persist_at = None;
         self.wants_base = false;
         self.base = Some(Following { loaded, model, position });
         Ok(())
     }
 
-    fn show(&self, revision: u64) {
-        self.state.send_modify(|state| state.published = Some(revision));
+    fn show(&self, position: &Position) {
+        self.state.send_modify(|state| state.published = Some(position.clone()));
     }
 
     fn persist(&mut self) {
@@ -380,30 +389,7 @@ impl<D: Directory> Publisher<D> {
 }
 
 /// Brings the present state of what changed into the model.
-async fn touch<D: Directory>(
-    directory: &D,
-    model: &mut Model,
-    changes: &BTreeSet<Change>,
-    rules: &Rules,
-) -> Result<()> {
-    let (mut users, mut groups, mut named_groups) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for change in changes {
-        match change {
-            Change::User { uuid } => {
-                users.insert(uuid.clone());
-            }
-            Change::Group { uuid } => {
-                groups.insert(uuid.clone());
-                named_groups.insert(uuid.as_str());
-            }
-            Change::Member { group, user } => {
-                users.insert(user.clone());
-                groups.insert(group.clone());
-            }
-        }
-    }
-    let (users, groups): (Vec<_>, Vec<_>) = (users.into_iter().collect(), groups.into_iter().collect());
-    let present = directory.present(&users, &groups).await?;
+fn touch(model: &mut Model, changes: &BTreeSet<Change>, present: Present, rules: &Rules) {
     let (uids, gids) = ids(&present);
     for change in changes {
         if let Change::Member { group, user } = change
@@ -413,14 +399,14 @@ async fn touch<D: Directory>(
         }
     }
     for team in present.groups {
-        if named_groups.contains(team.group.uuid.as_str()) {
+        // A group that only got or lost members is there already.
+        if changes.contains(&Change::Group { uuid: team.group.uuid }) {
             model.group(team.group.name, team.group.gid, rules);
         }
     }
     present.gone_groups.iter().for_each(|gone| model.group_gone(identity::Gid(gone.id)));
     present.gone_users.iter().for_each(|gone| model.user_gone(identity::Uid(gone.id)));
     present.users.into_iter().for_each(|member| model.user(member, rules));
-    Ok(())
 }
 
 type Ids<T> = std::collections::HashMap<String, T>;

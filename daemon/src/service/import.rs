@@ -27,7 +27,7 @@ impl<D: Directory> Service<D> {
         caller.may(Operation::Change)?;
         let (refused, position) = self.directory.create(batch, &self.current_rules(), dry_run).await?;
         if wait && !dry_run {
-            self.published.reaches(position.revision, IMPORT_DEADLINE).await?;
+            self.published.reaches(&position, IMPORT_DEADLINE).await?;
         }
         Ok(refused)
     }

@@ -140,7 +140,7 @@ impl<D: Directory> Service<D> {
 
     /// Waits until this node's lookups show a committed change.
     async fn visible(&self, position: &Position) -> Result<()> {
-        self.published.reaches(position.revision, PUBLISH_DEADLINE).await
+        self.published.reaches(position, PUBLISH_DEADLINE).await
     }
 }
 

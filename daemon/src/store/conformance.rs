@@ -147,6 +147,8 @@ macro_rules! conformance {
                     every_kind_of_change_appears,
                     nothing_has_changed_since_now,
                     a_cursor_of_elsewhere_starts_over,
+                    a_revision_that_came_out_differently_starts_over,
+                    changes_come_with_the_state_that_they_led_to,
                     too_much_to_follow_starts_over,
                     the_present_holds_the_living_and_the_tombstones,
                     holders_of_names_and_ids_come_with_their_memberships,

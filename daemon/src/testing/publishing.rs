@@ -67,8 +67,8 @@ impl<D: Directory> Publishing<D> {
     /// Waits until lookups show all that is committed now.
     pub async fn up_to_date(&self) {
         self.published.first(PATIENCE).await;
-        let revision = self.directory.position().await.unwrap().revision;
-        self.published.reaches(revision, PATIENCE).await.unwrap();
+        let position = self.directory.position().await.unwrap();
+        self.published.reaches(&position, PATIENCE).await.unwrap();
     }
 
     /// What a process sees that looks now.

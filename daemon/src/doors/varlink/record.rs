@@ -101,7 +101,7 @@ pub fn group(team: Team) -> GroupRecord {
         name: team.group.name.to_string(),
         gid: team.group.gid.0,
         members: team.members.iter().map(Name::to_string).collect(),
-        private: team.private,
+        private: team.private_of.is_some(),
         revision: team.group.revision,
     }
 }

@@ -83,7 +83,8 @@ async fn a_podyd_that_starts_says_what_the_last_one_published_and_claims_no_more
     before.crash().await;
     let after = before.start_without_publishing();
     assert_eq!(after.revision(), 1);
-    after.reaches(1, SHORT).await.expect_err("a directory that was brought back had other changes");
+    let position = before.directory.position().await.unwrap();
+    after.reaches(&position, SHORT).await.expect_err("a directory that was brought back had other changes");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,8 +176,8 @@ async fn whoever_waits_for_deltas_that_cannot_be_written_is_told_why_until_they_
     let (run, away) = (folder.join("run"), folder.join("run.away"));
     fs::rename(&run, &away).unwrap();
     add_user(&*publishing.directory, "ada").await;
-    let revision = publishing.directory.position().await.unwrap().revision;
-    let told = publishing.published.reaches(revision, SHORT).await.unwrap_err();
+    let position = publishing.directory.position().await.unwrap();
+    let told = publishing.published.reaches(&position, SHORT).await.unwrap_err();
     assert!(
         matches!(&told, Error::Busy(words) if words.contains("is saved") && words.contains("cannot write")),
         "{told}"

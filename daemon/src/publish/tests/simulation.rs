@@ -154,11 +154,7 @@ impl Node {
             change => {
                 // What is refused changes nothing, and nothing must seem to change.
                 if let Ok(position) = self.change(change).await {
-                    self.publishing
-                        .published
-                        .reaches(position.revision, crate::testing::PATIENCE)
-                        .await
-                        .unwrap();
+                    self.publishing.published.reaches(&position, crate::testing::PATIENCE).await.unwrap();
                 }
                 return self.compare().await.unwrap();
             }
@@ -287,8 +283,8 @@ async fn writers_that_never_pause_do_not_trouble_the_publisher() {
                     _ => Event::Delete { user },
                 };
                 let _ = node.change(event).await;
-                let now = node.publishing.directory.position().await.unwrap().revision;
-                let _ = node.publishing.published.reaches(now, Duration::from_millis(2)).await;
+                let now = node.publishing.directory.position().await.unwrap();
+                let _ = node.publishing.published.reaches(&now, Duration::from_millis(2)).await;
                 assert_eq!(node.publishing.published.trouble(), None);
             }
         })

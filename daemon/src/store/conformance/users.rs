@@ -25,7 +25,7 @@ pub async fn a_user_is_found_by_name_and_id_with_a_private_group(storage: &impl 
     assert!(ada.groups.is_empty() && ada.password_revision.is_none() && !ada.user.is_admin);
     assert_eq!(directory.user(Key::Id(ada.user.uid.0)).await.unwrap(), Some(ada.clone()));
     let group = find_group(&directory, "ada").await.unwrap();
-    assert!(group.private && group.members.is_empty());
+    assert!(group.private_of.is_some() && group.members.is_empty());
     assert_eq!(group.group.gid, ada.user.gid);
     assert_eq!(directory.group(Key::Id(ada.user.gid.0)).await.unwrap(), Some(group));
 }
@@ -47,7 +47,7 @@ pub async fn a_user_may_have_the_name_of_an_existing_primary_group(storage: &imp
     let lab = add_group(&directory, "lab").await;
     let user = create_user(&directory, new_user_in("lab", "lab")).await.unwrap();
     assert_eq!(user.user.gid, lab.group.gid);
-    assert!(!find_group(&directory, "lab").await.unwrap().private);
+    assert!(!find_group(&directory, "lab").await.unwrap().private_of.is_some());
     refusal!(create_user(&directory, new_user_in("ada", "nowhere")).await, NotFound);
 }
 

@@ -1,6 +1,8 @@
 //! What changes the directory's records one by one. Every function runs inside a transaction that holds the revision's lock,
 //! so that nobody changes anything between what it reads and what it writes.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use identity::{Gid, Name, User};
 
 use super::read;
@@ -11,7 +13,17 @@ use crate::directory::{Change, Error, Result, Rules, UserChange, private_group};
 /// Takes the next revision.
 pub async fn next_revision(session: &mut Session) -> Result<u64> {
     session.execute("UPDATE directory SET revision = revision + 1", &[]).await?;
-    session.query("SELECT revision FROM directory", &[]).await?.one()?.unsigned("revision")
+    let revision = session.query("SELECT revision FROM directory", &[]).await?.one()?.unsigned("revision")?;
+    let stamp = getrandom::u64().map_err(|error| Error::Failed(format!("no random numbers: {error}")))?;
+    let statement = "INSERT INTO revisions (revision, stamp, committed_at) VALUES ($1, $2, $3)";
+    session.execute(statement, values![revision, stamp >> 1, unix_milliseconds()]).await?;
+    Ok(revision)
+}
+
+/// What the clock of whoever writes says. It only serves to tell how long a change was on its way.
+fn unix_milliseconds() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 async fn log(session: &mut Session, revision: u64, change: &Change) -> Result<()> {
@@ -163,7 +175,7 @@ pub async fn delete_user(session: &mut Session, name: Name) -> Result<()> {
 
 pub async fn delete_group(session: &mut Session, name: Name) -> Result<()> {
     let team = read::existing_group(session, name).await?;
-    if team.private {
+    if team.private_of.is_some() {
         return Err(Error::Refused(format!(
             "{name} is the private group of the user {name}, and goes with the user"
         )));
@@ -202,7 +214,7 @@ async fn bury(
 
 pub async fn set_members(session: &mut Session, group: Name, users: &[Name], present: bool) -> Result<()> {
     let team = read::existing_group(session, group).await?;
-    if team.private {
+    if team.private_of.is_some() {
         return Err(private_group(group));
     }
     let revision = next_revision(session).await?;

@@ -1,7 +1,7 @@
 //! How batches of users, groups and memberships come into the tables: the facts are read, `directory::plan` decides, and
 //! rows are written together with their entries in the change feed, one statement for each table.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Value as Json, json};
 
@@ -63,7 +63,8 @@ async fn facts(session: &mut Session, batch: &Batch, rules: &Rules) -> Result<Fa
     let known = session.query(select_teams!("WHERE g.name IN {texts $1}"), values![&groups]).await?;
     for row in known.iter() {
         let team = rows::team(row)?;
-        let known = KnownGroup { uuid: team.group.uuid, gid: team.group.gid, private: team.private };
+        let known =
+            KnownGroup { uuid: team.group.uuid, gid: team.group.gid, private: team.private_of.is_some() };
         facts.groups.insert(team.group.name, known);
     }
     let dead = "SELECT name FROM tombstones WHERE kind = $1 AND name IN {texts $2}";
@@ -116,21 +117,43 @@ async fn insert(session: &mut Session, plan: &Plan) -> Result<()> {
             json!({"uuid": uuid, "name": name.as_str(), "gid": gid.0, "private_of": private_of})
         })
         .collect();
-    let members: Vec<Json> =
-        plan.members.iter().map(|(group, user)| json!({"one": group, "other": user})).collect();
-    let (users, groups, members) =
-        (json!(users).to_string(), json!(groups).to_string(), json!(members).to_string());
+    let (users, groups) = (json!(users).to_string(), json!(groups).to_string());
     for (statement, rows) in INSERTS {
         let rows = match rows {
             Table::Users => &users,
             Table::Groups => &groups,
-            Table::Members => &members,
         };
         if rows != "[]" {
             session.execute(statement, values![rows, revision]).await?;
         }
     }
-    Ok(())
+    insert_members(session, revision, &plan.members).await
+}
+
+async fn insert_members(session: &mut Session, revision: u64, members: &[(String, String)]) -> Result<()> {
+    if members.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Json> = members.iter().map(|(group, user)| json!({"one": group, "other": user})).collect();
+    let groups: BTreeSet<&str> = members.iter().map(|(group, _)| group.as_str()).collect();
+    let users: BTreeSet<&str> = members.iter().map(|(_, user)| user.as_str()).collect();
+    let (rows, groups, users) =
+        (json!(rows).to_string(), json!(groups).to_string(), json!(users).to_string());
+    // What came from claims is granted by an admin from now on.
+    let grant = "UPDATE members SET origin = 'admin' WHERE origin <> 'admin' AND user_uuid IN {texts $2} \
+                 AND (group_uuid, user_uuid) IN (SELECT r.one, r.other FROM {rows $1 one text, other text})";
+    session.execute(grant, values![&rows, &users]).await?;
+    let join = "INSERT INTO members (group_uuid, user_uuid, origin) SELECT DISTINCT r.one, r.other, 'admin' \
+                FROM {rows $1 one text, other text} WHERE NOT EXISTS \
+                (SELECT 1 FROM members m WHERE m.group_uuid = r.one AND m.user_uuid = r.other)";
+    session.execute(join, values![&rows]).await?;
+    let log = "INSERT INTO changes (revision, kind, one, other) SELECT $2, 'member', r.one, r.other \
+               FROM {rows $1 one text, other text}";
+    session.execute(log, values![&rows, revision]).await?;
+    let touch_users = "UPDATE users SET revision = $1 WHERE uuid IN {texts $2}";
+    session.execute(touch_users, values![revision, &users]).await?;
+    let touch_groups = "UPDATE groups SET revision = $1 WHERE uuid IN {texts $2}";
+    session.execute(touch_groups, values![revision, &groups]).await
 }
 
 fn user_row(planned: &crate::directory::Planned) -> Json {
@@ -147,11 +170,10 @@ fn user_row(planned: &crate::directory::Planned) -> Json {
 enum Table {
     Users,
     Groups,
-    Members,
 }
 
 /// `$1` are the records, `$2` is the revision.
-const INSERTS: [(&str, Table); 12] = [
+const INSERTS: [(&str, Table); 7] = [
     (
         "INSERT INTO users (uuid, name, uid, gid, gecos, email, home, shell, state, expires_at, is_admin, origin, revision) \
          SELECT r.uuid, r.name, r.uid, r.gid, r.gecos, r.email, r.home, r.shell, r.state, r.expires_at, r.is_admin, \
@@ -178,15 +200,6 @@ const INSERTS: [(&str, Table); 12] = [
         Table::Groups,
     ),
     (
-        "DELETE FROM members WHERE (group_uuid, user_uuid) IN (SELECT r.one, r.other FROM {rows $1 one text, other text})",
-        Table::Members,
-    ),
-    (
-        "INSERT INTO members (group_uuid, user_uuid, origin) SELECT DISTINCT r.one, r.other, 'admin' \
-         FROM {rows $1 one text, other text}",
-        Table::Members,
-    ),
-    (
         "INSERT INTO changes (revision, kind, one) SELECT $2, 'user', r.uuid FROM {rows $1 uuid text}",
         Table::Users,
     ),
@@ -194,14 +207,4 @@ const INSERTS: [(&str, Table); 12] = [
         "INSERT INTO changes (revision, kind, one) SELECT $2, 'group', r.uuid FROM {rows $1 uuid text}",
         Table::Groups,
     ),
-    (
-        "INSERT INTO changes (revision, kind, one, other) SELECT $2, 'member', r.one, r.other \
-         FROM {rows $1 one text, other text}",
-        Table::Members,
-    ),
-    (
-        "UPDATE users SET revision = $2 WHERE uuid IN (SELECT r.other FROM {rows $1 other text})",
-        Table::Members,
-    ),
-    ("UPDATE groups SET revision = $2 WHERE uuid IN (SELECT r.one FROM {rows $1 one text})", Table::Members),
 ];

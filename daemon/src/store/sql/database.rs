@@ -9,11 +9,19 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::error::database;
+#[cfg(feature = "backend-postgres")]
+use super::listener::Listener;
 use super::session::{Connection, Purpose, Session};
 use crate::directory::{Error, Result};
+#[cfg(feature = "backend-mysql")]
+use tokio::time::sleep;
 
 /// Readers of the embedded store at once. Reads are short and come from people's commands; logins add one each.
 const READERS: u32 = 4;
+
+/// How often MySQL, which tells nobody anything, is asked whether something has changed: one row by its key.
+#[cfg(feature = "backend-mysql")]
+const MYSQL_POLL: Duration = Duration::from_millis(300);
 
 /// How long an operation waits for a connection before it says that the database is too busy.
 const ACQUIRE_DEADLINE: Duration = Duration::from_secs(10);
@@ -32,7 +40,7 @@ pub enum Database {
     Sqlite { path: PathBuf, readers: SqlitePool, writer: SqlitePool },
     /// A PostgreSQL server.
     #[cfg(feature = "backend-postgres")]
-    Postgres { place: String, pool: sqlx::PgPool },
+    Postgres { place: String, pool: sqlx::PgPool, listener: Listener },
     /// A MySQL or MariaDB server.
     #[cfg(feature = "backend-mysql")]
     MySql { place: String, pool: sqlx::MySqlPool },
@@ -62,7 +70,7 @@ impl Database {
         let database = options.get_database().unwrap_or_default();
         let place = format!("postgresql://{}:{}/{database}", options.get_host(), options.get_port());
         let pool = PgPoolOptions::new().max_connections(max_connections).acquire_timeout(ACQUIRE_DEADLINE);
-        Ok(Self::Postgres { place, pool: pool.connect_lazy_with(options) })
+        Ok(Self::Postgres { place, pool: pool.connect_lazy_with(options), listener: Listener::default() })
     }
 
     /// Prepares connections to a MySQL or MariaDB server, which need not be there yet.
@@ -117,6 +125,18 @@ impl Database {
             Self::MySql { pool, .. } => Connection::MySql(pool.acquire().await.map_err(database)?),
         };
         Session::begin(connection, purpose).await
+    }
+
+    /// Returns when somebody else may have changed something.
+    pub async fn changed(&self) {
+        match self {
+            // A file of this node: who changes it is here and says so.
+            Self::Sqlite { .. } => std::future::pending().await,
+            #[cfg(feature = "backend-postgres")]
+            Self::Postgres { pool, listener, .. } => listener.heard(pool).await,
+            #[cfg(feature = "backend-mysql")]
+            Self::MySql { .. } => sleep(MYSQL_POLL).await,
+        }
     }
 
     /// Waits for what is under way and closes all connections.

@@ -6,7 +6,10 @@
 //!   object lacks is NULL;
 //! * `{memberships u.uuid}` is a JSON array of the `[gid, "name"]` of a user's groups.
 
+use std::borrow::Cow;
 use std::fmt::Write;
+
+use serde_json::Value as Json;
 
 use super::value::Value;
 
@@ -24,31 +27,35 @@ pub enum Dialect {
 /// A statement for one database, and its arguments as that database counts them.
 pub struct Rendered<'a> {
     pub sql: String,
-    pub arguments: Vec<&'a Value>,
+    pub arguments: Vec<Cow<'a, Value>>,
+    /// Whether the text depends on how much there is in a list, so that it is hardly met again.
+    pub is_singular: bool,
 }
 
 impl Dialect {
     /// Renders a statement.
     pub fn render<'a>(self, statement: &str, values: &'a [Value]) -> Rendered<'a> {
-        let mut writer = Writer { dialect: self, sql: String::new(), order: Vec::new() };
+        let mut writer =
+            Writer { dialect: self, sql: String::new(), values, given: Vec::new(), is_singular: false };
         writer.statement(statement);
-        // MySQL's placeholders have no numbers: what is used twice is given twice.
         let arguments = match self {
-            Self::MySql => writer.order.iter().filter_map(|&position| values.get(position)).collect(),
-            _ => values.iter().collect(),
+            Self::MySql => writer.given,
+            _ => values.iter().map(Cow::Borrowed).collect(),
         };
-        Rendered { sql: writer.sql, arguments }
+        Rendered { sql: writer.sql, arguments, is_singular: writer.is_singular }
     }
 }
 
-struct Writer {
+struct Writer<'a> {
     dialect: Dialect,
     sql: String,
-    /// The arguments of the placeholders so far, counted from 0.
-    order: Vec<usize>,
+    values: &'a [Value],
+    /// The arguments of the placeholders so far. MySQL's have no numbers: what is used twice is given twice.
+    given: Vec<Cow<'a, Value>>,
+    is_singular: bool,
 }
 
-impl Writer {
+impl<'a> Writer<'a> {
     fn statement(&mut self, mut rest: &str) {
         while let Some(at) = rest.find(['{', '$']) {
             self.plain(&rest[..at]);
@@ -74,8 +81,8 @@ impl Writer {
     fn special(&mut self, special: &str) {
         let inside = special.trim_start_matches('{').trim_end_matches('}');
         match inside.split_once(' ') {
-            Some(("texts", argument)) => self.list(argument, "text", "VARCHAR(255)"),
-            Some(("ids", argument)) => self.list(argument, "bigint", "BIGINT"),
+            Some(("texts", argument)) => self.list(argument, "text"),
+            Some(("ids", argument)) => self.list(argument, "bigint"),
             Some(("rows", rest)) => {
                 let (argument, columns) = rest.split_once(' ').unwrap_or((rest, ""));
                 self.rows(argument, columns);
@@ -86,29 +93,44 @@ impl Writer {
     }
 
     fn argument(&mut self, argument: &str) {
-        let number: usize = argument.trim_start_matches('$').parse().unwrap_or(1);
+        let number = number_of(argument);
         match self.dialect {
             Dialect::Sqlite => self.write(format_args!("?{number}")),
             Dialect::Postgres => self.write(format_args!("${number}")),
             Dialect::MySql => {
                 self.sql.push('?');
-                self.order.push(number - 1);
+                self.given.extend(self.values.get(number - 1).map(Cow::Borrowed));
             }
         }
     }
 
-    fn list(&mut self, argument: &str, postgres: &str, mysql: &str) {
+    fn list(&mut self, argument: &str, postgres: &str) {
         match self.dialect {
             Dialect::Sqlite => self.around("(SELECT value FROM json_each(", argument, "))"),
             Dialect::Postgres => {
                 let before = format!("(SELECT value::{postgres} FROM jsonb_array_elements_text(");
                 self.around(&before, argument, "::jsonb))");
             }
-            Dialect::MySql => {
-                let after = format!(", '$[*]' COLUMNS (value {mysql} PATH '$')) AS list)");
-                self.around("(SELECT list.value FROM JSON_TABLE(", argument, &after);
-            }
+            Dialect::MySql => self.elements(argument),
         }
+    }
+
+    /// MySQL and MariaDB read JSON_TABLE anew for each row that they update or delete, so that the elements are given one by
+    /// one; a list without any matches nothing.
+    fn elements(&mut self, argument: &str) {
+        let elements: Vec<Json> = match self.values.get(number_of(argument) - 1) {
+            Some(Value::Text(Some(json))) => serde_json::from_str(json).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let placeholders = vec!["?"; elements.len()].join(", ");
+        self.sql.push('(');
+        self.sql.push_str(if elements.is_empty() { "NULL" } else { &placeholders });
+        self.sql.push(')');
+        self.given.extend(elements.iter().map(|element| match element {
+            Json::String(text) => Cow::Owned(text.as_str().into()),
+            number => Cow::Owned(number.as_i64().into()),
+        }));
+        self.is_singular = true;
     }
 
     fn rows(&mut self, argument: &str, columns: &str) {
@@ -162,6 +184,11 @@ impl Writer {
     }
 }
 
+/// The number of `$1`.
+fn number_of(argument: &str) -> usize {
+    argument.trim_start_matches('$').parse().unwrap_or(1).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,7 +229,9 @@ mod tests {
         assert_eq!(
             render(Dialect::MySql, statement, values).0,
             "SELECT r.uuid FROM JSON_TABLE(?, '$[*]' COLUMNS (uuid VARCHAR(512) PATH '$.uuid', uid BIGINT PATH '$.uid')) \
-             AS r WHERE r.uid IN (SELECT list.value FROM JSON_TABLE(?, '$[*]' COLUMNS (value BIGINT PATH '$')) AS list)"
+             AS r WHERE r.uid IN (?)"
         );
+        let none = values!["[]", "[]"];
+        assert!(render(Dialect::MySql, statement, none).0.ends_with("IN (NULL)"));
     }
 }

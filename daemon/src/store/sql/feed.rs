@@ -9,7 +9,7 @@ use super::read::{self, start};
 use super::rows::{self, select_members, select_teams};
 use super::session::Session;
 use super::value::{Row, values};
-use crate::directory::{Change, Error, Feed, Position, Present, Result, Sink};
+use crate::directory::{Change, Error, Feed, Position, Present, Result, Sink, named};
 
 /// More distinct changes than this are not worth following one by one: the follower starts over.
 const MAX_FEED: usize = 20_000;
@@ -19,7 +19,13 @@ const DUMP_PAGE: u32 = 5_000;
 
 pub async fn changes(session: &mut Session, since: &Position) -> Result<Feed> {
     let position = read::position(session).await?;
-    if position.epoch != since.epoch || position.revision < since.revision {
+    if position == *since {
+        return Ok(Feed::Changes { changes: BTreeSet::new(), present: Present::default(), position });
+    }
+    // History reaches back to the cursor if the cursor's revision is in it, and is still the one that was seen.
+    let seen = "SELECT revision FROM revisions WHERE revision = $1 AND stamp = $2";
+    let seen = session.query(seen, values![since.revision, since.stamp]).await?;
+    if position.epoch != since.epoch || seen.first().is_none() {
         return Ok(Feed::StartOver);
     }
     let statement = "SELECT DISTINCT kind, one, other FROM changes WHERE revision > $1 LIMIT $2";
@@ -28,7 +34,9 @@ pub async fn changes(session: &mut Session, since: &Position) -> Result<Feed> {
         return Ok(Feed::StartOver);
     }
     let changes = rows.iter().map(change).collect::<Result<_>>()?;
-    Ok(Feed::Changes { changes, position })
+    let (users, groups) = named(&changes);
+    let present = present(session, &users, &groups).await?;
+    Ok(Feed::Changes { changes, present, position })
 }
 
 fn change(row: Row<'_>) -> Result<Change> {

@@ -7,6 +7,8 @@ mod database;
 mod dialect;
 mod error;
 mod feed;
+#[cfg(feature = "backend-postgres")]
+mod listener;
 mod read;
 mod rows;
 mod session;
@@ -159,6 +161,10 @@ impl Directory for SqlDirectory {
         let mut session = self.write().await?;
         let changed = change::upgrade_password(&mut session, uuid, old, new).await;
         session.finish(changed).await
+    }
+
+    async fn changed(&self) {
+        self.database.changed().await;
     }
 
     async fn changes(&self, since: &Position) -> Result<Feed> {

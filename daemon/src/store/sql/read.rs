@@ -8,9 +8,12 @@ use super::value::{Rows, values};
 use crate::directory::{Counts, Credential, Error, Key, Member, Page, Position, Result, Team};
 
 pub async fn position(session: &mut Session) -> Result<Position> {
-    let rows = session.query("SELECT epoch, revision FROM directory", &[]).await?;
+    let statement =
+        "SELECT d.epoch, d.revision, r.stamp FROM directory d JOIN revisions r ON r.revision = d.revision";
+    let rows = session.query(statement, &[]).await?;
     let row = rows.one()?;
-    Ok(Position { epoch: row.text("epoch")?.to_owned(), revision: row.unsigned("revision")? })
+    let (revision, stamp) = (row.unsigned("revision")?, row.integer("stamp")?);
+    Ok(Position { epoch: row.text("epoch")?.to_owned(), revision, stamp })
 }
 
 pub async fn counts(session: &mut Session) -> Result<Counts> {

@@ -20,11 +20,7 @@ macro_rules! select_members {
 /// A group without members, for [`team`].
 macro_rules! select_teams {
     ($tail:literal) => {
-        concat!(
-            "SELECT g.uuid, g.name, g.gid, g.revision, ",
-            "CASE WHEN g.private_of IS NULL THEN 0 ELSE 1 END AS private FROM groups g ",
-            $tail
-        )
+        concat!("SELECT g.uuid, g.name, g.gid, g.revision, g.private_of FROM groups g ", $tail)
     };
 }
 
@@ -75,7 +71,7 @@ pub fn team(row: Row<'_>) -> Result<Team> {
             gid: Gid(row.id("gid")?),
             revision: row.unsigned("revision")?,
         },
-        private: row.flag("private")?,
+        private_of: row.optional_text("private_of")?.map(str::to_owned),
         members: Vec::new(),
     })
 }

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 
+use sqlx::database::HasStatementCache;
 use sqlx::pool::PoolConnection;
 use sqlx::{
     AssertSqlSafe, Column, ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Row, Type,
@@ -177,6 +178,7 @@ async fn fetch<DB: Database>(
 ) -> sqlx::Result<Rows>
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    DB: HasStatementCache,
     DB::Arguments: IntoArguments<DB>,
     for<'a> Option<i64>: Encode<'a, DB> + Type<DB>,
     for<'a> Option<String>: Encode<'a, DB> + Type<DB>,
@@ -184,11 +186,11 @@ where
     for<'r> String: Decode<'r, DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let mut query = sqlx::query::<DB>(AssertSqlSafe(rendered.sql));
+    let mut query = sqlx::query::<DB>(AssertSqlSafe(rendered.sql)).persistent(!rendered.is_singular);
     for value in rendered.arguments {
-        query = match value {
-            Value::Integer(number) => query.bind(*number),
-            Value::Text(text) => query.bind(text.clone()),
+        query = match value.into_owned() {
+            Value::Integer(number) => query.bind(number),
+            Value::Text(text) => query.bind(text),
         };
     }
     let fetched = query.fetch_all(&mut **connection).await?;

@@ -1,0 +1,1 @@
+INSERT IGNORE INTO revisions VALUES (0, FLOOR(RAND() * 1e18), 0);
