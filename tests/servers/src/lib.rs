@@ -6,27 +6,45 @@
 #![forbid(unsafe_code)]
 
 mod chance;
+mod database;
 pub mod hrana;
 mod installed;
-pub mod mariadb;
+mod mysql;
+mod pgbouncer;
 mod place;
-pub mod postgres;
+mod postgres;
 mod server;
+pub mod tls;
+mod turso;
 
 use tokio::sync::OnceCell;
 
+pub use database::{Database, Kind, Options};
 pub use hrana::Hrana;
-pub use mariadb::MariaDb;
-pub use postgres::Postgres;
+pub use pgbouncer::PgBouncer;
+pub use turso::TursoDb;
+
+/// A PostgreSQL server.
+pub type Postgres = Database<postgres::PostgreSql>;
+/// A MariaDB server.
+pub type MariaDb = Database<mysql::Maria>;
+/// A MySQL server; its programs are there after `make test-mysql`.
+pub type MySql = Database<mysql::Oracle>;
 
 /// The PostgreSQL that all tests of this process share.
 pub async fn postgres() -> &'static Postgres {
     static SHARED: OnceCell<Postgres> = OnceCell::const_new();
-    SHARED.get_or_init(|| Postgres::start(postgres::Options::default())).await
+    SHARED.get_or_init(|| Postgres::start(Options::default())).await
 }
 
 /// The MariaDB that all tests of this process share.
 pub async fn mariadb() -> &'static MariaDb {
     static SHARED: OnceCell<MariaDb> = OnceCell::const_new();
-    SHARED.get_or_init(|| MariaDb::start(mariadb::Options::default())).await
+    SHARED.get_or_init(|| MariaDb::start(Options::default())).await
+}
+
+/// The MySQL that all tests of this process share.
+pub async fn mysql() -> &'static MySql {
+    static SHARED: OnceCell<MySql> = OnceCell::const_new();
+    SHARED.get_or_init(|| MySql::start(Options::default())).await
 }

@@ -1,8 +1,9 @@
 //! The life of a server's process: started, ready, frozen, killed, started again. Which server it is does not matter here.
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
@@ -56,13 +57,16 @@ impl Server {
     }
 
     /// Waits until it answers; tells what it said when it ends instead.
-    pub async fn ready(&mut self, mut answers: impl AsyncFnMut() -> bool) -> Result<(), String> {
+    pub async fn ready<E: Display>(
+        &mut self,
+        mut ask: impl AsyncFnMut(&Place) -> Result<(), E>,
+    ) -> Result<(), String> {
         let (deadline, mut ticks) = (Instant::now() + PATIENCE, interval(LOOK_EVERY));
-        while !answers().await {
+        while let Err(error) = ask(&self.place).await {
             if let Some(status) = self.ended() {
                 return Err(format!("{status}: {}", self.said()));
             }
-            assert!(Instant::now() < deadline, "no answer within {PATIENCE:?}: {}", self.said());
+            assert!(Instant::now() < deadline, "{error}, for {PATIENCE:?}: {}", self.said());
             ticks.tick().await;
         }
         Ok(())
@@ -122,7 +126,7 @@ impl Server {
         child.try_wait().unwrap_or(Some(ExitStatus::from_raw(0)))
     }
 
-    fn log(&self) -> impl AsRef<Path> {
+    fn log(&self) -> PathBuf {
         self.place.path().join("log")
     }
 }

@@ -1,0 +1,52 @@
+//! Certificates: an authority that nobody but a test trusts, and what it vouches for.
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+/// Who vouches for servers.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// What a server shows, and proves to be its own.
+pub struct Certified {
+    /// The certificate, as PEM.
+    pub certificate: String,
+    /// Its private key, as PEM.
+    pub key: String,
+}
+
+impl Authority {
+    /// Makes a new one.
+    pub fn new() -> Self {
+        let mut parameters = CertificateParams::default();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.distinguished_name.push(DnType::CommonName, "An authority of a test");
+        let key = new_key();
+        let pem = parameters.self_signed(&key).expect("a certificate of our own").pem();
+        Self { issuer: Issuer::new(parameters, key), pem }
+    }
+
+    /// Its own certificate, as PEM: what a client has to trust.
+    pub fn pem(&self) -> String {
+        self.pem.clone()
+    }
+
+    /// Vouches for a host, by name or address.
+    pub fn certify(&self, host: &str) -> Certified {
+        let parameters = CertificateParams::new([host.to_owned()]).expect("a name or an address");
+        let key = new_key();
+        let certificate = parameters.signed_by(&key, &self.issuer).expect("a certificate of our own");
+        Certified { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn new_key() -> KeyPair {
+    KeyPair::generate().expect("the kernel has chance")
+}
