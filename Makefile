@@ -13,10 +13,13 @@ export CARGO_TARGET_DIR
 built = $(CARGO_TARGET_DIR)/$(PROFILE)
 root = $(DESTDIR)$(PREFIX)
 
-.PHONY: help demo try test build module install lint bench fuzz
+# Every database that podyd can speak to.
+BACKENDS := --features daemon/backend-postgres,daemon/backend-mysql
+
+.PHONY: help demo try test test-mysql build module install lint bench fuzz
 
 help: ## List these verbs
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: ## See it work: build it and log a user in, in a private copy of this machine
 	@tests/demo
@@ -27,8 +30,15 @@ try: ## The same, ending in a shell to play in
 test: ## Run every check there is (some need root: the rest runs without)
 	@tests/run
 
+test-mysql: ## The same of MySQL, whose Debian is newer than the others'
+	@tests/servers/install mysql
+	cargo test --locked --package servers --test mysql
+	@cargo test --locked --package daemon --lib $(BACKENDS) -- --list 2>/dev/null | grep -q '^store::conformance::mysql::' || \
+		{ echo "There are no tests called store::conformance::mysql to run on MySQL" >&2; exit 1; }
+	cargo test --locked --package daemon --lib $(BACKENDS) -- --include-ignored store::conformance::mysql::
+
 build: module ## Build what is installed
-	cargo build --locked --release --workspace --exclude tests --exclude servers
+	cargo build --locked --release --workspace --exclude tests --exclude servers $(BACKENDS)
 
 module: # without std, unwinding and whatever else a program that calls getpwnam did not ask for
 	@tests/deps build
@@ -58,7 +68,7 @@ install: ## Install what was built; honours DESTDIR, PREFIX, LIBDIR, CARGO_TARGE
 lint: ## Formatting, clippy, and licences and advisories where cargo-deny is installed
 	@tests/deps build
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	cargo clippy --locked --workspace --all-targets $(BACKENDS) -- --deny warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; fi
 
 bench: ## Measure lookups, publications and logins, each beside a control

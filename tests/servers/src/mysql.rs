@@ -9,6 +9,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use crate::database::{Kind, Language, Options, Site};
 use crate::installed::Tree;
 
+/// Nothing is synced: of no use to anybody but tests, and several times as fast.
+const FAST: &str = "--innodb-flush-method=nosync";
+
 /// What both understand.
 pub struct Mysql;
 
@@ -30,7 +33,7 @@ impl Kind for Maria {
     fn initialize(&self, site: Site<'_>) -> Command {
         let mut command = self.0.command(site.place, self.0.path("usr/bin/mariadb-install-db"));
         command.arg("--no-defaults").arg(format!("--basedir={}", self.0.path("usr").display()));
-        command.arg(data(site)).args(["--skip-test-db", "--skip-name-resolve", "--force"]);
+        command.args([&data(site), FAST, "--skip-test-db", "--skip-name-resolve", "--force"]);
         command.arg("--auth-root-authentication-method=socket");
         command
     }
@@ -56,7 +59,7 @@ impl Kind for Oracle {
 
     fn initialize(&self, site: Site<'_>) -> Command {
         let mut command = self.command(site);
-        command.args(["--initialize-insecure", "--secure-file-priv=NULL"]).arg(data(site));
+        command.args([&data(site), FAST, "--initialize-insecure", "--secure-file-priv=NULL"]);
         command
     }
 
@@ -105,6 +108,9 @@ fn settings(tree: &Tree, site: Site<'_>) -> Vec<String> {
         format!("--max-connections={max_connections}"),
         format!("--innodb-flush-log-at-trx-commit={}", u8::from(durable)),
     ];
+    if !durable {
+        settings.push(FAST.to_owned());
+    }
     if tls {
         settings.push(format!("--ssl-cert={}", file("server.pem")));
         settings.push(format!("--ssl-key={}", file("server.key")));

@@ -1,4 +1,5 @@
 //! PostgreSQL and MariaDB start, keep strangers apart, and can be hurt as tests want.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
 mod story;
 

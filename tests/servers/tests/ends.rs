@@ -1,4 +1,5 @@
 //! Servers end with the test, however that ends.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
