@@ -19,7 +19,7 @@ BACKENDS := --features daemon/backend-postgres,daemon/backend-mysql
 .PHONY: help demo try test test-mysql build module install lint bench fuzz
 
 help: ## List these verbs
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: ## See it work: build it and log a user in, in a private copy of this machine
 	@tests/demo
@@ -30,7 +30,7 @@ try: ## The same, ending in a shell to play in
 test: ## Run every check there is (some need root: the rest runs without)
 	@tests/run
 
-test-mysql: ## The same of MySQL, whose Debian is newer than the others'
+test-mysql: ## Run what databases must do on MySQL, too, out of the newest Debian
 	@tests/servers/install mysql
 	cargo test --locked --package servers --test mysql
 	@cargo test --locked --package daemon --lib $(BACKENDS) -- --list 2>/dev/null | grep -q '^store::conformance::mysql::' || \
