@@ -86,6 +86,10 @@ pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
 /// given up by then.
 pub const STATEMENT_DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long a login waits for the shared directory to say what the password is checked against, before what is remembered
+/// here is taken: people have typed a password and look at a cursor.
+pub const CREDENTIAL_DEADLINE: Duration = Duration::from_secs(3);
+
 /// How long calls that are under way at SIGTERM may finish: below the unit's TimeoutStopSec of 15 s.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 

@@ -14,13 +14,13 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, interval, sleep};
 
 use crate::clock::Clock;
-use crate::config::{ConfigError, Paths, Settings};
+use crate::config::{Backend, ConfigError, Paths, Settings};
 use crate::directory::{Directory, Error, LocalAccounts, Rules};
 use crate::doors::varlink;
 use crate::log::Log;
 use crate::publish::Publisher;
 use crate::service::Service;
-use crate::store::{NodeStore, SqlDirectory};
+use crate::store::{NodeStore, Replicated, SqlDirectory};
 use crate::verifiers::{Argon2Parameters, Pool, lockout};
 use crate::{etc, notify};
 
@@ -64,57 +64,106 @@ async fn serve(
     let etc_changed = Arc::new(Notify::new());
     etc::watch(Arc::clone(&etc_changed)).map_err(local_files)?;
     let (rules, current_rules) = watch::channel(Arc::new(rules_of(&settings, local)));
-    let directory = Arc::new(SqlDirectory::sqlite(&paths.state.join("directory.sqlite")).await?);
     let node = NodeStore::open(&paths.state.join("node.sqlite")).await?;
     let pool = Pool::new(argon2(&settings)?, settings.password.parallel_verifications());
+    let backend = settings.backend.clone();
     let (settings, current_settings) = watch::channel(Arc::new(settings));
-
-    let (publisher, published) = Publisher::start(
-        Arc::clone(&directory),
-        &paths.cache,
-        &paths.run,
-        &clock,
-        current_rules.clone(),
-        current_settings.clone(),
-    )?;
-    if publisher.adopted_revision() > 0 && directory.position().await?.revision == 0 {
-        return Err(lost(&paths));
-    }
-    let stop_publishing = Arc::new(Notify::new());
-    let publishing = tokio::spawn(publisher.run(Arc::clone(&stop_publishing)));
-
-    let service = Arc::new(Service::new(
-        Arc::clone(&directory),
-        node.clone(),
-        pool.clone(),
-        published.clone(),
+    let podyd = Podyd {
+        paths,
+        clock,
+        node,
         current_rules,
         current_settings,
-        clock.clone(),
-    ));
-    let socket = paths.run.join("varlink");
-    let listener =
-        varlink::listen(&socket).map_err(|error| Error::Failed(format!("{}: {error}", socket.display())))?;
-    let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(varlink::serve(listener, service, stopped));
+        etc_changed,
+        node_rules: NodeRules { settings, rules, pool, reload, log },
+    };
+    match backend {
+        Backend::Local => {
+            let directory = SqlDirectory::sqlite(&podyd.paths.state.join("directory.sqlite")).await?;
+            podyd.serve(Arc::new(directory)).await
+        }
+        shared => {
+            let source = SqlDirectory::shared(&shared)?;
+            let replica = SqlDirectory::sqlite(&podyd.paths.state.join("replica.sqlite")).await?;
+            let has_snapshot = podyd.paths.cache.join("current").exists();
+            let directory = Arc::new(Replicated::new(source, replica, has_snapshot));
+            let following = tokio::spawn({
+                let directory = Arc::clone(&directory);
+                async move {
+                    if shared.auto_migrate() {
+                        directory.migrate().await;
+                    }
+                    directory.follow().await;
+                }
+            });
+            let outcome = podyd.serve(directory).await;
+            following.abort();
+            outcome
+        }
+    }
+}
 
-    published.first(FIRST_SNAPSHOT).await;
-    let (kind, location) = directory.describe();
-    tracing::info!(directory = kind, location, revision = published.revision(), "podyd is ready");
-    notify::ready(&format!("serving the {kind} directory {location}"));
+/// What podyd is made of, whatever its directory.
+struct Podyd<R> {
+    paths: Paths,
+    clock: Clock,
+    node: NodeStore,
+    current_rules: watch::Receiver<Arc<Rules>>,
+    current_settings: watch::Receiver<Arc<Settings>>,
+    etc_changed: Arc<Notify>,
+    node_rules: NodeRules<R>,
+}
 
-    let node_rules = NodeRules { settings, rules, pool, reload, log };
-    attend(node_rules, &etc_changed, &node, &clock).await;
+impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
+    async fn serve<D: Directory>(self, directory: Arc<D>) -> Result<(), Error> {
+        let Self { paths, clock, node, current_rules, current_settings, etc_changed, node_rules } = self;
+        let (publisher, published) = Publisher::start(
+            Arc::clone(&directory),
+            &paths.cache,
+            &paths.run,
+            &clock,
+            current_rules.clone(),
+            current_settings.clone(),
+        )?;
+        let is_here = directory.contact().is_none();
+        if is_here && publisher.adopted_revision() > 0 && directory.position().await?.revision == 0 {
+            return Err(lost(&paths));
+        }
+        let stop_publishing = Arc::new(Notify::new());
+        let publishing = tokio::spawn(publisher.run(Arc::clone(&stop_publishing)));
 
-    notify::stopping();
-    tracing::info!("podyd stops: calls that are under way finish, lookups go on without it");
-    let _ = stop.send(true);
-    let _ = serving.await;
-    stop_publishing.notify_one();
-    let _ = publishing.await;
-    directory.close().await;
-    node.close().await;
-    Ok(())
+        let service = Arc::new(Service::new(
+            Arc::clone(&directory),
+            node.clone(),
+            node_rules.pool.clone(),
+            published.clone(),
+            current_rules,
+            current_settings,
+            clock.clone(),
+        ));
+        let socket = paths.run.join("varlink");
+        let listener = varlink::listen(&socket)
+            .map_err(|error| Error::Failed(format!("{}: {error}", socket.display())))?;
+        let (stop, stopped) = watch::channel(false);
+        let serving = tokio::spawn(varlink::serve(listener, service, stopped));
+
+        published.first(FIRST_SNAPSHOT).await;
+        let (kind, location) = directory.describe();
+        tracing::info!(directory = kind, location, revision = published.revision(), "podyd is ready");
+        notify::ready(&format!("serving the {kind} directory {location}"));
+
+        attend(node_rules, &etc_changed, &node, &clock).await;
+
+        notify::stopping();
+        tracing::info!("podyd stops: calls that are under way finish, lookups go on without it");
+        let _ = stop.send(true);
+        let _ = serving.await;
+        stop_publishing.notify_one();
+        let _ = publishing.await;
+        directory.close().await;
+        node.close().await;
+        Ok(())
+    }
 }
 
 /// What signals and local files change.

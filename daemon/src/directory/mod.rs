@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 
+use tokio::time::Instant;
+
 use identity::{AbsolutePath, Day, Email, Gecos, Gid, Group, Name, State, Uid, User};
 
 pub use error::{Error, Result};
@@ -213,6 +215,15 @@ pub trait Sink: Send {
     fn groups(&mut self, page: Vec<(Team, Vec<(Name, Uid)>)>) -> impl Future<Output = Result<()>> + Send;
 }
 
+/// How a replica stands to the directory that it follows.
+#[derive(Clone, Debug, Default)]
+pub struct Contact {
+    /// When it was last known to be current.
+    pub current_at: Option<Instant>,
+    /// Why it cannot follow, if so.
+    pub trouble: Option<String>,
+}
+
 /// How many users and groups there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -227,6 +238,14 @@ pub struct Counts {
 pub trait Directory: Send + Sync + 'static {
     /// What kind it is (`local`, `sql`, `remote`) and where, without secrets.
     fn describe(&self) -> (&'static str, String);
+
+    /// How this node's replica stands to what it follows; none: the directory is here.
+    fn contact(&self) -> Option<Contact> {
+        None
+    }
+
+    /// Waits for what is under way and lets go of the database.
+    fn close(&self) -> impl Future<Output = ()> + Send;
 
     /// Where the directory stands now.
     fn position(&self) -> impl Future<Output = Result<Position>> + Send;

@@ -189,7 +189,7 @@ impl<D: Directory> Publisher<D> {
             tokio::select! {
                 _ = poll.tick() => self.follow().await,
                 () = self.wake.notified() => self.follow().await,
-                () = directory.changed() => self.follow().await,
+                () = directory.changed() => self.retry().await,
                 Ok(()) = self.rules.changed() => self.rules_changed().await,
                 outcome = finished(&mut self.merge) => self.merged(outcome).await,
                 () = due(self.persist_at) => self.persist(),

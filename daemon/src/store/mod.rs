@@ -5,9 +5,11 @@
 pub mod hrana;
 mod node;
 pub mod pody_database;
+mod replicated;
 mod sql;
 
 pub use node::{Failures, NodeStore};
+pub use replicated::Replicated;
 pub use sql::SqlDirectory;
 
 #[cfg(test)]

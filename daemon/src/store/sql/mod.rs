@@ -10,6 +10,7 @@ mod feed;
 #[cfg(feature = "backend-postgres")]
 mod listener;
 mod read;
+mod replica;
 mod rows;
 mod session;
 mod value;
@@ -25,8 +26,9 @@ pub(super) use error::database as database_error;
 use database::Database;
 use session::{Purpose, Session};
 
+use crate::config::Backend;
 use crate::directory::{
-    Batch, Change, Counts, Credential, Directory, Feed, Key, Member, Page, Position, Present, Refusal,
+    Batch, Change, Counts, Credential, Directory, Error, Feed, Key, Member, Page, Position, Present, Refusal,
     Result, Rules, Sink, Team, UserChange,
 };
 
@@ -54,14 +56,20 @@ impl SqlDirectory {
         Ok(Self { database: Database::mysql(url, max_connections)? })
     }
 
+    /// The directory that nodes share in a database. Nothing is connected yet.
+    pub fn shared(backend: &Backend) -> Result<Self> {
+        match backend {
+            #[cfg(feature = "backend-postgres")]
+            Backend::Postgres(shared) => Self::postgres(shared.url.expose(), shared.max_connections),
+            #[cfg(feature = "backend-mysql")]
+            Backend::Mysql(shared) => Self::mysql(shared.url.expose(), shared.max_connections),
+            _ => Err(Error::Failed("this podyd was built without this kind of database".into())),
+        }
+    }
+
     /// Makes the tables, or brings them up to date.
     pub async fn migrate(&self) -> Result<()> {
         self.database.migrate().await
-    }
-
-    /// Waits for running transactions and closes the database.
-    pub async fn close(&self) {
-        self.database.close().await;
     }
 
     async fn single(&self) -> Result<Session> {
@@ -80,6 +88,10 @@ impl SqlDirectory {
 impl Directory for SqlDirectory {
     fn describe(&self) -> (&'static str, String) {
         self.database.describe()
+    }
+
+    async fn close(&self) {
+        self.database.close().await;
     }
 
     async fn position(&self) -> Result<Position> {

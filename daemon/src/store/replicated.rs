@@ -1,0 +1,254 @@
+//! A directory that this node shares with others: a source elsewhere, and a replica here that follows it.
+//!
+//! Whatever lookups and listings need comes out of the replica, whether the source answers or not. Changes, passwords and
+//! tokens are the source's: nobody else can say what holds now.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use identity::Name;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::sql::SqlDirectory;
+use crate::directory::{
+    Batch, Change, Contact, Counts, Credential, Directory, Error, Feed, Key, Member, Page, Position, Present,
+    Refusal, Result, Rules, Sink, Team, UserChange,
+};
+use crate::limits::CREDENTIAL_DEADLINE;
+
+/// How long to wait before a source that does not answer is tried again; twice as long each time.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// The longest wait: a source that is back is noticed within it.
+const RETRY_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
+
+/// A source and its replica.
+#[derive(Debug)]
+pub struct Replicated<S> {
+    source: S,
+    replica: SqlDirectory,
+    shows_accounts: bool,
+    contact: watch::Sender<Contact>,
+    /// Something was changed through this node.
+    wake: Notify,
+    /// The replica has moved.
+    moved: Notify,
+}
+
+impl<S: Directory> Replicated<S> {
+    /// Joins a source and this node's replica of it. Where the last snapshot shows accounts, nobody is taken to be nobody's
+    /// because the source is empty.
+    pub fn new(source: S, replica: SqlDirectory, shows_accounts: bool) -> Self {
+        Self {
+            source,
+            replica,
+            shows_accounts,
+            contact: watch::Sender::default(),
+            wake: Notify::new(),
+            moved: Notify::new(),
+        }
+    }
+
+    /// The replica, once it holds what the source does: before that, nobody can be told that somebody does not exist.
+    async fn loaded(&self) -> Result<&SqlDirectory> {
+        if self.contact.borrow().current_at.is_some() || self.replica.position().await?.revision > 0 {
+            return Ok(&self.replica);
+        }
+        let trouble = self.contact.borrow().trouble.clone().unwrap_or_else(|| "it is being copied".into());
+        Err(Error::Away(format!("this node does not have the shared directory yet: {trouble}")))
+    }
+
+    /// Keeps the replica at the source's position.
+    pub async fn follow(&self) {
+        let mut retry_after = RETRY_AFTER;
+        loop {
+            let outcome = self.catch_up().await;
+            // Nodes that lost their source at once do not come back at once.
+            let pause = outcome.is_err().then(|| retry_after.mul_f64(0.5 + chance()));
+            retry_after = pause.map_or(RETRY_AFTER, |_| (2 * retry_after).min(RETRY_AT_LEAST_EVERY));
+            self.report(outcome);
+            tokio::select! {
+                () = until_next(&self.source, pause) => {}
+                () = self.wake.notified() => {}
+            }
+        }
+    }
+
+    /// Brings the replica to where the source is.
+    async fn catch_up(&self) -> Result<()> {
+        let position = self.replica.position().await?;
+        match self.source.changes(&position).await? {
+            Feed::Changes { position: now, .. } if now == position => {}
+            Feed::Changes { changes, present, position } => {
+                self.replica.follow(&changes, &present, &position).await?;
+                self.moved.notify_one();
+            }
+            Feed::StartOver => self.start_over().await?,
+        }
+        Ok(())
+    }
+
+    /// Copies the whole directory.
+    async fn start_over(&self) -> Result<()> {
+        let held = self.replica.counts().await?;
+        let offered = self.source.counts().await?;
+        if offered.users == 0 && (held.users > 0 || self.shows_accounts) {
+            return Err(Error::Failed(
+                "the shared directory is empty, but this node shows accounts, which stay: bring the database back, or \
+                 remove replica.sqlite and the snapshot of this node to begin with nobody"
+                    .into(),
+            ));
+        }
+        tracing::info!(users = offered.users, "copying the whole directory");
+        let mut loader = self.replica.reload().await?;
+        let dumped = self.source.dump(&mut loader).await;
+        let position = loader.finish(dumped).await?;
+        tracing::info!(revision = position.revision, "this node has the whole directory");
+        self.moved.notify_one();
+        Ok(())
+    }
+
+    fn report(&self, outcome: Result<()>) {
+        match outcome {
+            Ok(()) => {
+                let before =
+                    self.contact.send_replace(Contact { current_at: Some(Instant::now()), trouble: None });
+                if before.trouble.is_some() {
+                    tracing::info!("the shared directory answers again");
+                }
+            }
+            Err(error) => self.contact.send_modify(|contact| {
+                let trouble = error.to_string();
+                if contact.trouble.as_ref() != Some(&trouble) {
+                    tracing::warn!(%error, "this node does not follow the shared directory; lookups go on");
+                }
+                contact.trouble = Some(trouble);
+            }),
+        }
+    }
+
+    /// Has the follower look at once, since something was changed through this node.
+    fn tell<T>(&self, outcome: Result<T>) -> Result<T> {
+        self.wake.notify_one();
+        outcome
+    }
+}
+
+impl Replicated<SqlDirectory> {
+    /// Brings the source's tables up to date, as soon as it answers.
+    pub async fn migrate(&self) {
+        while let Err(error) = self.source.migrate().await {
+            self.report(Err(error));
+            sleep(RETRY_AT_LEAST_EVERY.mul_f64(0.5 + chance())).await;
+        }
+    }
+}
+
+/// Waits for news, or for the end of a pause in which the source is left alone.
+async fn until_next(source: &impl Directory, pause: Option<Duration>) {
+    match pause {
+        Some(pause) => sleep(pause).await,
+        None => source.changed().await,
+    }
+}
+
+/// From 0 to 1.
+fn chance() -> f64 {
+    f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
+}
+
+impl<S: Directory> Directory for Replicated<S> {
+    fn describe(&self) -> (&'static str, String) {
+        self.source.describe()
+    }
+
+    fn contact(&self) -> Option<Contact> {
+        Some(self.contact.borrow().clone())
+    }
+
+    async fn close(&self) {
+        self.source.close().await;
+        self.replica.close().await;
+    }
+
+    async fn position(&self) -> Result<Position> {
+        self.loaded().await?.position().await
+    }
+
+    async fn counts(&self) -> Result<Counts> {
+        self.loaded().await?.counts().await
+    }
+
+    async fn user(&self, key: Key) -> Result<Option<Member>> {
+        self.loaded().await?.user(key).await
+    }
+
+    async fn users(&self, after: Option<Name>, limit: u32) -> Result<Page<Member>> {
+        self.loaded().await?.users(after, limit).await
+    }
+
+    async fn group(&self, key: Key) -> Result<Option<Team>> {
+        self.loaded().await?.group(key).await
+    }
+
+    async fn groups(&self, after: Option<Name>, limit: u32, private: bool) -> Result<Page<Team>> {
+        self.loaded().await?.groups(after, limit, private).await
+    }
+
+    async fn create(&self, batch: Batch, rules: &Rules, dry_run: bool) -> Result<(Vec<Refusal>, Position)> {
+        self.tell(self.source.create(batch, rules, dry_run).await)
+    }
+
+    async fn update_user(&self, name: Name, change: UserChange, rules: &Rules) -> Result<Position> {
+        self.tell(self.source.update_user(name, change, rules).await)
+    }
+
+    async fn delete_user(&self, name: Name) -> Result<Position> {
+        self.tell(self.source.delete_user(name).await)
+    }
+
+    async fn delete_group(&self, name: Name) -> Result<Position> {
+        self.tell(self.source.delete_group(name).await)
+    }
+
+    async fn set_members(&self, group: Name, users: Vec<Name>, present: bool) -> Result<Position> {
+        self.tell(self.source.set_members(group, users, present).await)
+    }
+
+    async fn credential(&self, name: Name) -> Result<Option<Credential>> {
+        // A source that was away a moment ago is asked, in case it is back, and not waited for.
+        let is_away = self.contact.borrow().trouble.is_some();
+        let deadline = if is_away { CREDENTIAL_DEADLINE / 6 } else { CREDENTIAL_DEADLINE };
+        let late = |_| Err(Error::Away("the shared directory does not answer in time".into()));
+        timeout(deadline, self.source.credential(name)).await.unwrap_or_else(late)
+    }
+
+    async fn set_password(&self, name: Name, hash: Option<String>) -> Result<Position> {
+        self.tell(self.source.set_password(name, hash).await)
+    }
+
+    async fn upgrade_password(&self, uuid: &str, old: &str, new: &str) -> Result<()> {
+        self.source.upgrade_password(uuid, old, new).await
+    }
+
+    async fn changed(&self) {
+        self.moved.notified().await;
+    }
+
+    async fn changes(&self, since: &Position) -> Result<Feed> {
+        self.loaded().await?.changes(since).await
+    }
+
+    async fn present(&self, users: &[String], groups: &[String]) -> Result<Present> {
+        self.loaded().await?.present(users, groups).await
+    }
+
+    async fn holders(&self, names: &[String], ids: &[u32]) -> Result<BTreeSet<Change>> {
+        self.loaded().await?.holders(names, ids).await
+    }
+
+    async fn dump(&self, sink: &mut impl Sink) -> Result<Position> {
+        self.loaded().await?.dump(sink).await
+    }
+}

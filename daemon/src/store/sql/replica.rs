@@ -1,0 +1,207 @@
+//! This node's copy of a shared directory, in a SQLite file: everything that lookups need, and of passwords only when they
+//! were set. It is filled whole from a dump, or brought up to date by a stretch of the change feed, in one transaction that
+//! ends at the source's position; the source's history is not copied.
+
+use std::collections::BTreeSet;
+
+use identity::{Name, Uid};
+use serde_json::{Value as Json, json};
+
+use super::SqlDirectory;
+use super::session::Session;
+use super::value::values;
+use crate::directory::{Change, Counts, Member, Position, Present, Result, Sink, Team, Tombstone, named};
+
+/// Followers of the replica that are further behind than this many revisions start over: they are on this node, and hardly
+/// ever behind at all.
+const HISTORY: u64 = 100_000;
+
+impl SqlDirectory {
+    /// Brings the replica to a position of its source.
+    pub async fn follow(
+        &self,
+        changes: &BTreeSet<Change>,
+        present: &Present,
+        position: &Position,
+    ) -> Result<()> {
+        let mut session = self.write().await?;
+        let outcome = follow(&mut session, changes, present, position).await;
+        session.finish(outcome).await
+    }
+
+    /// Begins to fill the replica anew. Until the loader has finished, readers see what was there before.
+    pub async fn reload(&self) -> Result<Loader> {
+        let mut session = self.write().await?;
+        let outcome = empty(&mut session).await;
+        match outcome {
+            Ok(()) => Ok(Loader { session }),
+            Err(error) => session.finish(Err(error)).await,
+        }
+    }
+}
+
+/// Fills a replica from a dump of its source.
+pub struct Loader {
+    session: Session,
+}
+
+impl Loader {
+    /// Keeps what the dump brought, or what was there before it when the dump failed.
+    pub async fn finish(mut self, dumped: Result<Position>) -> Result<Position> {
+        let outcome = match dumped {
+            Ok(position) => arrive(&mut self.session, &position).await.map(|()| position),
+            Err(error) => Err(error),
+        };
+        self.session.finish(outcome).await
+    }
+}
+
+impl Sink for Loader {
+    async fn begin(&mut self, _: &Position, _: Counts) -> Result<()> {
+        Ok(())
+    }
+
+    async fn users(&mut self, page: Vec<Member>) -> Result<()> {
+        insert_users(&mut self.session, &page).await
+    }
+
+    async fn groups(&mut self, page: Vec<(Team, Vec<(Name, Uid)>)>) -> Result<()> {
+        insert_groups(&mut self.session, page.iter().map(|(team, _)| team)).await?;
+        let members = page.iter().flat_map(|(team, members)| {
+            members.iter().map(|(_, uid)| json!({"one": team.group.uuid, "uid": uid.0}))
+        });
+        let statement = "INSERT INTO members (group_uuid, user_uuid, origin) SELECT r.one, u.uuid, 'admin' \
+                         FROM {rows $1 one text, uid integer} JOIN users u ON u.uid = r.uid";
+        self.session.execute(statement, values![rows(members)]).await
+    }
+}
+
+async fn follow(
+    session: &mut Session,
+    changes: &BTreeSet<Change>,
+    present: &Present,
+    position: &Position,
+) -> Result<()> {
+    // What is changed is taken out and put in again; in between, references lead nowhere.
+    session.execute("PRAGMA defer_foreign_keys = ON", &[]).await?;
+    let (users, groups) = named(changes);
+    let gone_groups: Vec<&str> = present.gone_groups.iter().map(|gone| gone.uuid.as_str()).collect();
+    let [users, groups, gone_groups] =
+        [json!(users), json!(groups), json!(gone_groups)].map(|list| list.to_string());
+    session.execute("DELETE FROM members WHERE group_uuid IN {texts $1}", values![&gone_groups]).await?;
+    session.execute("DELETE FROM groups WHERE uuid IN {texts $1}", values![&groups]).await?;
+    for statement in [
+        "DELETE FROM members WHERE user_uuid IN {texts $1}",
+        "DELETE FROM credentials WHERE user_uuid IN {texts $1}",
+        "DELETE FROM users WHERE uuid IN {texts $1}",
+    ] {
+        session.execute(statement, values![&users]).await?;
+    }
+    insert_users(session, &present.users).await?;
+    insert_groups(session, present.groups.iter()).await?;
+    insert_memberships(session, &present.users).await?;
+    bury(session, position, "user", &present.gone_users).await?;
+    bury(session, position, "group", &present.gone_groups).await?;
+    log(session, position, changes).await?;
+    arrive(session, position).await
+}
+
+async fn empty(session: &mut Session) -> Result<()> {
+    session.execute("PRAGMA defer_foreign_keys = ON", &[]).await?;
+    for statement in [
+        "DELETE FROM members",
+        "DELETE FROM credentials",
+        "DELETE FROM groups",
+        "DELETE FROM users",
+        "DELETE FROM tombstones",
+        "DELETE FROM changes",
+        "DELETE FROM revisions",
+    ] {
+        session.execute(statement, &[]).await?;
+    }
+    Ok(())
+}
+
+async fn insert_users(session: &mut Session, members: &[Member]) -> Result<()> {
+    let users = members.iter().map(|Member { user, password_revision, .. }| {
+        json!({
+            "uuid": user.uuid, "name": user.name.as_str(), "uid": user.uid.0, "gid": user.gid.0,
+            "gecos": user.gecos.as_str(), "email": user.email.as_ref().map(|email| email.as_str()),
+            "home": user.home.as_str(), "shell": user.shell.as_str(), "state": user.state.as_str(),
+            "expires_at": user.expires_at.map(|day| day.0), "is_admin": u8::from(user.is_admin),
+            "revision": user.revision, "password_revision": password_revision,
+        })
+    });
+    let users = rows(users);
+    let statement = "INSERT INTO users (uuid, name, uid, gid, gecos, email, home, shell, state, expires_at, is_admin, origin, \
+                     revision) SELECT r.uuid, r.name, r.uid, r.gid, r.gecos, r.email, r.home, r.shell, r.state, \
+                     r.expires_at, r.is_admin, 'replica', r.revision FROM {rows $1 uuid text, name text, uid integer, \
+                     gid integer, gecos text, email text, home text, shell text, state text, expires_at integer, \
+                     is_admin integer, revision integer}";
+    session.execute(statement, values![&users]).await?;
+    let statement = "INSERT INTO credentials (user_uuid, hash, revision) SELECT r.uuid, '', r.password_revision \
+                     FROM {rows $1 uuid text, password_revision integer} WHERE r.password_revision IS NOT NULL";
+    session.execute(statement, values![&users]).await
+}
+
+async fn insert_groups(session: &mut Session, teams: impl Iterator<Item = &Team>) -> Result<()> {
+    let groups = teams.map(|Team { group, private_of, .. }| {
+        json!({
+            "uuid": group.uuid, "name": group.name.as_str(), "gid": group.gid.0, "private_of": private_of,
+            "revision": group.revision,
+        })
+    });
+    let statement = "INSERT INTO groups (uuid, name, gid, private_of, revision) \
+                     SELECT r.uuid, r.name, r.gid, r.private_of, r.revision \
+                     FROM {rows $1 uuid text, name text, gid integer, private_of text, revision integer}";
+    session.execute(statement, values![rows(groups)]).await
+}
+
+/// The memberships of users whose groups are all there.
+async fn insert_memberships(session: &mut Session, members: &[Member]) -> Result<()> {
+    let memberships = members.iter().flat_map(|member| {
+        member.groups.iter().map(|(gid, _)| json!({"gid": gid.0, "other": member.user.uuid}))
+    });
+    let statement = "INSERT INTO members (group_uuid, user_uuid, origin) SELECT g.uuid, r.other, 'admin' \
+                     FROM {rows $1 gid integer, other text} JOIN groups g ON g.gid = r.gid";
+    session.execute(statement, values![rows(memberships)]).await
+}
+
+async fn bury(session: &mut Session, position: &Position, kind: &str, gone: &[Tombstone]) -> Result<()> {
+    let dead = gone.iter().map(|gone| json!({"uuid": gone.uuid, "name": gone.name.as_str(), "id": gone.id}));
+    let dead = rows(dead);
+    let forget = "DELETE FROM tombstones WHERE uuid IN (SELECT r.uuid FROM {rows $1 uuid text})";
+    session.execute(forget, values![&dead]).await?;
+    let statement = "INSERT INTO tombstones (uuid, kind, name, id, revision) SELECT r.uuid, $2, r.name, r.id, $3 \
+                     FROM {rows $1 uuid text, name text, id integer}";
+    session.execute(statement, values![&dead, kind, position.revision]).await
+}
+
+async fn log(session: &mut Session, position: &Position, changes: &BTreeSet<Change>) -> Result<()> {
+    let entries = changes.iter().map(|change| match change {
+        Change::User { uuid } => json!({"kind": "user", "one": uuid}),
+        Change::Group { uuid } => json!({"kind": "group", "one": uuid}),
+        Change::Member { group, user } => json!({"kind": "member", "one": group, "other": user}),
+    });
+    let statement = "INSERT INTO changes (revision, kind, one, other) SELECT $2, r.kind, r.one, r.other \
+                     FROM {rows $1 kind text, one text, other text}";
+    session.execute(statement, values![rows(entries), position.revision]).await
+}
+
+/// From here on the replica is where its source was.
+async fn arrive(session: &mut Session, position: &Position) -> Result<()> {
+    let Position { epoch, revision, stamp } = position;
+    session.execute("UPDATE directory SET epoch = $1, revision = $2", values![epoch, *revision]).await?;
+    let oldest = revision.saturating_sub(HISTORY);
+    session.execute("DELETE FROM changes WHERE revision < $1", values![oldest]).await?;
+    session
+        .execute("DELETE FROM revisions WHERE revision < $1 OR revision = $2", values![oldest, *revision])
+        .await?;
+    let statement = "INSERT INTO revisions (revision, stamp, committed_at) VALUES ($1, $2, 0)";
+    session.execute(statement, values![*revision, *stamp]).await
+}
+
+/// Rows as the one argument that carries them.
+fn rows(rows: impl Iterator<Item = Json>) -> String {
+    Json::Array(rows.collect()).to_string()
+}
