@@ -25,7 +25,11 @@ async fn nothing_survives_a_test_that_is_killed() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    until(|| told.exists()).await;
+    until(|| {
+        assert!(victim.try_wait().unwrap().is_none(), "the victim ended by itself");
+        told.exists()
+    })
+    .await;
     let places: Vec<PathBuf> = fs::read_to_string(&told).unwrap().lines().map(PathBuf::from).collect();
     fs::remove_file(&told).unwrap();
     assert_eq!(places.iter().filter(|place| runs_in(place)).count(), 4, "{places:?}");
