@@ -71,7 +71,7 @@ lint: ## Formatting, clippy, and licences and advisories where cargo-deny is ins
 	cargo clippy --locked --workspace --all-targets $(BACKENDS) -- --deny warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; fi
 
-bench: ## Measure lookups, publications and logins, each beside a control
+bench: ## Measure lookups, publications, imports and logins, each beside a control
 	@benches/run
 
 fuzz: ## Throw hostile bytes at everything that reads bytes of others, for SECONDS=60 each

@@ -3,6 +3,7 @@
 pub mod floor;
 pub mod population;
 pub mod sources;
+pub mod sqlite;
 
 use std::time::Duration;
 
