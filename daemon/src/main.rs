@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use daemon::arguments::{self, Action};
-use daemon::config::{self, ConfigError, Environment};
+use daemon::config::{self, Checked, ConfigError, Environment};
 use daemon::log;
 
 const FAILED: u8 = 1;
@@ -29,9 +29,9 @@ fn main() -> ExitCode {
 }
 
 fn check(config_file: Option<&Path>, environment: &Environment) -> ExitCode {
-    match config::load(config_file, environment) {
-        Ok(settings) => {
-            let file = settings.paths.config_file;
+    match config::check(config_file, environment) {
+        Ok(Checked { config_file: file, notes }) => {
+            notes.iter().for_each(|note| complain(format_args!("podyd: note: {note}")));
             let note =
                 if file.exists() { "" } else { " (there is no such file: every setting is at its default)" };
             say(format_args!("{}: ok{note}", file.display()))
@@ -47,6 +47,7 @@ fn run(config_file: Option<PathBuf>, environment: Environment) -> ExitCode {
     };
     let log = log::start(settings.log.level, &environment);
     log::abort_on_panic();
+    settings.warnings().iter().for_each(|warning| tracing::warn!(target: "daemon", "{warning}"));
     let reload = move || config::load(config_file.as_deref(), &environment);
     match daemon::run(settings, reload, log) {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Secret;
+use super::database_url::location;
+use super::secret::Secret;
 
 /// Where the directory is. Every variant is there in every build: one that was not compiled in is
 /// refused while the configuration is read.
@@ -47,10 +48,29 @@ pub struct Libsql {
     pub auto_migrate: bool,
 }
 
+impl SharedSql {
+    /// Where the database is, for people: no user, no password, no parameters.
+    pub fn location(&self) -> String {
+        location(self.url.expose())
+    }
+}
+
+impl Libsql {
+    /// Where the database is, for people.
+    pub fn location(&self) -> String {
+        location(self.url.expose())
+    }
+}
+
 impl Backend {
-    /// Whether other nodes use it, too.
-    pub fn is_shared(&self) -> bool {
-        *self != Self::Local
+    /// The table that chose it; `None` for a file of this node, which other nodes do not use.
+    pub fn table(&self) -> Option<&'static str> {
+        match self {
+            Self::Local => None,
+            Self::Postgres(_) => Some("backend.postgres"),
+            Self::Mysql(_) => Some("backend.mysql"),
+            Self::Libsql(_) => Some("backend.libsql"),
+        }
     }
 
     /// Whether this node may bring the tables up to date when it starts.

@@ -3,13 +3,16 @@
 
 use identity::IdRange;
 
+use super::backends::Backends;
 use super::settings::Settings;
 use crate::limits::MAX_ARGON2_WORK_KIB;
 
-/// [`Settings`] in the making. A range of ids is two numbers until both are known.
+/// [`Settings`] in the making. A range of ids is two numbers until both are known, and a backend none
+/// until it is known which.
 pub(super) struct Draft {
     pub(super) ids_min: u32,
     pub(super) ids_max: u32,
+    pub(super) backends: Backends,
     pub(super) settings: Settings,
 }
 
@@ -34,11 +37,16 @@ pub(super) const RULES: [Rule; 5] = [
 ];
 
 impl Draft {
-    /// The finished settings. To be called once every rule has agreed.
-    pub(super) fn finish(self) -> Settings {
+    /// The finished settings, with the backend of the table that was chosen. To be called once every
+    /// rule has agreed.
+    pub(super) fn finish(self, backend: Option<&str>) -> Settings {
         let allocate = self.allocate().expect("the rule about ids has agreed");
         let mut settings = self.settings;
         settings.ids.allocate = allocate;
+        let state = &settings.paths.state;
+        settings.backend = self.backends.finish(backend, state);
+        settings.auth.htpasswd = settings.auth.htpasswd.map(|path| state.join(path));
+        settings.auth.tokens = settings.auth.tokens.map(|path| state.join(path));
         settings
     }
 
@@ -66,10 +74,12 @@ impl Draft {
     }
 }
 
+/// But for the backend, whose settings are not shown again: a password may be among them.
 impl From<Settings> for Draft {
     fn from(settings: Settings) -> Self {
         let allocate = settings.ids.allocate;
-        Self { ids_min: allocate.min(), ids_max: allocate.max(), settings }
+        let backends = Backends::default();
+        Self { ids_min: allocate.min(), ids_max: allocate.max(), backends, settings }
     }
 }
 

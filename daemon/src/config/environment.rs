@@ -40,7 +40,16 @@ const SEPARATOR: &str = "__";
 
 /// The variable that overrides a setting: `PODY_AUTH__MODE` for `auth.mode`.
 pub(super) fn variable_of(key: &str) -> String {
-    format!("{PREFIX}{}", key.replace('.', SEPARATOR).to_uppercase())
+    format!("{PREFIX}{}", snake_case(key).replace('.', SEPARATOR).to_uppercase())
+}
+
+/// `max_connections` for `maxConnections`.
+pub(super) fn snake_case(key: &str) -> String {
+    let parts = key.chars().map(|character| match character.is_ascii_uppercase() {
+        true => format!("_{}", character.to_ascii_lowercase()),
+        false => character.to_string(),
+    });
+    parts.collect()
 }
 
 /// The key that a variable would be about, whether there is such a setting or not.
@@ -56,6 +65,11 @@ mod tests {
     fn a_variable_and_its_key_name_each_other() {
         assert_eq!(variable_of("auth.lockout.user_failures"), "PODY_AUTH__LOCKOUT__USER_FAILURES");
         assert_eq!(key_of("PODY_AUTH__LOCKOUT__USER_FAILURES"), "auth.lockout.user_failures");
+        assert_eq!(variable_of("backend.mysql.maxConnections"), "PODY_BACKEND__MYSQL__MAX_CONNECTIONS");
+        assert_eq!(
+            key_of("PODY_BACKEND__MYSQL__MAX_CONNECTIONS"),
+            snake_case("backend.mysql.maxConnections")
+        );
     }
 
     #[test]

@@ -8,15 +8,45 @@ use identity::IdRange;
 
 use super::environment::Environment;
 use super::error::{ConfigError, Place};
+use super::id_ranges;
+use super::read::{self, Reading};
+use super::secret_file::MAX_SECRET_BYTES;
 use super::settings::{Ids, Paths, Settings};
-use super::{id_ranges, read};
 
 /// More than a thousand times what a configuration needs; whatever is larger is another file.
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
 
+/// What `podyd --check` tells of a configuration that has no mistakes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The file that was read, or would have been.
+    pub config_file: PathBuf,
+    /// What has no effect, and which files of secrets could not be checked.
+    pub notes: Vec<String>,
+}
+
 /// Reads the configuration: `config_file`, which must then exist, or else the usual file, if there is
-/// one; the id-ranges file; and the environment. The errors are all that is wrong.
+/// one; the id-ranges file; the files of secrets; and the environment. The errors are all that is wrong.
 pub fn load(config_file: Option<&Path>, environment: &Environment) -> Result<Settings, Vec<ConfigError>> {
+    read_all(config_file, environment).and_then(complete)
+}
+
+/// The same for somebody who only asks, and who need not be allowed to read secrets.
+pub fn check(config_file: Option<&Path>, environment: &Environment) -> Result<Checked, Vec<ConfigError>> {
+    let Reading { settings, unreadable } = read_all(config_file, environment)?;
+    let notes = unreadable.iter().map(ConfigError::to_string).chain(settings.warnings()).collect();
+    Ok(Checked { config_file: settings.paths.config_file, notes })
+}
+
+/// Reads the text of a configuration file and the environment, and no file: the same as [`load`] on a
+/// node that has nothing else. A secret in a file is an error.
+pub fn parse_str(text: &str, environment: &Environment) -> Result<Settings, Vec<ConfigError>> {
+    let paths = Paths::from_environment(environment).map_err(|error| vec![error])?;
+    let base = Settings { paths, ..Settings::default() };
+    read::read(text, base, environment, |_| Err(ErrorKind::Unsupported.into())).and_then(complete)
+}
+
+fn read_all(config_file: Option<&Path>, environment: &Environment) -> Result<Reading, Vec<ConfigError>> {
     let mut paths = Paths::from_environment(environment).map_err(|error| vec![error])?;
     if let Some(file) = config_file {
         paths.config_file = file.to_owned();
@@ -32,8 +62,9 @@ pub fn load(config_file: Option<&Path>, environment: &Environment) -> Result<Set
         Err(error) => Err(error),
     };
     let base = Settings { paths, ids: Ids { accept, ..Ids::default() }, ..Settings::default() };
-    match text.map_err(|error| vec![error]).and_then(|text| read::read(&text, base, environment)) {
-        Ok(settings) if errors.is_empty() => Ok(settings),
+    let secret = |path: &Path| read_bytes(path, MAX_SECRET_BYTES + 1);
+    match text.map_err(|error| vec![error]).and_then(|text| read::read(&text, base, environment, secret)) {
+        Ok(reading) if errors.is_empty() => Ok(reading),
         Ok(_) => Err(errors),
         Err(more) => {
             errors.extend(more);
@@ -42,11 +73,9 @@ pub fn load(config_file: Option<&Path>, environment: &Environment) -> Result<Set
     }
 }
 
-/// Reads the text of a configuration file and the environment, and no file: the same as [`load`] on a
-/// node that has nothing else.
-pub fn parse_str(text: &str, environment: &Environment) -> Result<Settings, Vec<ConfigError>> {
-    let paths = Paths::from_environment(environment).map_err(|error| vec![error])?;
-    read::read(text, Settings { paths, ..Settings::default() }, environment)
+/// podyd itself cannot do without a secret.
+fn complete(reading: Reading) -> Result<Settings, Vec<ConfigError>> {
+    if reading.unreadable.is_empty() { Ok(reading.settings) } else { Err(reading.unreadable) }
 }
 
 impl Paths {

@@ -5,6 +5,8 @@
 //! in `table.rs`.
 
 mod backend;
+mod backends;
+mod database_url;
 mod draft;
 mod environment;
 mod error;
@@ -14,22 +16,24 @@ mod load;
 mod read;
 mod reload;
 mod secret;
+mod secret_file;
 mod settings;
 mod suggest;
 mod table;
 mod template;
 mod value;
+mod warnings;
 
 pub use backend::{Backend, Libsql, SharedSql};
 pub use environment::Environment;
 pub use error::{ConfigError, Place};
-pub use load::{load, parse_str};
+pub use load::{Checked, check, load, parse_str};
 pub use reload::Reload;
 pub use secret::Secret;
 pub use settings::{
     Auth, AuthMode, Ids, Lockout, Log, LogLevel, Nss, Offline, Password, Paths, Settings, Users,
 };
-pub use table::{SECTIONS, SETTINGS, Setting};
+pub use table::{SECTIONS, SETTINGS, Section, Setting};
 pub use template::{Template, TemplateError};
 
 #[cfg(test)]

@@ -4,40 +4,60 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::ConfigError;
+use super::backends::{is_backend, is_compiled_in, not_one};
 use super::draft::{Draft, RULES};
 use super::environment::{Environment, NotText, key_of, variable_of};
 use super::error::Place;
 use super::interpolate::interpolate;
+use super::secret_file::{self, ReadFile, Trouble};
 use super::settings::Settings;
 use super::suggest::nearest;
-use super::table::{OTHER_VARIABLES, SECTIONS, SETTINGS, Setting};
-use super::value::Given;
+use super::table::{OTHER_VARIABLES, Section, Setting, section_of, setting_of};
+use super::value::{Given, text};
 
 /// A file with more errors than this is no configuration; the rest of them would help nobody.
 const MAX_ERRORS: usize = 100;
+
+const BACKEND: &str = "backend";
+
+/// A configuration without mistakes.
+pub(super) struct Reading {
+    /// What it says.
+    pub(super) settings: Settings,
+    /// The files of secrets that the caller may not read, which is not to say that podyd may not. What
+    /// they hold is missing in the settings.
+    pub(super) unreadable: Vec<ConfigError>,
+}
 
 /// Reads `text`, the contents of `base.paths.config_file`, over the settings in `base`.
 pub(super) fn read(
     text: &str,
     base: Settings,
     environment: &Environment,
-) -> Result<Settings, Vec<ConfigError>> {
+    read_file: ReadFile,
+) -> Result<Reading, Vec<ConfigError>> {
     let file = base.paths.config_file.clone();
     let mut reader = Reader {
         file: &file,
         text,
         environment,
+        read_file,
         draft: base.into(),
         given: BTreeMap::new(),
+        given_here: BTreeMap::new(),
         unread: BTreeSet::new(),
+        backends: BTreeMap::new(),
+        unreadable: Vec::new(),
         errors: Vec::new(),
     };
     reader.read_file();
     reader.read_variables();
     reader.apply_rules();
+    reader.judge_backends();
     reader.finish()
 }
 
@@ -45,11 +65,18 @@ struct Reader<'a> {
     file: &'a Path,
     text: &'a str,
     environment: &'a Environment,
+    read_file: ReadFile,
     draft: Draft,
     /// Where each setting that is not at its default was given.
     given: BTreeMap<&'static str, Place>,
+    /// The same for the file, or for the environment, alone, and by which of its names: a setting of many
+    /// spellings is given once all the same.
+    given_here: BTreeMap<&'static str, (&'static Setting, Place)>,
     /// The settings that were given, but not validly.
     unread: BTreeSet<&'static str>,
+    /// The tables of backends, and where each was chosen.
+    backends: BTreeMap<&'static str, Place>,
+    unreadable: Vec<ConfigError>,
     errors: Vec<ConfigError>,
 }
 
@@ -70,25 +97,23 @@ impl Reader<'_> {
     }
 
     fn read_table(&mut self, table: &DeTable<'_>, section: &str) {
-        for (name, value) in table {
+        for (name, value) in in_order(table) {
             if self.errors.len() >= MAX_ERRORS {
                 return;
             }
             let key = join(section, name.get_ref());
-            let is_section = SECTIONS.iter().any(|(known, _)| *known == key);
-            match (value.get_ref(), setting(&key)) {
-                (DeValue::Table(table), None) if is_section => self.read_table(table, &key),
-                (given, Some(setting)) => {
+            let place = self.place(name.span().start);
+            match (value.get_ref(), setting_of(&key), section_of(&key)) {
+                (DeValue::Table(table), None, Some(section)) => self.read_section(section, table, place),
+                (given, Some(setting), _) => {
                     let place = self.place(value.span().start);
                     let given = self.given_in_file(given);
                     self.read_setting(setting, place, given);
                 }
-                (_, None) if is_section => {
-                    let place = self.place(name.span().start);
-                    self.error(place, &key, format!("is a section: write [{key}], and its settings below"));
+                (_, None, Some(Section { key, .. })) => {
+                    self.error(place, key, format!("is a section: write [{key}], and its settings below"));
                 }
-                (_, None) => {
-                    let place = self.place(name.span().start);
+                (_, None, None) => {
                     let meant = nearest(&key).map(str::to_owned);
                     self.error(place, &key, unknown(meant));
                 }
@@ -96,11 +121,27 @@ impl Reader<'_> {
         }
     }
 
+    fn read_section(&mut self, section: &'static Section, table: &DeTable<'_>, place: Place) {
+        if is_backend(section.key) {
+            self.backends.insert(section.key, place);
+        } else if section.key == BACKEND {
+            let chosen = in_order(table).map(|(name, _)| (join(BACKEND, name.get_ref()), name.span().start));
+            let chosen: Vec<_> = chosen.filter(|(key, _)| section_of(key).is_some()).collect();
+            if chosen.len() > 1 || table.is_empty() {
+                let tables: Vec<&str> = chosen.iter().map(|(key, _)| key.as_str()).collect();
+                let place = chosen.get(1).map_or(place, |(_, start)| self.place(*start));
+                return self.error(place, BACKEND, not_one(&tables));
+            }
+        }
+        self.read_table(table, section.key);
+    }
+
     fn given_in_file(&self, value: &DeValue<'_>) -> Result<Given, String> {
         Ok(match value {
             DeValue::Integer(number) => {
                 Given::Integer(u32::from_str_radix(number.as_str(), number.radix()).ok())
             }
+            DeValue::Boolean(flag) => Given::Flag(*flag),
             DeValue::String(text) => Given::Text(interpolate(text, self.environment)?),
             other => Given::Other(other.type_str()),
         })
@@ -108,16 +149,18 @@ impl Reader<'_> {
 
     /// What is more particular comes later, and wins.
     fn read_variables(&mut self) {
+        self.given_here.clear();
         for (variable, key) in OTHER_VARIABLES {
-            self.read_variable(variable, setting(key).expect("the table has it"));
+            self.read_variable(variable, setting_of(key).expect("the table has it"));
         }
+        self.given_here.clear();
         let environment = self.environment;
         for variable in environment.settings() {
             let key = key_of(variable);
-            match setting(&key).filter(|setting| variable_of(setting.key) == variable) {
+            match setting_of(&key).filter(|_| variable_of(&key) == variable) {
                 Some(setting) => self.read_variable(variable, setting),
                 None => {
-                    let meant = nearest(&key).filter(|meant| setting(meant).is_some());
+                    let meant = nearest(&key).filter(|meant| setting_of(meant).is_some());
                     self.error(Place::Variable(variable.into()), &key, unknown(meant.map(variable_of)));
                 }
             }
@@ -130,17 +173,42 @@ impl Reader<'_> {
             Ok(Some(text)) => Ok(Given::Variable(text.to_owned())),
             Err(NotText) => Err("is not UTF-8".to_owned()),
         };
-        self.read_setting(setting, Place::Variable(variable.into()), given);
+        let place = Place::Variable(variable.into());
+        let (section, _) = setting.parts();
+        if is_backend(section) {
+            self.backends.entry(section).or_insert_with(|| place.clone());
+        }
+        self.read_setting(setting, place, given);
     }
 
     fn read_setting(&mut self, setting: &'static Setting, place: Place, given: Result<Given, String>) {
-        match given.and_then(|given| setting.kind.read(&mut self.draft, given)) {
-            Ok(()) => drop(self.given.insert(setting.key, place)),
-            Err(why) => {
-                self.unread.insert(setting.key);
+        let key = setting.same_as.unwrap_or(setting.key);
+        let before = setting.kind.show(&mut self.draft);
+        let given = given.map_err(Trouble::Wrong).and_then(|given| self.contents(setting, given));
+        match given.and_then(|given| setting.kind.read(&mut self.draft, given).map_err(Trouble::Wrong)) {
+            Ok(()) => drop(self.given.insert(key, place.clone())),
+            Err(trouble) => {
+                self.unread.insert(key);
+                self.complain(place.clone(), setting.key, trouble);
+            }
+        }
+        if let Some((other, first)) = self.given_here.insert(key, (setting, place.clone())) {
+            let agrees = before.is_some() && before == setting.kind.show(&mut self.draft);
+            if other.key == setting.key || !agrees {
+                let why =
+                    format!("says again, or otherwise, what {} at {first} says; keep one of them", other.key);
                 self.error(place, setting.key, why);
             }
         }
+    }
+
+    /// The value itself: what was given or, where that is the name of a file, what the file holds.
+    fn contents(&self, setting: &Setting, given: Given) -> Result<Given, Trouble> {
+        if !setting.in_file {
+            return Ok(given);
+        }
+        let name = text(given).map_err(Trouble::Wrong)?;
+        secret_file::read(&name, self.environment, self.read_file).map(Given::Text)
     }
 
     /// A rule's error stands at the first of its settings that was given. If all are at their defaults,
@@ -159,10 +227,35 @@ impl Reader<'_> {
         }
     }
 
-    fn finish(mut self) -> Result<Settings, Vec<ConfigError>> {
-        if self.errors.is_empty() {
-            return Ok(self.draft.finish());
+    /// One backend is chosen at the most, in the file and the environment together, and it can be used.
+    fn judge_backends(&mut self) {
+        let mut chosen: Vec<_> = self.backends.iter().map(|(table, place)| (place.clone(), *table)).collect();
+        chosen.sort();
+        if let [(place, table)] = chosen.as_slice() {
+            if let Err(why) = self.judge_backend(table) {
+                self.error(place.clone(), table, why);
+            }
+        } else if let Some((place, _)) = chosen.last() {
+            let tables: Vec<&str> = chosen.iter().map(|(_, table)| *table).collect();
+            self.error(place.clone(), BACKEND, not_one(&tables));
         }
+    }
+
+    fn judge_backend(&self, table: &str) -> Result<(), String> {
+        is_compiled_in(table)?;
+        let url = format!("{table}.url");
+        if self.given.contains_key(url.as_str()) || self.unread.contains(url.as_str()) {
+            return Ok(());
+        }
+        Err("lacks its url, which says where the database is; or give urlFile, a file that holds it".into())
+    }
+
+    fn finish(mut self) -> Result<Reading, Vec<ConfigError>> {
+        if self.errors.is_empty() {
+            let backend = self.backends.keys().next().copied();
+            return Ok(Reading { settings: self.draft.finish(backend), unreadable: self.unreadable });
+        }
+        self.errors.append(&mut self.unreadable);
         self.errors.sort_by(|a, b| a.place.cmp(&b.place));
         Err(self.errors)
     }
@@ -172,8 +265,25 @@ impl Reader<'_> {
     }
 
     fn error(&mut self, place: Place, key: &str, message: String) {
-        self.errors.push(ConfigError { place, key: key.to_owned(), message });
+        self.complain(place, key, Trouble::Wrong(message));
     }
+
+    fn complain(&mut self, place: Place, key: &str, trouble: Trouble) {
+        let (list, message) = match trouble {
+            Trouble::Wrong(message) => (&mut self.errors, message),
+            Trouble::Unreadable(message) => (&mut self.unreadable, message),
+        };
+        list.push(ConfigError { place, key: key.to_owned(), message });
+    }
+}
+
+/// The names in the order of the file: what repeats another is the later one.
+fn in_order<'t, 'i>(
+    table: &'t DeTable<'i>,
+) -> impl Iterator<Item = (&'t Spanned<DeString<'i>>, &'t Spanned<DeValue<'i>>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    entries.into_iter()
 }
 
 /// A key as it is shown. One that is not bare is quoted, as in TOML: it can be mistaken for no other.
@@ -182,10 +292,6 @@ fn join(section: &str, name: &str) -> String {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     let name = if is_bare { name.to_owned() } else { format!("{name:?}") };
     if section.is_empty() { name } else { format!("{section}.{name}") }
-}
-
-fn setting(key: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.key == key)
 }
 
 fn unknown(meant: Option<String>) -> String {

@@ -4,14 +4,15 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::table::{SECTIONS, SETTINGS, Setting};
+use super::backends::{is_backend, is_compiled_in};
+use super::table::{SECTIONS, SETTINGS, Section, Setting};
 use super::{Environment, Settings, parse_str};
 
 const LINE_WIDTH: usize = 100;
 
 fn settings_of(section: &str) -> impl Iterator<Item = (&'static str, &'static Setting)> {
     SETTINGS.iter().filter_map(move |setting| {
-        let (parent, name) = setting.key.rsplit_once('.')?;
+        let (parent, name) = setting.parts();
         (parent == section).then_some((name, setting))
     })
 }
@@ -26,9 +27,14 @@ fn config_toml() -> String {
          # To change one, remove the '#' before it; 'podyd --check' says whether all is well, and\n\
          # 'systemctl reload podyd' applies it.\n",
     );
-    for (section, about) in SECTIONS {
-        let _ = write!(text, "\n{}\n[{section}]\n", comment(about));
-        for (name, setting) in settings_of(section) {
+    for section in SECTIONS {
+        let header = match section.key {
+            "backend" => String::new(),
+            key if is_backend(key) => format!("#[{key}]\n"),
+            key => format!("[{key}]\n"),
+        };
+        let _ = write!(text, "\n{}\n{header}", comment(section.about));
+        for (name, setting) in settings_of(section.key) {
             let value = match (default_of(setting), setting.example) {
                 (Some(default), _) => format!("#{name} = {default}"),
                 (None, Some(example)) => format!("# Example: {name} = {example}"),
@@ -90,6 +96,23 @@ A plain
 .Ql ${
 is written
 .Ql $${ .
+.Ss Secrets
+A password or a token need not stand here: it can come from
+.Ql ${VAR} ,
+or from a file of its own, which is named by the setting whose name ends in
+.Ql File .
+That is an absolute path, or the name of a credential that the unit of
+.Xr podyd 8
+loads:
+.Ql LoadCredential=postgres-url:/etc/pody/postgres-url
+makes it
+.Ql urlFile = \(dqpostgres-url\(dq ;
+only root needs to be able to read the file then.
+White space around the secret is ignored.
+In a URL, characters such as
+.Ql @
+are written as
+.Ql %40 .
 .Sh SETTINGS
 "#;
 
@@ -122,6 +145,15 @@ min_length = 12
 user_failures = 5
 longest_wait = "1h"
 .Ed
+.Pp
+A node of a cluster whose users are in a PostgreSQL database:
+.Bd -literal -offset indent
+[backend.postgres]
+url = "postgres://pody:${PODY_DB_PASSWORD}@db.example.org/pody?sslmode=verify-full"
+
+[offline]
+max_age = "1d"
+.Ed
 .Sh SEE ALSO
 .Xr podyctl 1 ,
 .Xr podyd 8
@@ -129,12 +161,16 @@ longest_wait = "1h"
 
 fn man_page() -> String {
     let mut text = MAN_PAGE_HEAD.to_owned();
-    for (section, about) in SECTIONS {
-        let _ = write!(text, ".Ss [{section}]\n{}\n.Bl -tag -width Ds\n", roff(about));
-        for (name, setting) in settings_of(section) {
+    for Section { key, about, .. } in SECTIONS {
+        let _ = write!(text, ".Ss [{key}]\n{}\n", roff(about));
+        if settings_of(key).next().is_none() {
+            continue;
+        }
+        text.push_str(".Bl -tag -width Ds\n");
+        for (name, setting) in settings_of(key) {
             let value = default_of(setting).map(|default| format!(" = {default}")).unwrap_or_default();
             let _ = write!(text, ".It Ic {name}{}\n{}\n", roff(&value), roff(setting.doc));
-            if !setting.reloads {
+            if !setting.reloads && !is_backend(key) {
                 text.push_str("A change waits for a restart of podyd.\n");
             }
         }
@@ -161,16 +197,22 @@ fn is_up_to_date(path: &str, generated: &str) {
     let found = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         found == generated,
-        "{path} is not what the table of settings says; run: UPDATE=1 cargo test -p daemon"
+        "{path} is not what the table of settings says; run: UPDATE=1 cargo test -p daemon --all-features"
     );
 }
 
-/// The text with `#` removed before each setting.
+/// The text with `#` removed before each setting, but for those below a header that is itself behind a `#`.
 fn uncommented(text: &str) -> String {
     let is_setting = |line: &str| line.starts_with(|first: char| first.is_ascii_lowercase());
-    let lines = text.lines().map(|line| match line.strip_prefix('#') {
-        Some(setting) if is_setting(setting) => setting,
-        _ => line,
+    let mut in_comment = false;
+    let lines = text.lines().map(|line| {
+        if line.starts_with('[') || line.starts_with("#[") {
+            in_comment = line.starts_with('#');
+        }
+        match line.strip_prefix('#') {
+            Some(setting) if is_setting(setting) && !in_comment => setting,
+            _ => line,
+        }
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -188,8 +230,12 @@ fn config_toml_is_every_default() {
     let all = uncommented(&config_toml());
     assert_eq!(parse_str(&all, &nothing), Ok(Settings::default()));
     for setting in SETTINGS {
-        let (_, name) = setting.key.rsplit_once('.').unwrap();
-        let written = if setting.example.is_some() { "# Example: " } else { "\n" };
+        let (section, name) = setting.parts();
+        let written = match setting.example {
+            Some(_) => "# Example: ",
+            None if is_backend(section) => "\n#",
+            None => "\n",
+        };
         assert!(all.contains(&format!("{written}{name} = ")), "{}", setting.key);
     }
 }
@@ -197,9 +243,9 @@ fn config_toml_is_every_default() {
 #[test]
 fn every_setting_stands_in_a_section_that_is_explained() {
     for setting in SETTINGS {
-        let section = setting.key.rsplit_once('.').unwrap().0;
+        let (section, _) = setting.parts();
         assert!(
-            SECTIONS.iter().any(|(name, about)| *name == section && !about.is_empty()),
+            SECTIONS.iter().any(|known| known.key == section && !known.about.is_empty()),
             "{}",
             setting.key
         );
@@ -209,19 +255,46 @@ fn every_setting_stands_in_a_section_that_is_explained() {
 
 #[test]
 fn every_example_is_valid() {
-    for example in SETTINGS.iter().filter_map(|setting| Some((setting, setting.example?))) {
-        let (setting, value) = example;
-        let (section, name) = setting.key.rsplit_once('.').unwrap();
+    let environment = [("PODY_DB_PASSWORD", "s"), ("PODY_LIBSQL_TOKEN", "t")].into_iter().collect();
+    for (setting, value) in SETTINGS.iter().filter_map(|setting| Some((setting, setting.example?))) {
+        let ((section, name), url) = (setting.parts(), url_of(setting));
+        if is_backend(section) && is_compiled_in(section).is_err() {
+            continue;
+        }
+        let parsed = parse_str(&format!("[{section}]\n{name} = {value}\n{url}"), &environment);
+        let errors = parsed.err().unwrap_or_default();
         assert!(
-            parse_str(&format!("[{section}]\n{name} = {value}"), &Environment::default()).is_ok(),
-            "{}",
-            setting.key
+            errors.iter().all(|error| error.message.contains("not checked") && setting.in_file),
+            "{errors:?}"
         );
     }
     let man_page = man_page();
     let examples = man_page.split(".Bd -literal").skip(1);
     for example in examples {
         let text = example.split_once('\n').unwrap().1.split(".Ed").next().unwrap();
-        assert_eq!(parse_str(text, &Environment::default()).err(), None);
+        let errors = parse_str(text, &environment).err().unwrap_or_default();
+        assert!(errors.iter().all(|error| error.message.contains("not in this podyd")), "{errors:?}");
+    }
+}
+
+/// The line without which a backend's other settings are not valid.
+fn url_of(setting: &Setting) -> String {
+    let (section, _) = setting.parts();
+    let key = format!("{section}.url");
+    let url = SETTINGS.iter().find(|other| other.key == key && setting.same_as.unwrap_or(setting.key) != key);
+    url.and_then(|url| url.example).map(|example| format!("url = {example}")).unwrap_or_default()
+}
+
+#[test]
+fn the_tables_of_backends_in_config_toml_are_their_defaults() {
+    let environment: Environment = [("PODY_DB_PASSWORD", "s")].into_iter().collect();
+    let text = config_toml();
+    for Section { key, .. } in SECTIONS.iter().filter(|section| is_compiled_in(section.key).is_ok()) {
+        let table = text.split_once(&format!("#[{key}]\n")).unwrap().1.split("\n[").next().unwrap();
+        let table = table.split("\n#[").next().unwrap();
+        let url = table.lines().find_map(|line| line.strip_prefix("# Example: ")).unwrap();
+        let chosen = parse_str(&format!("[{key}]\n{url}\n"), &environment).unwrap();
+        assert_eq!(chosen.backend.table(), Some(*key));
+        assert_eq!(parse_str(&format!("[{key}]\n{url}\n{}", uncommented(table)), &environment), Ok(chosen));
     }
 }

@@ -15,12 +15,16 @@ pub struct Reload {
 
 impl Settings {
     /// What changes if `new` takes the place of these settings. The ranges of the id-ranges file are
-    /// shown as `id-ranges`.
+    /// shown as `id-ranges`, and all about a shared database as `backend`.
     pub fn reload_diff(&self, new: &Self) -> Reload {
         let mut reload = Reload::default();
-        for setting in SETTINGS.iter().filter(|setting| setting.show(self) != setting.show(new)) {
+        let own = SETTINGS.iter().filter(|setting| setting.same_as.is_none());
+        for setting in own.filter(|setting| setting.show(self) != setting.show(new)) {
             let keys = if setting.reloads { &mut reload.applied } else { &mut reload.needs_restart };
             keys.push(setting.key);
+        }
+        if self.backend != new.backend {
+            reload.needs_restart.push("backend");
         }
         if self.ids.accept != new.ids.accept {
             reload.applied.push("id-ranges");

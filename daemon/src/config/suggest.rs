@@ -1,5 +1,6 @@
 //! "Did you mean": the known key that a misspelt one is nearest to.
 
+use super::environment::snake_case;
 use super::table::{SECTIONS, SETTINGS};
 
 /// Nobody misspells a key of this many characters; the distance of longer ones would take long to find.
@@ -8,17 +9,21 @@ const MAX_KEY_CHARACTERS: usize = 64;
 /// Characters that may be wrong in a key that is still recognised.
 const MAX_DISTANCE: usize = 2;
 
-/// The setting or section that was probably meant: spelt nearly so, or of the same name in another section.
+/// The setting or section that was probably meant: spelt nearly so, or the only one of that name in
+/// another section.
 pub(super) fn nearest(key: &str) -> Option<&'static str> {
     if key.chars().count() > MAX_KEY_CHARACTERS {
         return None;
     }
-    let known = || SETTINGS.iter().map(|setting| setting.key).chain(SECTIONS.iter().map(|(name, _)| *name));
-    let similar = known().map(|known| (distance(key, known), known)).min()?;
+    let known =
+        || SETTINGS.iter().map(|setting| setting.key).chain(SECTIONS.iter().map(|section| section.key));
+    let to = |known| distance(key, known).min(distance(key, &snake_case(known)));
+    let similar = known().map(|known| (to(known), known)).min()?;
     if similar.0 <= MAX_DISTANCE {
         return Some(similar.1);
     }
-    known().find(|known| last_part(known) == last_part(key))
+    let mut namesakes = known().filter(|known| last_part(known) == last_part(key));
+    namesakes.next().filter(|_| namesakes.next().is_none())
 }
 
 fn last_part(key: &str) -> &str {
@@ -72,7 +77,9 @@ mod tests {
         assert_eq!(nearest("password.minLength"), Some("password.min_length"));
         assert_eq!(nearest("user"), Some("users"));
         assert_eq!(nearest("auth.user_failures"), Some("auth.lockout.user_failures"));
-        assert_eq!(nearest("backend"), None);
+        assert_eq!(nearest("backend.mysql.max_conections"), Some("backend.mysql.maxConnections"));
+        assert_eq!(nearest("database.url"), None, "there are several");
+        assert_eq!(nearest("database"), None);
         assert_eq!(nearest(&"x".repeat(1_000_000)), None);
     }
 }

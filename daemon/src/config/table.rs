@@ -3,9 +3,11 @@
 
 use std::ops::RangeInclusive;
 
+use super::database_url;
 use super::draft::LEAST_MEMORY_KIB;
+use super::environment::snake_case;
 use super::settings::{MAX_VERIFICATIONS, Settings};
-use super::value::Kind::{self, Number, OptionalNumber, Text, Time};
+use super::value::Kind::{self, Flag, Number, OptionalNumber, OptionalPath, Secret, Text, Time};
 use crate::limits::{MAX_ARGON2_LANES, MAX_ARGON2_MEMORY_KIB, MAX_ARGON2_PASSES};
 
 /// A setting.
@@ -19,31 +21,71 @@ pub struct Setting {
     /// Whether `systemctl reload` applies it; otherwise it waits for a restart.
     pub reloads: bool,
     pub(super) kind: Kind,
+    /// The setting that has the same value: it can be given here, too.
+    pub(super) same_as: Option<&'static str>,
+    /// Whether the value is what a file holds, and only the file's name is given.
+    pub(super) in_file: bool,
+}
+
+/// A table of settings.
+pub struct Section {
+    /// Its name, such as `auth.lockout`.
+    pub key: &'static str,
+    /// What it is about; sentences of plain text.
+    pub about: &'static str,
+    /// Another name of it.
+    pub(super) also: Option<&'static str>,
 }
 
 /// Any id but the system's own. Which of them are reserved is for a rule to say.
 const ID: RangeInclusive<u32> = 1000..=u32::MAX - 1;
+
+const MAX_USERS: RangeInclusive<u32> = 1..=u32::MAX;
+
+/// A node with more needs a pooler before the database.
+const CONNECTIONS: RangeInclusive<u32> = 1..=1000;
+
+const AUTO_MIGRATE: &str = "Whether this node may bring the database's tables up to date when it starts. Where many \
+                            nodes share it, 'podyctl db migrate' does so, once.";
 
 const SECOND: u64 = 1;
 const MINUTE: u64 = 60 * SECOND;
 const DAY: u64 = 24 * 60 * MINUTE;
 
 /// The sections in the order of config.toml, and what each is about.
-pub const SECTIONS: &[(&str, &str)] = &[
-    (
+pub const SECTIONS: &[Section] = &[
+    section(
         "ids",
         "The ids that new users and groups are given, uids and gids alike. They are the same on every node \
          and are never given twice. They must lie inside a range of the id-ranges file.",
     ),
-    ("users", "What a new user gets unless the one who creates it says otherwise."),
-    ("auth", "Who may log in."),
-    ("auth.lockout", "What guessing passwords costs. Lengths of time are a number and one of s, m, h and d."),
-    (
+    section("users", "What a new user gets unless the one who creates it says otherwise."),
+    section("auth", "Who may log in."),
+    section(
+        "auth.lockout",
+        "What guessing passwords costs. Lengths of time are a number and one of s, m, h and d.",
+    ),
+    section("auth.htpasswd", "Users out of an htpasswd file that somebody else writes."),
+    section("auth.tokens", "Where the bearer tokens of programs are kept."),
+    section(
+        "backend",
+        "Where users, groups and tokens are: in a file of this node or, with one of these tables, in a \
+         database that many nodes share. There is one table at the most. Its names may also be written \
+         in snake_case, such as max_connections; its changes wait for a restart of podyd.",
+    ),
+    section("backend.libsql", "libSQL: a Turso database, or a server of your own."),
+    Section {
+        also: Some("backend.postgresql"),
+        ..section("backend.postgres", "PostgreSQL. The table may also be called [backend.postgresql].")
+    },
+    section("backend.mysql", "MySQL or MariaDB."),
+    section("offline", "What goes on while a shared database is away. Lookups always do."),
+    section(
         "password",
         "How passwords are kept: argon2id. A change of memory_kib, passes or lanes reaches a stored password at its owner's next login.",
     ),
-    ("nss", "How users and groups are shown to the programs on this node."),
-    ("log", "What podyd tells the journal, or standard error where there is no journal."),
+    section("nss", "How users and groups are shown to the programs on this node."),
+    section("log", "What podyd tells the journal, or standard error where there is no journal."),
 ];
 
 /// Every setting, in the order of config.toml.
@@ -76,7 +118,7 @@ pub static SETTINGS: &[Setting] = &[
     ).after_a_restart(),
     setting(
         "auth.max_users",
-        OptionalNumber(|draft| &mut draft.settings.auth.max_users, 1..=u32::MAX),
+        OptionalNumber(|draft| &mut draft.settings.auth.max_users, MAX_USERS),
         "No more users than this are created. Without it there is no limit.",
     ).example("500"),
     setting(
@@ -104,6 +146,113 @@ pub static SETTINGS: &[Setting] = &[
         "auth.lockout.forget_after",
         Time(|draft| &mut draft.settings.auth.lockout.forget_after, MINUTE..=365 * DAY),
         "Failures are forgotten after this long without another one.",
+    ),
+    setting(
+        "auth.htpasswd.file",
+        OptionalPath(|draft| &mut draft.settings.auth.htpasswd),
+        "An htpasswd file whose users are kept in step with the directory of this node: who is added there is \
+         added here, a changed password is changed, and who is removed is disabled. podyd never writes it. A \
+         relative path lies in the state directory.",
+    ).example("\"/etc/pody/htpasswd\"").after_a_restart(),
+    setting(
+        "auth.htpasswd.max_users",
+        OptionalNumber(|draft| &mut draft.settings.auth.max_users, MAX_USERS),
+        "The same as max_users in [auth]. It holds for every user, wherever users are kept.",
+    ).example("500").same_as("auth.max_users"),
+    setting(
+        "auth.tokens.file",
+        OptionalPath(|draft| &mut draft.settings.auth.tokens),
+        "A file for the tokens, instead of the one with the users. A relative path lies in the state directory.",
+    ).example("\"tokens.sqlite\"").after_a_restart(),
+    setting(
+        "backend.libsql.url",
+        Secret(|draft, url| draft.backends.libsql.url = url, database_url::libsql),
+        "Where the database is: libsql:// or https://, or http:// for a server on this node or in a network \
+         that you trust.",
+    ).example("\"libsql://pody.example.org\"").after_a_restart(),
+    setting(
+        "backend.libsql.urlFile",
+        Secret(|draft, url| draft.backends.libsql.url = url, database_url::libsql),
+        "A file that holds the url, instead: its path, or the name of a credential that systemd hands to \
+         podyd (LoadCredential=).",
+    ).example("\"/etc/pody/libsql-url\"").in_file_of("backend.libsql.url"),
+    setting(
+        "backend.libsql.authToken",
+        Secret(|draft, token| draft.backends.libsql.auth_token = Some(token), bearer_token),
+        "The database's bearer token. Without it, none is sent. Do not write it down here where others can read \
+         this file.",
+    ).example("\"${PODY_LIBSQL_TOKEN}\"").after_a_restart(),
+    setting(
+        "backend.libsql.authTokenFile",
+        Secret(|draft, token| draft.backends.libsql.auth_token = Some(token), bearer_token),
+        "A file that holds the token, or the name of a credential, instead.",
+    ).example("\"/etc/pody/libsql-token\"").in_file_of("backend.libsql.authToken"),
+    setting(
+        "backend.libsql.replicaPath",
+        OptionalPath(|draft| &mut draft.backends.libsql.replica_path),
+        "A copy of the database on this node, which passwords and tokens are then read from, also while the database \
+         is away. Without it, they are always read from the database. A relative path lies in the state directory.",
+    ).example("\"libsql-replica.sqlite\"").after_a_restart(),
+    setting(
+        "backend.libsql.syncIntervalSecs",
+        Number(|draft| &mut draft.backends.sync_interval_secs, 0..=86_400),
+        "How often, in seconds, podyd asks for what other nodes have changed: nobody here sees a change any \
+         sooner. 0: when it starts, after changes of its own, and when it is told to.",
+    ).after_a_restart(),
+    setting(
+        "backend.libsql.autoMigrate",
+        Flag(|draft| &mut draft.backends.libsql.auto_migrate),
+        AUTO_MIGRATE,
+    ).after_a_restart(),
+    setting(
+        "backend.postgres.url",
+        Secret(|draft, url| draft.backends.postgres.url = url, database_url::postgres),
+        "Where the database is. With sslmode=verify-full nobody can pose as the server. Do not write a password down \
+         here where others can read this file.",
+    ).example("\"postgres://pody:${PODY_DB_PASSWORD}@db.example.org/pody?sslmode=verify-full\"").after_a_restart(),
+    setting(
+        "backend.postgres.urlFile",
+        Secret(|draft, url| draft.backends.postgres.url = url, database_url::postgres),
+        "A file that holds the url, instead: its path, or the name of a credential that systemd hands to \
+         podyd (LoadCredential=).",
+    ).example("\"/etc/pody/postgres-url\"").in_file_of("backend.postgres.url"),
+    setting(
+        "backend.postgres.maxConnections",
+        Number(|draft| &mut draft.backends.postgres.max_connections, CONNECTIONS),
+        "Connections to the database that this node keeps open at the most.",
+    ).after_a_restart(),
+    setting(
+        "backend.postgres.autoMigrate",
+        Flag(|draft| &mut draft.backends.postgres.auto_migrate),
+        AUTO_MIGRATE,
+    ).after_a_restart(),
+    setting(
+        "backend.mysql.url",
+        Secret(|draft, url| draft.backends.mysql.url = url, database_url::mysql),
+        "Where the database is. With sslmode=verify_identity nobody can pose as the server. Do not write a password \
+         down here where others can read this file.",
+    ).example("\"mysql://pody:${PODY_DB_PASSWORD}@db.example.org/pody?sslmode=verify_identity\"").after_a_restart(),
+    setting(
+        "backend.mysql.urlFile",
+        Secret(|draft, url| draft.backends.mysql.url = url, database_url::mysql),
+        "A file that holds the url, instead: its path, or the name of a credential that systemd hands to \
+         podyd (LoadCredential=).",
+    ).example("\"/etc/pody/mysql-url\"").in_file_of("backend.mysql.url"),
+    setting(
+        "backend.mysql.maxConnections",
+        Number(|draft| &mut draft.backends.mysql.max_connections, CONNECTIONS),
+        "Connections to the database that this node keeps open at the most.",
+    ).after_a_restart(),
+    setting(
+        "backend.mysql.autoMigrate",
+        Flag(|draft| &mut draft.backends.mysql.auto_migrate),
+        AUTO_MIGRATE,
+    ).after_a_restart(),
+    setting(
+        "offline.max_age",
+        Time(|draft| &mut draft.settings.offline.max_age, 0..=365 * DAY),
+        "How long after a login on this node the same password lets the same user in again without the \
+         database. \"off\": not at all.",
     ),
     setting(
         "password.memory_kib",
@@ -152,8 +301,12 @@ pub static SETTINGS: &[Setting] = &[
 /// Other variables that set something, honoured because they are in use already.
 pub(super) const OTHER_VARIABLES: &[(&str, &str)] = &[("AUTH_MODE", "auth.mode")];
 
+const fn section(key: &'static str, about: &'static str) -> Section {
+    Section { key, about, also: None }
+}
+
 const fn setting(key: &'static str, kind: Kind, doc: &'static str) -> Setting {
-    Setting { key, doc, example: None, reloads: true, kind }
+    Setting { key, doc, example: None, reloads: true, kind, same_as: None, in_file: false }
 }
 
 impl Setting {
@@ -165,8 +318,44 @@ impl Setting {
         Self { reloads: false, ..self }
     }
 
+    const fn same_as(self, key: &'static str) -> Self {
+        Self { same_as: Some(key), ..self }
+    }
+
+    const fn in_file_of(self, key: &'static str) -> Self {
+        Self { in_file: true, ..self.same_as(key).after_a_restart() }
+    }
+
+    /// Its section and its name in there.
+    pub(super) fn parts(&self) -> (&'static str, &'static str) {
+        self.key.rsplit_once('.').expect("every setting stands in a section")
+    }
+
     /// Its value in these settings, as TOML.
     pub(super) fn show(&self, settings: &Settings) -> Option<String> {
         self.kind.show(&mut settings.clone().into())
     }
+}
+
+/// The section of this name.
+pub(super) fn section_of(key: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.key == key || section.also == Some(key))
+}
+
+/// The setting of this name, in any spelling of it.
+pub(super) fn setting_of(key: &str) -> Option<&'static Setting> {
+    let (parent, given) = key.rsplit_once('.')?;
+    let section = section_of(parent)?;
+    SETTINGS.iter().find(|setting| {
+        let (parent, name) = setting.parts();
+        parent == section.key && (name == given || snake_case(name) == given)
+    })
+}
+
+/// It goes into a header of HTTP.
+fn bearer_token(text: &str) -> Result<(), String> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err("must be a token: visible ASCII without spaces; leave the setting out if there is none".into())
 }

@@ -10,6 +10,9 @@ use proptest::prelude::*;
 
 use super::{Environment, Settings, load, parse_str};
 
+#[cfg(all(feature = "backend-libsql", feature = "backend-postgres", feature = "backend-mysql"))]
+mod backends;
+
 fn no_variables() -> Environment {
     Environment::default()
 }
@@ -130,13 +133,21 @@ fn unknown_keys_are_refused_and_near_misses_recognised() {
             "2:1: auth.user_failures: is not a setting; did you mean auth.lockout.user_failures?",
         ),
         ("[password]\nminLength = 9\n", "did you mean password.min_length?"),
-        ("[backend.postgres]\nurl = \"x\"\n", "1:2: backend: is not a setting of this version"),
+        ("[database]\nurl = \"x\"\n", "1:2: database: is not a setting of this version"),
         ("\"auth.lockout\" = {}\n", "1:1: \"auth.lockout\": is not a setting"),
         ("\"\\u001b[2J\" = 1\n", "1:1: \"\\u{1b}[2J\": is not a setting"),
     ] {
         let error = error(text);
         assert!(error.contains(expected), "{text:?}: {error}");
     }
+}
+
+#[cfg(not(feature = "backend-postgres"))]
+#[test]
+fn a_backend_that_is_not_compiled_in_is_refused_with_its_feature() {
+    let error = error("[log]\n[backend.postgresql]\nurl = \"postgres://u@db/pody\"\n");
+    assert!(error.starts_with("2:10: backend.postgres: is not in this podyd"), "{error}");
+    assert!(error.contains("--features backend-postgres"), "{error}");
 }
 
 #[test]

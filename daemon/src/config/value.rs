@@ -2,10 +2,12 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::draft::Draft;
+use super::secret::Secret;
 
 /// What a setting holds, and the field that it goes to.
 pub(super) enum Kind {
@@ -15,14 +17,22 @@ pub(super) enum Kind {
     OptionalNumber(fn(&mut Draft) -> &mut Option<u32>, RangeInclusive<u32>),
     /// A length of time, such as `"15m"`; the range is in seconds.
     Time(fn(&mut Draft) -> &mut Duration, RangeInclusive<u64>),
+    /// `true` or `false`.
+    Flag(fn(&mut Draft) -> &mut bool),
     /// A text that its type checks.
     Text(fn(&mut Draft) -> &mut dyn Text),
+    /// A path that has no default.
+    OptionalPath(fn(&mut Draft) -> &mut Option<PathBuf>),
+    /// A text that is never shown, and the check of it, whose error does not quote it.
+    Secret(fn(&mut Draft, Secret), fn(&str) -> Result<(), String>),
 }
 
 /// A value as somebody gave it.
 pub(super) enum Given {
     /// A TOML integer; `None` if no `u32` holds it.
     Integer(Option<u32>),
+    /// A TOML boolean.
+    Flag(bool),
     /// A TOML string, its references replaced.
     Text(String),
     /// An environment variable, which may stand for any type.
@@ -55,18 +65,30 @@ impl Kind {
             Self::Number(field, range) => *field(draft) = number(given, range)?,
             Self::OptionalNumber(field, range) => *field(draft) = Some(number(given, range)?),
             Self::Time(field, range) => *field(draft) = time(given, range)?,
+            Self::Flag(field) => *field(draft) = flag(given)?,
             Self::Text(field) => field(draft).read(&text(given)?)?,
+            Self::OptionalPath(field) => *field(draft) = Some(path(given)?),
+            Self::Secret(set, check) => {
+                let secret = Secret::from(text(given)?);
+                check(secret.expose())?;
+                set(draft, secret);
+            }
         }
         Ok(())
     }
 
-    /// The field's value as TOML; `None` if it has none.
+    /// The field's value as TOML; `None` if it has none, or one that is not to be shown.
     pub(super) fn show(&self, draft: &mut Draft) -> Option<String> {
         Some(match self {
             Self::Number(field, _) => field(draft).to_string(),
             Self::OptionalNumber(field, _) => (*field(draft))?.to_string(),
             Self::Time(field, _) => format!("\"{}\"", show_time(field(draft).as_secs())),
+            Self::Flag(field) => field(draft).to_string(),
             Self::Text(field) => toml::Value::String(field(draft).show()).to_string(),
+            Self::OptionalPath(field) => {
+                toml::Value::String(field(draft).as_ref()?.to_string_lossy().into_owned()).to_string()
+            }
+            Self::Secret(..) => return None,
         })
     }
 }
@@ -77,15 +99,37 @@ fn number(given: Given, range: &RangeInclusive<u32>) -> Result<u32, String> {
         Given::Integer(number) => number,
         Given::Variable(text) => text.parse().ok(),
         Given::Text(_) => return Err(format!("{must}, without quotes")),
+        Given::Flag(_) => return Err(format!("{must}; this is of type boolean")),
         Given::Other(kind) => return Err(format!("{must}; this is of type {kind}")),
     };
     number.filter(|number| range.contains(number)).ok_or(must)
 }
 
-fn text(given: Given) -> Result<String, String> {
+fn flag(given: Given) -> Result<bool, String> {
+    let must = "must be true or false";
+    match given {
+        Given::Flag(flag) => Ok(flag),
+        Given::Variable(text) => text.parse().map_err(|_| must.to_owned()),
+        Given::Text(_) => Err(format!("{must}, without quotes")),
+        Given::Integer(_) => Err(format!("{must}; this is a number")),
+        Given::Other(kind) => Err(format!("{must}; this is of type {kind}")),
+    }
+}
+
+/// A relative path lies in the state directory, where podyd may write.
+fn path(given: Given) -> Result<PathBuf, String> {
+    let text = text(given)?;
+    if text.is_empty() || text.ends_with('/') || text.contains(char::is_control) {
+        return Err("must be the path of a file, absolute or inside the state directory".into());
+    }
+    Ok(text.into())
+}
+
+pub(super) fn text(given: Given) -> Result<String, String> {
     match given {
         Given::Text(text) | Given::Variable(text) => Ok(text),
         Given::Integer(_) => Err("must be text in quotes; this is a number".into()),
+        Given::Flag(_) => Err("must be text in quotes; this is of type boolean".into()),
         Given::Other(kind) => Err(format!("must be text in quotes; this is of type {kind}")),
     }
 }
@@ -102,7 +146,11 @@ fn time(given: Given, range: &RangeInclusive<u64>) -> Result<Duration, String> {
     })
 }
 
+/// `off` stands for no time at all.
 fn parse_time(text: &str) -> Option<u64> {
+    if text == "off" {
+        return Some(0);
+    }
     let (_, factor) = UNITS.iter().find(|(unit, _)| text.ends_with(*unit))?;
     let digits = &text[..text.len() - 1];
     // `parse` alone would take a sign, too.
@@ -123,7 +171,7 @@ mod tests {
     #[test]
     fn lengths_of_time_have_one_number_and_one_unit() {
         for (text, seconds) in
-            [("1s", 1), ("90s", 90), ("15m", 900), ("12h", 43_200), ("7d", 604_800), ("0s", 0)]
+            [("1s", 1), ("90s", 90), ("15m", 900), ("12h", 43_200), ("7d", 604_800), ("0s", 0), ("off", 0)]
         {
             assert_eq!(parse_time(text), Some(seconds), "{text}");
         }
