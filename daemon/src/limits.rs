@@ -90,6 +90,13 @@ pub const STATEMENT_DEADLINE: Duration = Duration::from_secs(10);
 /// here is taken: people have typed a password and look at a cursor.
 pub const CREDENTIAL_DEADLINE: Duration = Duration::from_secs(3);
 
+/// How long one step of a change of the tables may take: rewriting one of a million rows takes a minute or two.
+pub const MIGRATION_DEADLINE: Duration = Duration::from_secs(600);
+
+/// How often is looked whether the tables of a shared database still are those that this podyd knows: a newer podyd on
+/// another node may have changed them. One small statement.
+pub const SCHEMA_LOOK: Duration = Duration::from_secs(60);
+
 /// How long calls that are under way at SIGTERM may finish: below the unit's TimeoutStopSec of 15 s.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 

@@ -11,6 +11,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use super::error::database;
 #[cfg(feature = "backend-postgres")]
 use super::listener::Listener;
+use super::schema::{self, Migrated, Schema};
 use super::session::{Connection, Purpose, Session};
 use crate::directory::{Error, Result};
 #[cfg(feature = "backend-mysql")]
@@ -25,12 +26,6 @@ const MYSQL_POLL: Duration = Duration::from_millis(300);
 
 /// How long an operation waits for a connection before it says that the database is too busy.
 const ACQUIRE_DEADLINE: Duration = Duration::from_secs(10);
-
-static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
-#[cfg(feature = "backend-postgres")]
-static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
-#[cfg(feature = "backend-mysql")]
-static MYSQL_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/mysql");
 
 /// A database and the connections to it.
 #[derive(Debug)]
@@ -52,9 +47,10 @@ impl Database {
         let away = |error: &dyn std::fmt::Display| Error::Away(format!("{}: {error}", path.display()));
         let options = sqlite_options(path);
         let writer = sqlite_pool(1).connect_with(options.clone()).await.map_err(|error| away(&error))?;
-        SQLITE_MIGRATIONS.run(&writer).await.map_err(|error| away(&error))?;
-        let readers = sqlite_pool(READERS).connect_with(options).await.map_err(|error| away(&error))?;
-        Ok(Self::Sqlite { path: path.to_owned(), readers, writer })
+        let readers = sqlite_pool(READERS).connect_lazy_with(options);
+        let database = Self::Sqlite { path: path.to_owned(), readers, writer };
+        database.migrate().await.map_err(|error| away(&error))?;
+        Ok(database)
     }
 
     /// Prepares connections to a PostgreSQL server, which need not be there yet.
@@ -89,16 +85,20 @@ impl Database {
         Ok(Self::MySql { place, pool: pool.connect_lazy_with(options) })
     }
 
-    /// Makes the tables, or brings them up to date. Several nodes may do so at once: all but one wait.
-    pub async fn migrate(&self) -> Result<()> {
-        let outcome = match self {
-            Self::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer).await,
-            #[cfg(feature = "backend-postgres")]
-            Self::Postgres { pool, .. } => POSTGRES_MIGRATIONS.run(pool).await,
-            #[cfg(feature = "backend-mysql")]
-            Self::MySql { pool, .. } => MYSQL_MIGRATIONS.run(pool).await,
-        };
-        outcome.map_err(|error| Error::Away(format!("the schema cannot be brought up to date: {error}")))
+    /// Makes the tables, or brings them up to date; says what was done. Several nodes may do so at once: all but one wait.
+    pub async fn migrate(&self) -> Result<Migrated> {
+        let schema = self.schema().await?;
+        if let Schema::Current(_) = schema {
+            return Ok(Migrated { before: schema, steps: Vec::new() });
+        }
+        let mut session = self.begin(Purpose::Migrate).await?;
+        let migrated = schema::migrate(&mut session).await;
+        session.finish(migrated).await
+    }
+
+    /// What its tables are to this podyd.
+    pub async fn schema(&self) -> Result<Schema> {
+        schema::schema(&mut self.begin(Purpose::Single).await?).await
     }
 
     /// What kind it is and where, without secrets.
@@ -116,7 +116,8 @@ impl Database {
     pub async fn begin(&self, purpose: Purpose) -> Result<Session> {
         let connection = match self {
             Self::Sqlite { readers, writer, .. } => {
-                let pool = if purpose == Purpose::Write { writer } else { readers };
+                let pool =
+                    if matches!(purpose, Purpose::Write | Purpose::Migrate) { writer } else { readers };
                 Connection::Sqlite(pool.acquire().await.map_err(database)?)
             }
             #[cfg(feature = "backend-postgres")]

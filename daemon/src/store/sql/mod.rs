@@ -12,16 +12,20 @@ mod listener;
 mod read;
 mod replica;
 mod rows;
+mod schema;
 mod session;
 mod value;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use identity::Name;
+use tokio::time::Instant;
 
 pub(super) use database::{sqlite_options, sqlite_pool};
 pub(super) use error::database as database_error;
+pub use schema::{Migrated, Schema};
 
 use database::Database;
 use session::{Purpose, Session};
@@ -31,29 +35,32 @@ use crate::directory::{
     Batch, Change, Counts, Credential, Directory, Error, Feed, Key, Member, Page, Position, Present, Refusal,
     Result, Rules, Sink, Team, UserChange,
 };
+use crate::limits::SCHEMA_LOOK;
 
-/// The directory in a database.
+/// The directory in a database. Other nodes may change its tables: those that do not fit are used for nothing.
 #[derive(Debug)]
 pub struct SqlDirectory {
     database: Database,
+    /// When the tables were last seen to fit.
+    fitted: Mutex<Option<Instant>>,
 }
 
 impl SqlDirectory {
     /// The directory in a file of this node's own, which is made if it is not there.
     pub async fn sqlite(path: &Path) -> Result<Self> {
-        Ok(Self { database: Database::sqlite(path).await? })
+        Ok(Self::of(Database::sqlite(path).await?))
     }
 
     /// A directory that nodes share on a PostgreSQL server.
     #[cfg(feature = "backend-postgres")]
     pub fn postgres(url: &str, max_connections: u32) -> Result<Self> {
-        Ok(Self { database: Database::postgres(url, max_connections)? })
+        Ok(Self::of(Database::postgres(url, max_connections)?))
     }
 
     /// A directory that nodes share on a MySQL or MariaDB server.
     #[cfg(feature = "backend-mysql")]
     pub fn mysql(url: &str, max_connections: u32) -> Result<Self> {
-        Ok(Self { database: Database::mysql(url, max_connections)? })
+        Ok(Self::of(Database::mysql(url, max_connections)?))
     }
 
     /// The directory that nodes share in a database. Nothing is connected yet.
@@ -67,21 +74,45 @@ impl SqlDirectory {
         }
     }
 
-    /// Makes the tables, or brings them up to date.
-    pub async fn migrate(&self) -> Result<()> {
+    fn of(database: Database) -> Self {
+        Self { database, fitted: Mutex::new(None) }
+    }
+
+    /// Makes the tables, or brings them up to date; says what was done. Several nodes may do so at once.
+    pub async fn migrate(&self) -> Result<Migrated> {
         self.database.migrate().await
     }
 
+    /// What the tables are to this podyd.
+    pub async fn schema(&self) -> Result<Schema> {
+        self.database.schema().await
+    }
+
     async fn single(&self) -> Result<Session> {
-        self.database.begin(Purpose::Single).await
+        self.begin(Purpose::Single).await
     }
 
     async fn read(&self) -> Result<Session> {
-        self.database.begin(Purpose::Read).await
+        self.begin(Purpose::Read).await
     }
 
     async fn write(&self) -> Result<Session> {
-        self.database.begin(Purpose::Write).await
+        self.begin(Purpose::Write).await
+    }
+
+    /// Begins something in tables that fit, which is looked at once in a while.
+    async fn begin(&self, purpose: Purpose) -> Result<Session> {
+        let is_fresh = self.fitted().is_some_and(|then| then.elapsed() < SCHEMA_LOOK);
+        if !is_fresh {
+            let schema = self.database.schema().await?;
+            *self.fitted() = (schema.check().is_ok()).then(Instant::now);
+            schema.check()?;
+        }
+        self.database.begin(purpose).await
+    }
+
+    fn fitted(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.fitted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -212,31 +243,4 @@ async fn finish(mut session: Session, changed: Result<()>) -> Result<Position> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::Folder;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_transaction_that_sqlite_ended_by_itself_spoils_nothing_after_it() {
-        let folder = Folder::new();
-        let directory = SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap();
-        let mut session = directory.write().await.unwrap();
-        // As a full disk does, behind our back.
-        session.execute("ROLLBACK", &[]).await.unwrap();
-        assert!(session.finish(Ok(())).await.is_err());
-        for _ in 0..3 {
-            directory.write().await.unwrap().finish(Ok(())).await.unwrap();
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn whoever_gives_up_in_the_middle_of_a_change_leaves_nothing_of_it() {
-        let folder = Folder::new();
-        let directory = SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap();
-        for _ in 0..3 {
-            let mut session = directory.write().await.unwrap();
-            change::next_revision(&mut session).await.unwrap();
-        }
-        assert_eq!(directory.position().await.unwrap().revision, 0);
-    }
-}
+mod tests;

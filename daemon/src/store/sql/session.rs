@@ -4,20 +4,21 @@
 //! something (its user gave up, the database went away) is closed and never used again.
 
 use std::future::Future;
+use std::time::Duration;
 
 use sqlx::database::HasStatementCache;
 use sqlx::pool::PoolConnection;
 use sqlx::{
-    AssertSqlSafe, Column, ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Row, Type,
-    TypeInfo, ValueRef,
+    AssertSqlSafe, Column, ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Row, SqlSafeStr,
+    Type, TypeInfo, ValueRef,
 };
 use tokio::time::timeout;
 
 use super::dialect::{Dialect, Rendered};
-use super::error::{database, unknown_outcome};
+use super::error::{answer, unknown_outcome};
 use super::value::{Rows, Value};
-use crate::directory::Result;
-use crate::limits::STATEMENT_DEADLINE;
+use crate::directory::{Error, Result};
+use crate::limits::{MIGRATION_DEADLINE, STATEMENT_DEADLINE};
 
 /// Who is at the other end.
 pub enum Connection {
@@ -31,6 +32,7 @@ pub enum Connection {
 /// A connection in use.
 pub struct Session {
     connection: Connection,
+    purpose: Purpose,
     /// A statement was sent, and its end has not been seen.
     is_busy: bool,
     in_transaction: bool,
@@ -45,16 +47,18 @@ pub enum Purpose {
     Read,
     /// Changing, with nobody else changing anything meanwhile: the revision's row is locked.
     Write,
+    /// Changing the tables themselves, with nobody else doing so meanwhile.
+    Migrate,
 }
 
 impl Session {
     /// Takes a connection into use.
     pub async fn begin(connection: Connection, purpose: Purpose) -> Result<Self> {
-        let mut session = Self { connection, is_busy: false, in_transaction: false };
+        let mut session = Self { connection, purpose, is_busy: false, in_transaction: false };
         let statements: &'static str = match (purpose, session.dialect()) {
             (Purpose::Single, _) => return Ok(session),
             (Purpose::Read, Dialect::Sqlite) => "BEGIN",
-            (Purpose::Write, Dialect::Sqlite) => "BEGIN IMMEDIATE",
+            (Purpose::Write | Purpose::Migrate, Dialect::Sqlite) => "BEGIN IMMEDIATE",
             (Purpose::Read, Dialect::Postgres) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
             (Purpose::Write, Dialect::Postgres) => {
                 "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '8s'; \
@@ -67,10 +71,36 @@ impl Session {
                 "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; \
                  SELECT revision FROM directory FOR UPDATE"
             }
+            // Whoever comes second waits here; the number is "pody" in ASCII.
+            (Purpose::Migrate, Dialect::Postgres) => {
+                "BEGIN; SET LOCAL lock_timeout = '8s'; SELECT pg_advisory_xact_lock(1886348409)"
+            }
+            // A change of tables waits for whoever uses them, by default a day or a year.
+            (Purpose::Migrate, Dialect::MySql) => {
+                "SET SESSION lock_wait_timeout = 8, SESSION innodb_lock_wait_timeout = 8"
+            }
         };
         session.in_transaction = true;
-        session.run(statements).await?;
+        session.script(statements).await?;
+        if purpose == Purpose::Migrate && session.dialect() == Dialect::MySql {
+            session.lock_by_name().await?;
+        }
         Ok(session)
+    }
+
+    /// Changes of tables commit by themselves here and end every lock but one by name, which ends with the connection.
+    async fn lock_by_name(&mut self) -> Result<()> {
+        // The name is the whole server's, and 64 characters at the most.
+        let lock = "SELECT COALESCE(GET_LOCK(CONCAT('pody.', SHA1(DATABASE())), 8), 0) AS locked";
+        match self.query(lock, &[]).await?.one()?.integer("locked")? {
+            1 => Ok(()),
+            _ => Err(Error::Busy("another node is changing the tables: try again when it has ended".into())),
+        }
+    }
+
+    /// What it was begun for.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     /// How to speak to it.
@@ -87,13 +117,14 @@ impl Session {
     /// Carries out a statement, written as `dialect.rs` says, and returns its rows.
     pub async fn query(&mut self, statement: &str, values: &[Value]) -> Result<Rows> {
         let rendered = self.dialect().render(statement, values);
+        let deadline = self.deadline();
         self.is_busy = true;
         let outcome = match &mut self.connection {
-            Connection::Sqlite(connection) => in_time(fetch(connection, rendered)).await,
+            Connection::Sqlite(connection) => in_time(deadline, fetch(connection, rendered)).await,
             #[cfg(feature = "backend-postgres")]
-            Connection::Postgres(connection) => in_time(fetch(connection, rendered)).await,
+            Connection::Postgres(connection) => in_time(deadline, fetch(connection, rendered)).await,
             #[cfg(feature = "backend-mysql")]
-            Connection::MySql(connection) => in_time(fetch(connection, rendered)).await,
+            Connection::MySql(connection) => in_time(deadline, fetch(connection, rendered)).await,
         };
         self.settle(outcome)
     }
@@ -108,7 +139,7 @@ impl Session {
     pub async fn finish<T>(mut self, outcome: Result<T>) -> Result<T> {
         match outcome {
             Ok(value) => {
-                self.run("COMMIT").await.map_err(unknown_outcome)?;
+                self.script("COMMIT").await.map_err(unknown_outcome)?;
                 self.in_transaction = false;
                 Ok(value)
             }
@@ -122,39 +153,46 @@ impl Session {
     /// Ends the transaction as if it had never been.
     pub async fn roll_back(mut self) {
         // What cannot be rolled back ends with its connection.
-        if !self.is_busy && self.run("ROLLBACK").await.is_ok() {
+        if !self.is_busy && self.script("ROLLBACK").await.is_ok() {
             self.in_transaction = false;
         }
     }
 
-    async fn run(&mut self, statements: &'static str) -> Result<()> {
+    /// Carries out statements as the database itself understands them.
+    pub async fn script(&mut self, statements: impl SqlSafeStr) -> Result<()> {
+        let (deadline, script) = (self.deadline(), sqlx::raw_sql(statements));
         self.is_busy = true;
         let outcome = match &mut self.connection {
             Connection::Sqlite(connection) => {
-                in_time(sqlx::raw_sql(statements).execute(&mut **connection)).await.map(drop)
+                in_time(deadline, script.execute(&mut **connection)).await.map(drop)
             }
             #[cfg(feature = "backend-postgres")]
             Connection::Postgres(connection) => {
-                in_time(sqlx::raw_sql(statements).execute(&mut **connection)).await.map(drop)
+                in_time(deadline, script.execute(&mut **connection)).await.map(drop)
             }
             #[cfg(feature = "backend-mysql")]
             Connection::MySql(connection) => {
-                in_time(sqlx::raw_sql(statements).execute(&mut **connection)).await.map(drop)
+                in_time(deadline, script.execute(&mut **connection)).await.map(drop)
             }
         };
         self.settle(outcome)
     }
 
+    fn deadline(&self) -> Duration {
+        if self.purpose == Purpose::Migrate { MIGRATION_DEADLINE } else { STATEMENT_DEADLINE }
+    }
+
     /// What the database answered is an end, too; anything else leaves the connection in an unknown state.
     fn settle<T>(&mut self, outcome: sqlx::Result<T>) -> Result<T> {
         self.is_busy = !matches!(outcome, Ok(_) | Err(sqlx::Error::Database(_)));
-        outcome.map_err(database)
+        outcome.map_err(|error| answer(error, self.purpose))
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if !self.is_busy && !self.in_transaction {
+        // One that changed tables may hold a lock by name, and waits for others less long than usual.
+        if !self.is_busy && !self.in_transaction && self.purpose != Purpose::Migrate {
             return;
         }
         match &mut self.connection {
@@ -167,8 +205,8 @@ impl Drop for Session {
     }
 }
 
-async fn in_time<T>(statement: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    timeout(STATEMENT_DEADLINE, statement).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+async fn in_time<T>(deadline: Duration, statement: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    timeout(deadline, statement).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// Carries out a statement by sqlx, whichever its driver.
