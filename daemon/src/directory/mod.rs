@@ -11,8 +11,7 @@ mod plan;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
-
-use tokio::time::Instant;
+use std::time::Instant;
 
 use identity::{AbsolutePath, Day, Email, Gecos, Gid, Group, Name, State, Uid, User};
 

@@ -4,11 +4,11 @@
 //! tokens are the source's: nobody else can say what holds now.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use identity::Name;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::sql::SqlDirectory;
 use crate::directory::{
@@ -252,3 +252,6 @@ impl<S: Directory> Directory for Replicated<S> {
         self.loaded().await?.dump(sink).await
     }
 }
+
+#[cfg(all(test, feature = "backend-postgres"))]
+mod tests;

@@ -1,7 +1,8 @@
 //! How a node hears of changes in a PostgreSQL database: LISTEN, and looking from time to time in case nothing was heard.
 //!
 //! A pooler between us and the server may hand every transaction to another connection (pgbouncer's transaction mode). LISTEN
-//! then fails or hears nothing for ever, so it is tried out, and looking more often takes its place.
+//! then hears nothing, and what it was for reaches whoever has that connection next. So it is found out beforehand whether our
+//! connection is ours alone, and looking more often takes LISTEN's place where it is not.
 
 use std::time::Duration;
 
@@ -21,6 +22,12 @@ const WITHOUT_LISTEN: Duration = Duration::from_millis(250);
 
 /// How long a notification of our own may take to come back.
 const PROBE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// The server's process at the other end.
+const BACKEND: &str = "SELECT pg_backend_pid()";
+
+/// How often two connections are compared: a pooler gives the connection that was used last to the next who asks.
+const PROBES: usize = 5;
 
 /// How long a pooler without LISTEN is left in peace before it is tried again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -54,7 +61,7 @@ impl Listener {
             }
             State::Silent | State::Deaf(_) => match timeout(PROBE_DEADLINE, connect(pool)).await {
                 Ok(Ok(listener)) => *state = State::Listening(listener),
-                Ok(Err(error)) if error.as_database_error().is_none() => sleep(WITHOUT_LISTEN).await,
+                Ok(Err(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)) => sleep(WITHOUT_LISTEN).await,
                 Ok(Err(_)) | Err(_) => {
                     if matches!(*state, State::Silent) {
                         tracing::warn!(
@@ -69,11 +76,17 @@ impl Listener {
     }
 }
 
-/// Listens, and hears a notification that went through the pool as a change's would. An error that is the database's own
-/// answer means that it refuses.
+/// Listens, and hears a notification that went through the pool as a change's would.
 async fn connect(pool: &PgPool) -> sqlx::Result<PgListener> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.eager_reconnect(false);
+    for _ in 0..PROBES {
+        let ours: i32 = sqlx::query_scalar(BACKEND).fetch_one(&mut listener).await?;
+        let pooled: i32 = sqlx::query_scalar(BACKEND).fetch_one(pool).await?;
+        if ours == pooled {
+            return Err(sqlx::Error::Protocol("two connections are one".into()));
+        }
+    }
     listener.listen(CHANNEL).await?;
     let probe = format!("probe {}", uuid::Uuid::new_v4());
     sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(&probe).execute(pool).await?;
