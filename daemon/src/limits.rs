@@ -47,8 +47,8 @@ pub const MAX_WAITING_VERIFICATIONS: usize = 256;
 /// How long a password check waits for a slot: people, and programs that call PAM, give up soon after.
 pub const MAX_VERIFICATION_WAIT: Duration = Duration::from_secs(10);
 
-/// Records of failed logins: anybody on the network can fail with any name, and at 100 bytes each these
-/// are 10 MB. The oldest make room.
+/// Records of failed logins, which podyd holds in memory: anybody on the network can fail from any address, and at 150
+/// bytes each these are 15 MB. The oldest make room.
 pub const MAX_LOCKOUT_RECORDS: usize = 100_000;
 
 /// Logins that wait for an answer: each costs a few hundred bytes, and sshd's MaxStartups is 100.

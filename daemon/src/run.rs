@@ -64,7 +64,7 @@ async fn serve(
     let etc_changed = Arc::new(Notify::new());
     etc::watch(Arc::clone(&etc_changed)).map_err(local_files)?;
     let (rules, current_rules) = watch::channel(Arc::new(rules_of(&settings, local)));
-    let node = NodeStore::open(&paths.state.join("node.sqlite")).await?;
+    let node = NodeStore::open(&paths.state.join("node.sqlite"), clock.unix_seconds()).await?;
     let pool = Pool::new(argon2(&settings)?, settings.password.parallel_verifications());
     let backend = settings.backend.clone();
     let (settings, current_settings) = watch::channel(Arc::new(settings));
@@ -195,9 +195,7 @@ async fn attend(
             _ = housekeeping.tick() => {
                 node_rules.local_accounts_changed();
                 let forgotten = lockout::forgotten_before(&node_rules.settings.borrow().auth.lockout, clock.unix_seconds());
-                if let Err(error) = node.forget_failures(forgotten).await {
-                    tracing::warn!(%error, "old records of failed logins stay");
-                }
+                node.forget_failures(forgotten).await;
             }
             () = ticked(&mut watchdog) => notify::watchdog(),
         }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use tests::login::{self, Accounts, Person, Pody};
 use tests::sandbox::Sandbox;
 use tests::wait;
 
@@ -71,6 +72,44 @@ fn with_run_full_a_change_is_saved_and_its_admin_is_told_that_it_is_not_seen_yet
     sandbox.run("rm /run/pody/fill").succeeds();
     wait::until("bob", SOON, || seen(&sandbox, "bob") == 0);
     wait::until("the trouble to be over", SOON, || warning(&sandbox).is_none());
+}
+
+/// Nobody guesses for nothing, or is kept out, since there is no room to write down who failed.
+#[test]
+#[ignore = "needs root: mounts a private copy of this machine"]
+fn with_the_state_full_wrong_passwords_are_wrong_and_lock_and_right_ones_let_in() {
+    let sandbox = Sandbox::plain();
+    sandbox.install_pody();
+    sandbox.write("/etc/pody/config.toml", "[auth.lockout]\nuser_failures = 1\nfirst_wait = \"15m\"\n");
+    sandbox
+        .run("mkdir -p /var/lib/pody && mount -t tmpfs -o size=2m,mode=0700 none /var/lib/pody")
+        .succeeds();
+    sandbox.start_podyd();
+    let [ada, bob] =
+        ["ada", "bob"].map(|name| Person { name: name.into(), password: format!("Password-of-{name}") });
+    for person in [&ada, &bob] {
+        Pody.add(&sandbox, person);
+    }
+    let su = |person: &Person, password: &str| login::su(&sandbox, &person.name, password);
+    fill(&sandbox, "/var/lib/pody");
+    for _ in 0..2 {
+        let wrong = su(&ada, "Password-of-eve").fails();
+        assert!(wrong.stdout.contains("Authentication failure"), "{wrong:?}");
+    }
+    let is_locked = || su(&ada, &ada.password).stdout.contains("Too many wrong passwords");
+    assert!(is_locked());
+    assert!(su(&bob, &bob.password).succeeds().ends_with("bob"));
+    assert!(
+        warning(&sandbox)
+            .is_some_and(|said| said.contains("node.sqlite") && said.contains("counted in memory"))
+    );
+
+    sandbox.run("rm /var/lib/pody/fill").succeeds();
+    su(&bob, "Password-of-eve").fails();
+    assert_eq!(warning(&sandbox), None);
+    sandbox.kill_podyd();
+    sandbox.start_podyd();
+    assert!(is_locked());
 }
 
 #[test]

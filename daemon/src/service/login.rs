@@ -124,7 +124,7 @@ impl<D: Directory> Service<D> {
         // Only root knows where somebody comes from; anybody else could blame any host.
         let rhost = login.rhost.filter(|_| *caller == Caller::Root);
         let source = Subject::source(rhost.as_deref());
-        let records = self.failures(&[Subject::User(name), source.clone()]).await?;
+        let records = self.failures(&[Subject::User(name), source.clone()]);
         if let Some(until) = self.locked_until(&records) {
             return Ok(Step::Done(self.locked_out(until)));
         }
@@ -218,7 +218,7 @@ impl<D: Directory> Service<D> {
         password: Zeroizing<String>,
     ) -> Result<Decision> {
         let subjects = [Subject::User(name), source];
-        if let Some(until) = self.locked_until(&self.failures(&subjects).await?) {
+        if let Some(until) = self.locked_until(&self.failures(&subjects)) {
             return Ok(self.locked_out(until));
         }
         let stored = self.directory.credential(name).await?;
@@ -231,10 +231,10 @@ impl<D: Directory> Service<D> {
         // A failure counts at once and is told later: guesses that are sent meanwhile find it counted. The
         // right password is not told any sooner than a wrong one where both are told "locked".
         let settled = self.settle(&subjects, ok).await;
-        if !(ok && matches!(settled, Ok(None))) {
+        if !ok || settled.is_some() {
             sleep_until(tell_failure_at).await;
         }
-        if let Some(until) = settled? {
+        if let Some(until) = settled {
             return Ok(self.locked_out(until));
         }
         if let (Some(uuid), Some(old), Some(new)) = (uuid, text, rehash)
@@ -245,19 +245,15 @@ impl<D: Directory> Service<D> {
         Ok(if ok { Verdict::Granted } else { Verdict::Denied }.into())
     }
 
-    /// Judges again and writes what the login did to the records; returns the end of a lock that forbids it.
-    async fn settle(&self, subjects: &[Subject; 2], ok: bool) -> Result<Option<i64>> {
+    /// Judges again and counts what the login did; returns the end of a lock that forbids it.
+    async fn settle(&self, subjects: &[Subject; 2], ok: bool) -> Option<i64> {
         if ok {
-            // Nothing to write in the ordinary case, so that a full disk locks nobody out.
-            let records = self.failures(subjects).await?;
+            let records = self.failures(subjects);
             let until = self.locked_until(&records);
-            if until.is_none()
-                && records[0].is_some()
-                && let Err(error) = self.node.clear_failures(&subjects[0].to_string()).await
-            {
-                tracing::warn!(user = %subjects[0], %error, "earlier failures stay counted");
+            if until.is_none() && records[0].is_some() {
+                self.node.clear_failures(&subjects[0].to_string()).await;
             }
-            return Ok(until);
+            return until;
         }
         let now = self.clock.unix_seconds();
         let rules = self.current_settings().auth.lockout.clone();
@@ -274,9 +270,8 @@ impl<D: Directory> Service<D> {
         self.node.settle(&subjects.each_ref().map(Subject::to_string), decide).await
     }
 
-    async fn failures(&self, subjects: &[Subject; 2]) -> Result<Vec<Option<Record>>> {
-        let stored = self.node.failures(&subjects.each_ref().map(Subject::to_string)).await?;
-        Ok(records(subjects, stored))
+    fn failures(&self, subjects: &[Subject; 2]) -> Vec<Option<Record>> {
+        records(subjects, self.node.failures(&subjects.each_ref().map(Subject::to_string)))
     }
 
     fn locked_until(&self, records: &[Option<Record>]) -> Option<i64> {
@@ -300,15 +295,15 @@ impl<D: Directory> Service<D> {
 /// The store's rows as the rules know them, in the order of the subjects.
 fn records(subjects: &[Subject; 2], stored: Vec<Option<Failures>>) -> Vec<Option<Record>> {
     let record = |(subject, stored): (&Subject, Option<Failures>)| {
-        let Failures { failures, last_failure, locked_until, .. } = stored?;
+        let Failures { failures, last_failure, locked_until } = stored?;
         Some(Record { subject: subject.clone(), failures, last_failure, locked_until })
     };
     subjects.iter().zip(stored).map(record).collect()
 }
 
 fn stored_failures(record: Record) -> Failures {
-    let Record { subject, failures, last_failure, locked_until } = record;
-    Failures { subject: subject.to_string(), failures, last_failure, locked_until }
+    let Record { failures, last_failure, locked_until, .. } = record;
+    Failures { failures, last_failure, locked_until }
 }
 
 fn locked_until(rules: &crate::config::Lockout, records: &[Option<Record>], now: i64) -> Option<i64> {

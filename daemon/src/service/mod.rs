@@ -121,7 +121,7 @@ impl<D: Directory> Service<D> {
             published_revision: self.published.revision(),
             hidden: self.published.hidden(),
             uptime: self.started.elapsed(),
-            warnings: self.published.trouble().into_iter().collect(),
+            warnings: self.published.trouble().into_iter().chain(self.node.warnings()).collect(),
         })
     }
 

@@ -110,7 +110,7 @@ impl<D: Directory> Service<D> {
         let renamed = change.name.unwrap_or(name);
         let position = self.directory.update_user(name, change, &self.current_rules()).await?;
         if unlocks {
-            self.node.clear_failures(&Subject::User(renamed).to_string()).await?;
+            self.node.clear_failures(&Subject::User(renamed).to_string()).await;
         }
         self.visible(&position).await?;
         tracing::info!(user = %renamed, by = ?caller, "user changed");

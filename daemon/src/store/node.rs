@@ -1,127 +1,163 @@
 //! What belongs to this machine and never travels: failed logins, so far.
+//!
+//! None of it is worth more than that people can log in: a file that is damaged is set aside, and one that cannot be
+//! written holds nobody up.
 
-use std::path::Path;
+mod failures;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqlitePool;
+use sqlx::migrate::MigrateError;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use sqlx::{ConnectOptions, Connection};
 
-use super::sql::database_error as database;
+pub use failures::Failures;
+
 use super::sql::{sqlite_options, sqlite_pool};
+use crate::clock::day_of;
 use crate::directory::{Error, Result};
-use crate::limits::MAX_LOCKOUT_RECORDS;
+use failures::Counted;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/node");
 
 /// How long a login waits for this file.
 const ACQUIRE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// This node's own file.
+/// SQLITE_CORRUPT and SQLITE_NOTADB (<https://sqlite.org/rescode.html>).
+const DAMAGED: [i32; 2] = [11, 26];
+
+/// This node's own file, and what is known of it without asking it.
 #[derive(Clone, Debug)]
 pub struct NodeStore {
     pool: SqlitePool,
-}
-
-/// Failed logins of one subject, as the file has them; what they mean is decided elsewhere. Times are seconds
-/// since 1970-01-01 UTC.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failures {
-    /// Whose: `user:ada`, `source:192.0.2.7`, `local`.
-    pub subject: String,
-    /// How many in a row.
-    pub failures: u32,
-    /// When the last one was.
-    pub last_failure: i64,
-    /// Until when no attempt is allowed, if so.
-    pub locked_until: Option<i64>,
+    counted: Arc<Mutex<Counted>>,
+    /// One writes at a time, so that a record never replaces a later one.
+    writing: Arc<tokio::sync::Mutex<()>>,
+    set_aside: Option<PathBuf>,
 }
 
 impl NodeStore {
-    /// Opens the file, making it if need be.
-    pub async fn open(path: &Path) -> Result<Self> {
-        let away = |error: &dyn std::fmt::Display| Error::Away(format!("{}: {error}", path.display()));
-        let pool = sqlite_pool(1)
-            .acquire_timeout(ACQUIRE_DEADLINE)
-            .connect_with(sqlite_options(path))
-            .await
-            .map_err(|error| away(&error))?;
-        MIGRATIONS.run(&pool).await.map_err(|error| away(&error))?;
-        Ok(Self { pool })
+    /// Opens the file, making it if need be. One that is damaged is kept under another name, and a new one begun:
+    /// what it knew of failed logins is little beside nobody being able to log in.
+    pub async fn open(path: &Path, now: i64) -> Result<Self> {
+        let failed = |error: &dyn std::fmt::Display| Error::Away(format!("{}: {error}", path.display()));
+        match Self::open_sound(path).await {
+            Err(error) if is_damage(&error) => {
+                let aside = set_aside(path, now).map_err(|error| failed(&error))?;
+                let store = Self::open_sound(path).await.map_err(|error| failed(&error))?;
+                let store = Self { set_aside: Some(aside), ..store };
+                store.warnings().iter().for_each(|warning| tracing::error!(%error, "{warning}"));
+                Ok(store)
+            }
+            opened => opened.map_err(|error| failed(&error)),
+        }
     }
 
-    /// Closes the file.
+    /// When this fails, nobody has the file open any more: SQLite removes a log by its name, and another's may have it.
+    async fn open_sound(path: &Path) -> sqlx::Result<Self> {
+        if path.exists() {
+            check(path).await?;
+        }
+        let pool =
+            sqlite_pool(1).acquire_timeout(ACQUIRE_DEADLINE).connect_with(sqlite_options(path)).await?;
+        let counted = async {
+            MIGRATIONS.run(&pool).await.map_err(database_error)?;
+            Counted::load(&pool).await
+        };
+        match counted.await {
+            Ok(counted) => Ok(Self {
+                pool,
+                counted: Arc::new(Mutex::new(counted)),
+                writing: Arc::default(),
+                set_aside: None,
+            }),
+            Err(error) => {
+                pool.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// What an admin should know.
+    pub fn warnings(&self) -> Vec<String> {
+        let set_aside = self.set_aside.as_ref().map(|aside| {
+            format!(
+                "node.sqlite was damaged and is kept as {}; failed logins are counted anew. Look after the disk",
+                aside.display()
+            )
+        });
+        let trouble = self.counted().trouble.as_ref().map(|error| {
+            format!(
+                "node.sqlite cannot be written; wrong passwords are counted in memory until it can: {error}"
+            )
+        });
+        set_aside.into_iter().chain(trouble).collect()
+    }
+
+    /// Writes what is not written yet, and closes the file.
     pub async fn close(&self) {
+        self.write_all().await;
         self.pool.close().await;
     }
 
-    /// The records of these subjects, in their order.
-    pub async fn failures(&self, subjects: &[String]) -> Result<Vec<Option<Failures>>> {
-        let mut connection = self.pool.acquire().await.map_err(database)?;
-        load(&mut connection, subjects).await
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Loads the records again and writes those that `decide` returns, with nobody in between.
-    pub async fn settle<T: Send>(
-        &self,
-        subjects: &[String],
-        decide: impl FnOnce(Vec<Option<Failures>>) -> (Vec<Failures>, T) + Send,
-    ) -> Result<T> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(database)?;
-        let (write, outcome) = decide(load(&mut transaction, subjects).await?);
-        for record in &write {
-            sqlx::query("INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)")
-                .bind(&record.subject)
-                .bind(record.failures)
-                .bind(record.last_failure)
-                .bind(record.locked_until)
-                .execute(&mut *transaction)
-                .await
-                .map_err(database)?;
+/// Reads every page: damage is found now, and not by a login.
+async fn check(path: &Path) -> sqlx::Result<()> {
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await?;
+    let found: sqlx::Result<String> =
+        sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut connection).await;
+    connection.close().await?;
+    match found?.as_str() {
+        "ok" => Ok(()),
+        damage => Err(sqlx::Error::Protocol(damage.to_owned())),
+    }
+}
+
+/// The database's own error, where a migration failed for it.
+fn database_error(error: MigrateError) -> sqlx::Error {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error,
+        error => sqlx::Error::Migrate(Box::new(error)),
+    }
+}
+
+fn is_damage(error: &sqlx::Error) -> bool {
+    // What quick_check found, and a row that nobody here wrote.
+    if matches!(error, sqlx::Error::Protocol(_) | sqlx::Error::ColumnDecode { .. }) {
+        return true;
+    }
+    let code =
+        error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
+    // The low byte is the primary code.
+    code.is_some_and(|code| DAMAGED.contains(&(code & 0xff)))
+}
+
+/// Renames the file and its log, which belongs to it; the index of the log is made anew by whoever opens them.
+fn set_aside(path: &Path, now: i64) -> io::Result<PathBuf> {
+    let beside = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let second = now.rem_euclid(24 * 60 * 60);
+    let time = format!("{:02}{:02}{:02}Z", second / 3600, second / 60 % 60, second % 60);
+    let aside = format!(".damaged-{}T{time}", day_of(now));
+    for suffix in ["-wal", "-shm", ""] {
+        match fs::rename(beside(suffix), beside(&format!("{aside}{suffix}"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
-        transaction.commit().await.map_err(database)?;
-        Ok(outcome)
     }
-
-    /// Forgets records whose last failure is not later than `forgotten`, and the oldest beyond the limit.
-    pub async fn forget_failures(&self, forgotten: i64) -> Result<()> {
-        sqlx::query(
-            "DELETE FROM failures WHERE last_failure <= ?1 OR subject IN \
-             (SELECT subject FROM failures ORDER BY last_failure DESC LIMIT -1 OFFSET ?2)",
-        )
-        .bind(forgotten)
-        .bind(MAX_LOCKOUT_RECORDS as i64)
-        .execute(&self.pool)
-        .await
-        .map_err(database)?;
-        Ok(())
-    }
-
-    /// Starts a subject afresh, as when an admin unlocks a user.
-    pub async fn clear_failures(&self, subject: &str) -> Result<()> {
-        sqlx::query("DELETE FROM failures WHERE subject = ?")
-            .bind(subject)
-            .execute(&self.pool)
-            .await
-            .map_err(database)?;
-        Ok(())
-    }
+    Ok(beside(&aside))
 }
 
-async fn load(connection: &mut SqliteConnection, subjects: &[String]) -> Result<Vec<Option<Failures>>> {
-    let mut records = Vec::with_capacity(subjects.len());
-    for subject in subjects {
-        let row: Option<(u32, i64, Option<i64>)> =
-            sqlx::query_as("SELECT failures, last_failure, locked_until FROM failures WHERE subject = ?")
-                .bind(subject)
-                .fetch_optional(&mut *connection)
-                .await
-                .map_err(database)?;
-        records.push(row.map(|(failures, last_failure, locked_until)| Failures {
-            subject: subject.clone(),
-            failures,
-            last_failure,
-            locked_until,
-        }));
-    }
-    Ok(records)
-}
+#[cfg(test)]
+mod tests;

@@ -59,7 +59,7 @@ async fn service(
 ) -> Service<SqlDirectory> {
     Service::new(
         Arc::clone(&publishing.directory),
-        NodeStore::open(&folder.join("node.sqlite")).await.unwrap(),
+        NodeStore::open(&folder.join("node.sqlite"), clock.unix_seconds()).await.unwrap(),
         Pool::new(cheap_hashes(), 2),
         publishing.published.clone(),
         publishing.rules.subscribe(),

@@ -75,6 +75,26 @@ async fn a_lock_outlives_podyd_and_is_ended_by_an_admin() {
     assert_eq!(verdict(&node, "ada", PASSWORD).await, Verdict::Granted);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_makes_guessing_no_cheaper_and_keeps_nobody_out() {
+    let mut node = node_with_ada().await;
+    node.service.node.disk_is_full(true).await;
+    for _ in 0..4 {
+        assert_eq!(verdict(&node, "ada", WRONG).await, Verdict::Denied);
+    }
+    assert_eq!(verdict(&node, "ada", PASSWORD).await, Verdict::LockedOut);
+    let health = node.service.health(&Caller::Root).await.unwrap();
+    assert!(health.warnings[0].contains("counted in memory"), "{:?}", health.warnings);
+    node.clock.advance(1);
+    assert_eq!(verdict(&node, "ada", PASSWORD).await, Verdict::Granted);
+    assert_eq!(verdict(&node, "ada", WRONG).await, Verdict::Denied, "a success began anew");
+
+    node.service.node.disk_is_full(false).await;
+    node.restart_service().await;
+    let failures = node.service.node.failures(&["user:ada".to_owned()]);
+    assert_eq!(failures[0].as_ref().map(|record| record.failures), Some(1));
+}
+
 /// Whoever sends many guesses at once gets no more of them for free than one after the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn guesses_in_parallel_are_locked_out_the_right_one_too() {
@@ -97,7 +117,7 @@ async fn guesses_in_parallel_are_locked_out_the_right_one_too() {
         });
     }
     until("most guesses are counted", async || {
-        let failures = node.service.node.failures(&["user:ada".to_owned()]).await.unwrap();
+        let failures = node.service.node.failures(&["user:ada".to_owned()]);
         failures[0].as_ref().is_some_and(|record| record.failures == 4)
     })
     .await;
@@ -119,7 +139,7 @@ async fn failures_count_before_anybody_is_told_of_them() {
     let service = Arc::clone(&node.service);
     let guess = tokio::spawn(async move { service.answer_login(&Caller::Root, &guess, secret(WRONG)).await });
     until("the failure is counted", async || {
-        node.service.node.failures(&["user:ada".to_owned()]).await.unwrap()[0].is_some()
+        node.service.node.failures(&["user:ada".to_owned()])[0].is_some()
     })
     .await;
     assert!(!guess.is_finished(), "it is answered in whole steps of half a second");
@@ -137,7 +157,7 @@ async fn a_source_is_believed_from_root_alone() {
     };
     node.service.answer_login(&ada, &login, secret(WRONG)).await.unwrap();
     let subjects = ["source:192.0.2.7", "source:192.0.2.8", "local"].map(str::to_owned);
-    let counted = node.service.node.failures(&subjects).await.unwrap();
+    let counted = node.service.node.failures(&subjects);
     let counted: Vec<_> =
         counted.into_iter().map(|record| record.map_or(0, |record| record.failures)).collect();
     assert_eq!(counted, [1, 0, 1]);
