@@ -28,21 +28,27 @@ pub enum Dialect {
 pub struct Rendered<'a> {
     pub sql: String,
     pub arguments: Vec<Cow<'a, Value>>,
-    /// Whether the text depends on how much there is in a list, so that it is hardly met again.
-    pub is_singular: bool,
+    /// Whether the server may keep it prepared under a name. PostgreSQL may not: a pooler lends its connection to others, who
+    /// use the same names. Nor may a text that depends on how much there is in a list, since it is hardly met again.
+    pub is_common: bool,
 }
 
 impl Dialect {
     /// Renders a statement.
     pub fn render<'a>(self, statement: &str, values: &'a [Value]) -> Rendered<'a> {
-        let mut writer =
-            Writer { dialect: self, sql: String::new(), values, given: Vec::new(), is_singular: false };
+        let mut writer = Writer {
+            dialect: self,
+            sql: String::new(),
+            values,
+            given: Vec::new(),
+            is_common: self != Self::Postgres,
+        };
         writer.statement(statement);
         let arguments = match self {
             Self::MySql => writer.given,
             _ => values.iter().map(Cow::Borrowed).collect(),
         };
-        Rendered { sql: writer.sql, arguments, is_singular: writer.is_singular }
+        Rendered { sql: writer.sql, arguments, is_common: writer.is_common }
     }
 }
 
@@ -52,7 +58,7 @@ struct Writer<'a> {
     values: &'a [Value],
     /// The arguments of the placeholders so far. MySQL's have no numbers: what is used twice is given twice.
     given: Vec<Cow<'a, Value>>,
-    is_singular: bool,
+    is_common: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -130,7 +136,7 @@ impl<'a> Writer<'a> {
             Json::String(text) => Cow::Owned(text.as_str().into()),
             number => Cow::Owned(number.as_i64().into()),
         }));
-        self.is_singular = true;
+        self.is_common = false;
     }
 
     fn rows(&mut self, argument: &str, columns: &str) {

@@ -81,15 +81,20 @@ async fn connect(pool: &PgPool) -> sqlx::Result<PgListener> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.eager_reconnect(false);
     for _ in 0..PROBES {
-        let ours: i32 = sqlx::query_scalar(BACKEND).fetch_one(&mut listener).await?;
-        let pooled: i32 = sqlx::query_scalar(BACKEND).fetch_one(pool).await?;
+        let ours: i32 = sqlx::query_scalar(BACKEND).persistent(false).fetch_one(&mut listener).await?;
+        let pooled: i32 = sqlx::query_scalar(BACKEND).persistent(false).fetch_one(pool).await?;
         if ours == pooled {
             return Err(sqlx::Error::Protocol("two connections are one".into()));
         }
     }
     listener.listen(CHANNEL).await?;
     let probe = format!("probe {}", uuid::Uuid::new_v4());
-    sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(&probe).execute(pool).await?;
+    sqlx::query("SELECT pg_notify($1, $2)")
+        .persistent(false)
+        .bind(CHANNEL)
+        .bind(&probe)
+        .execute(pool)
+        .await?;
     while listener.recv().await?.payload() != probe {}
     Ok(listener)
 }

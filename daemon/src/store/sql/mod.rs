@@ -87,10 +87,6 @@ impl SqlDirectory {
         self.database.schema().await
     }
 
-    async fn single(&self) -> Result<Session> {
-        self.begin(Purpose::Single).await
-    }
-
     async fn read(&self) -> Result<Session> {
         self.begin(Purpose::Read).await
     }
@@ -125,19 +121,27 @@ impl Directory for SqlDirectory {
     }
 
     async fn position(&self) -> Result<Position> {
-        read::position(&mut self.single().await?).await
+        let mut session = self.read().await?;
+        let found = read::position(&mut session).await;
+        session.finish(found).await
     }
 
     async fn counts(&self) -> Result<Counts> {
-        read::counts(&mut self.single().await?).await
+        let mut session = self.read().await?;
+        let found = read::counts(&mut session).await;
+        session.finish(found).await
     }
 
     async fn user(&self, key: Key) -> Result<Option<Member>> {
-        read::user(&mut self.single().await?, key).await
+        let mut session = self.read().await?;
+        let found = read::user(&mut session, key).await;
+        session.finish(found).await
     }
 
     async fn users(&self, after: Option<Name>, limit: u32) -> Result<Page<Member>> {
-        read::users(&mut self.single().await?, after, limit).await
+        let mut session = self.read().await?;
+        let found = read::users(&mut session, after, limit).await;
+        session.finish(found).await
     }
 
     async fn group(&self, key: Key) -> Result<Option<Team>> {
@@ -147,7 +151,9 @@ impl Directory for SqlDirectory {
     }
 
     async fn groups(&self, after: Option<Name>, limit: u32, private: bool) -> Result<Page<Team>> {
-        read::groups(&mut self.single().await?, after, limit, private).await
+        let mut session = self.read().await?;
+        let found = read::groups(&mut session, after, limit, private).await;
+        session.finish(found).await
     }
 
     async fn create(&self, batch: Batch, rules: &Rules, dry_run: bool) -> Result<(Vec<Refusal>, Position)> {
@@ -190,7 +196,9 @@ impl Directory for SqlDirectory {
     }
 
     async fn credential(&self, name: Name) -> Result<Option<Credential>> {
-        read::credential(&mut self.single().await?, name).await
+        let mut session = self.read().await?;
+        let found = read::credential(&mut session, name).await;
+        session.finish(found).await
     }
 
     async fn set_password(&self, name: Name, hash: Option<String>) -> Result<Position> {
@@ -222,7 +230,9 @@ impl Directory for SqlDirectory {
     }
 
     async fn holders(&self, names: &[String], ids: &[u32]) -> Result<BTreeSet<Change>> {
-        feed::holders(&mut self.single().await?, names, ids).await
+        let mut session = self.read().await?;
+        let found = feed::holders(&mut session, names, ids).await;
+        session.finish(found).await
     }
 
     async fn dump(&self, sink: &mut impl Sink) -> Result<Position> {

@@ -41,7 +41,7 @@ pub struct Session {
 /// What begins, and what a database is told with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Statements that each stand for themselves.
+    /// Statements that each stand for themselves. Not for what may go through a pooler, which lends another connection for each.
     Single,
     /// Reading as of one moment.
     Read,
@@ -224,7 +224,7 @@ where
     for<'r> String: Decode<'r, DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let mut query = sqlx::query::<DB>(AssertSqlSafe(rendered.sql)).persistent(!rendered.is_singular);
+    let mut query = sqlx::query::<DB>(AssertSqlSafe(rendered.sql)).persistent(rendered.is_common);
     for value in rendered.arguments {
         query = match value.into_owned() {
             Value::Integer(number) => query.bind(number),
