@@ -1,18 +1,26 @@
-//! A place where commands run as on a machine of its own: the inside of a [`Machine`](crate::machine::Machine)
-//! or of a [`Sandbox`](crate::sandbox::Sandbox), and how Pody is installed there.
+//! A place where commands run as on a machine of its own: the inside of a [`Machine`](crate::machine::Machine),
+//! a [`Sandbox`](crate::sandbox::Sandbox) or a [`Vm`](crate::vm::Vm), and how Pody is installed in the first two.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::paths;
+use crate::wire::Wire;
 
 /// No command of a story takes longer, on the slowest machine, unless something hangs.
 const DEADLINE_SECONDS: &str = "60";
 
-/// The namespaces of one process, entered by every command.
+/// A system of its own, where every command runs.
 pub struct Host {
-    pid: u32,
+    place: Place,
+}
+
+enum Place {
+    /// The namespaces of this process.
+    Namespaces(u32),
+    /// Another kernel, at the other end of a wire.
+    VirtualMachine(Wire),
 }
 
 /// What became of a command.
@@ -31,13 +39,22 @@ pub struct Outcome {
 impl Host {
     /// The place that this process lives in.
     pub fn of(pid: u32) -> Self {
-        Self { pid }
+        Self { place: Place::Namespaces(pid) }
+    }
+
+    /// Where this wire leads to.
+    pub fn behind(wire: Wire) -> Self {
+        Self { place: Place::VirtualMachine(wire) }
     }
 
     /// Runs a shell script there as root.
     pub fn run(&self, script: &str) -> Outcome {
+        let pid = match &self.place {
+            Place::Namespaces(pid) => pid.to_string(),
+            Place::VirtualMachine(wire) => return wire.run(script),
+        };
         let output = Command::new("timeout")
-            .args(["--kill-after=5", DEADLINE_SECONDS, "nsenter", "--target", &self.pid.to_string()])
+            .args(["--kill-after=5", DEADLINE_SECONDS, "nsenter", "--target", &pid])
             .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"])
             .args(["sh", "-c", script])
             .env_clear()
@@ -67,14 +84,30 @@ impl Host {
         self.run("expect -f /tmp/conversation")
     }
 
-    /// Where a file of that place is, seen from the test.
+    /// Where a file of that place is, seen from the test; panics for a virtual machine, whose disk is its own.
     pub fn path(&self, path: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/root{path}", self.pid))
+        let Place::Namespaces(pid) = self.place else {
+            panic!("{path} is inside a virtual machine: `run` and `write` reach it");
+        };
+        PathBuf::from(format!("/proc/{pid}/root{path}"))
     }
 
     /// Writes a file there.
     pub fn write(&self, path: &str, text: &str) {
-        fs::write(self.path(path), text).unwrap_or_else(|error| panic!("{path}: {error}"));
+        match &self.place {
+            Place::Namespaces(_) => {
+                fs::write(self.path(path), text).unwrap_or_else(|error| panic!("{path}: {error}"));
+            }
+            Place::VirtualMachine(wire) => wire.write(path, text),
+        }
+    }
+
+    /// What leads to a virtual machine.
+    pub(crate) fn wire(&self) -> &Wire {
+        match &self.place {
+            Place::VirtualMachine(wire) => wire,
+            Place::Namespaces(_) => panic!("no wire leads into a namespace"),
+        }
     }
 
     /// Installs what `make install` installs, and puts Pody into nsswitch.conf and PAM as a package would.
@@ -82,19 +115,14 @@ impl Host {
         paths::nss_module();
         let install = Command::new("make")
             .args(["--no-print-directory", "--silent", "install"])
-            .arg(format!("DESTDIR=/proc/{}/root", self.pid))
+            .arg(format!("DESTDIR={}", self.path("").display()))
             .arg(format!("PROFILE={}", paths::profile_name()))
             .env("CARGO_TARGET_DIR", paths::target())
             .current_dir(paths::repository())
             .output()
             .expect("make is installed");
         assert!(install.status.success(), "{}", String::from_utf8_lossy(&install.stderr));
-        self.run(
-            "systemd-sysusers && systemd-tmpfiles --create pody.conf
-             /usr/share/pody/nsswitch enable
-             cp /usr/share/pody/pam/pam-configs/* /usr/share/pam-configs/ && pam-auth-update --package",
-        )
-        .succeeds();
+        self.run(include_str!("../configure")).succeeds();
     }
 }
 

@@ -1,7 +1,7 @@
 //! A harness that runs the real binaries, for the stories in `tests/tests`.
 //!
-//! [`machine`] boots a whole Debian and [`sandbox`] is a private copy of this machine; both are a [`host`] to
-//! run commands in. [`login`] is what people do there. Nothing here knows how Pody works inside.
+//! [`machine`] boots a whole Debian, [`vm`] one with a kernel of its own, and [`sandbox`] is a private copy of this
+//! machine; each is a [`host`] to run commands in. [`login`] is what people do there. Nothing here knows how Pody works inside.
 #![forbid(unsafe_code)]
 
 pub mod host;
@@ -11,4 +11,6 @@ pub mod paths;
 pub mod sandbox;
 pub mod scratch;
 pub mod source;
+pub mod vm;
 pub mod wait;
+pub mod wire;

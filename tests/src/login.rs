@@ -170,8 +170,8 @@ pub fn cron_job_runs(host: &Host, name: &str) {
          systemctl restart cron"
     ))
     .succeeds();
-    let made = host.path(&format!("/tmp/cron-{name}"));
-    wait::until("the cron job", Duration::from_secs(20), || made.exists());
+    let made = || host.run(&format!("test -e /tmp/cron-{name}")).status == 0;
+    wait::until("the cron job", Duration::from_secs(20), made);
     assert_eq!(host.run(&format!("cat /tmp/cron-{name}")).succeeds(), name);
 }
 
