@@ -8,6 +8,8 @@ MULTIARCH := $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -
 LIBDIR ?= $(PREFIX)/lib$(if $(MULTIARCH),/$(MULTIARCH),64)
 # How long `make fuzz` stays with each target.
 SECONDS ?= 60
+# How often `make vm` cuts the power.
+CUTS ?= 4
 export CARGO_TARGET_DIR
 
 built = $(CARGO_TARGET_DIR)/$(PROFILE)
@@ -16,7 +18,7 @@ root = $(DESTDIR)$(PREFIX)
 # Every database that podyd can speak to.
 BACKENDS := --features daemon/backend-postgres,daemon/backend-mysql
 
-.PHONY: help demo try test test-mysql build module install lint bench fuzz
+.PHONY: help demo try test test-mysql vm build module install lint bench fuzz
 
 help: ## List these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -36,6 +38,9 @@ test-mysql: ## Run what databases must do on MySQL, too, out of the newest Debia
 	@cargo test --locked --package daemon --lib $(BACKENDS) -- --list 2>/dev/null | grep -q '^store::conformance::mysql::' || \
 		{ echo "There are no tests called store::conformance::mysql to run on MySQL" >&2; exit 1; }
 	cargo test --locked --package daemon --lib $(BACKENDS) -- --include-ignored store::conformance::mysql::
+
+vm: ## Run the checks that need a virtual machine, as root; they cut its power CUTS=4 times
+	@CUTS=$(CUTS) tests/run vm
 
 build: module ## Build what is installed
 	cargo build --locked --release --workspace --exclude tests --exclude servers $(BACKENDS)

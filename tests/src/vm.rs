@@ -17,6 +17,9 @@ use crate::wire::{Line, Wire};
 /// Booting takes some ten seconds; this is for a machine that is busy with something else.
 const BOOT: Duration = Duration::from_secs(240);
 
+/// What is done before the power is cut takes seconds, too.
+const WORK: Duration = Duration::from_secs(240);
+
 /// A second disk, of 1 GiB and with nothing on it, that every machine has.
 pub const SPARE_DISK: &str = "/dev/nvme0n2";
 
@@ -45,7 +48,12 @@ impl Vm {
     pub fn with_pody() -> Self {
         let (image, directory) = (image(), Scratch::new());
         let copy = Command::new("cp")
-            .args(["--sparse=always", "--reflink=auto", &format!("{image}/disk"), &format!("{image}/vmlinuz")])
+            .args([
+                "--sparse=always",
+                "--reflink=auto",
+                &format!("{image}/disk"),
+                &format!("{image}/vmlinuz"),
+            ])
             .arg(&*directory)
             .status();
         assert!(copy.is_ok_and(|status| status.success()), "{image} cannot be copied");
@@ -58,24 +66,26 @@ impl Vm {
         vm
     }
 
-    /// Starts a script and pulls the plug that long after its first line came on
-    /// [`SERIAL_LINE`](crate::wire::SERIAL_LINE). What it wrote there is returned.
+    /// Starts a script and pulls the plug that long after so many lines of it came on
+    /// [`SERIAL_LINE`](crate::wire::SERIAL_LINE). All that it wrote there is returned.
     ///
     /// Whatever the kernel had sent to the disk is there when the power comes back, and nothing of what it had
     /// only in its memory.
-    pub fn lose_power_during(&mut self, script: &str, after: Duration) -> Vec<LastWord> {
+    pub fn lose_power_during(&mut self, script: &str, lines: usize, after: Duration) -> Vec<LastWord> {
         let wire = self.host.wire();
         wire.start(script);
-        let first = wire.next(Instant::now() + BOOT).expect("the script says something");
-        let moment = first.at + after;
-        let mut lines = vec![first];
-        lines.extend(std::iter::from_fn(|| wire.next(moment)));
+        let deadline = Instant::now() + WORK;
+        let mut said: Vec<Line> = std::iter::from_fn(|| wire.next(deadline)).take(lines).collect();
+        assert_eq!(said.len(), lines, "lines of the script came within {WORK:?}");
+        let moment = Instant::now() + after;
+        said.extend(std::iter::from_fn(|| wire.next(moment)));
         let cut = Instant::now();
         self.qemu.kill().expect("QEMU can be killed");
         self.qemu.wait().expect("QEMU is ours");
-        lines.extend(std::iter::from_fn(|| wire.next(Instant::now() + BOOT)));
+        // The machine is gone, and so the lines have an end.
+        said.extend(std::iter::from_fn(|| wire.next(Instant::now() + WORK)));
         let last_word = |Line { at, text }| LastWord { text, before: cut.saturating_duration_since(at) };
-        lines.into_iter().map(last_word).collect()
+        said.into_iter().map(last_word).collect()
     }
 
     /// Boots it again from the same disks.
@@ -129,18 +139,32 @@ fn power_on(directory: &Scratch) -> (Child, Host) {
         .args(["--pdeathsig", "KILL", "qemu-system-x86_64"])
         .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024"])
         .args(["-nodefaults", "-no-reboot", "-display", "none", "-kernel", &file("vmlinuz")])
-        .args(["-append", "root=/dev/nvme0n1 rw console=ttyS0 panic=-1 quiet systemd.getty_auto=0 \
-                           systemd.journald.forward_to_console=1 systemd.journald.max_level_console=notice"])
+        .args([
+            "-append",
+            "root=/dev/nvme0n1 rw console=ttyS0 panic=-1 quiet systemd.getty_auto=0 \
+                           systemd.journald.forward_to_console=1 systemd.journald.max_level_console=notice",
+        ])
         .args(["-drive", &drive("disk"), "-drive", &drive("spare"), "-device", "nvme,id=nvme,serial=pody"])
-        .args(["-device", "nvme-ns,bus=nvme,drive=disk,nsid=1", "-device", "nvme-ns,bus=nvme,drive=spare,nsid=2"])
+        .args([
+            "-device",
+            "nvme-ns,bus=nvme,drive=disk,nsid=1",
+            "-device",
+            "nvme-ns,bus=nvme,drive=spare,nsid=2",
+        ])
         .args(["-chardev", &format!("file,id=console,append=on,path={}", file("console"))])
-        .args(["-chardev", "stdio,id=wire,signal=off", "-serial", "chardev:console", "-serial", "chardev:wire"])
+        .args([
+            "-chardev",
+            "stdio,id=wire,signal=off",
+            "-serial",
+            "chardev:console",
+            "-serial",
+            "chardev:wire",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("setpriv and QEMU are installed");
-    let wire =
-        Wire::new(qemu.stdin.take().expect("a pipe"), qemu.stdout.take().expect("a pipe"));
+    let wire = Wire::new(qemu.stdin.take().expect("a pipe"), qemu.stdout.take().expect("a pipe"));
     (qemu, Host::behind(wire))
 }
 
