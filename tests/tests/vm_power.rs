@@ -58,6 +58,7 @@ fn what_was_answered_holds_after_a_power_cut() {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a setting of this test, and not of Pody")]
 fn cuts() -> u32 {
     std::env::var("CUTS").map_or(CUTS, |cuts| cuts.parse().expect("CUTS is a number"))
 }
