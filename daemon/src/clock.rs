@@ -55,6 +55,13 @@ fn system_seconds() -> i64 {
     i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX)
 }
 
+/// Milliseconds since 1970-01-01 UTC, to tell how long something was on its way between two machines.
+#[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else takes the time from")]
+pub fn unix_milliseconds() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// The day in which a second lies, in UTC.
 pub fn day_of(unix_seconds: i64) -> Day {
     let day = unix_seconds.div_euclid(SECONDS_A_DAY);

@@ -196,6 +196,11 @@ async fn attend(
                 node_rules.local_accounts_changed();
                 let forgotten = lockout::forgotten_before(&node_rules.settings.borrow().auth.lockout, clock.unix_seconds());
                 node.forget_failures(forgotten).await;
+                let max_age = node_rules.settings.borrow().offline.max_age.as_secs();
+                let too_old = clock.unix_seconds().saturating_sub_unsigned(max_age);
+                if let Err(error) = node.forget_remembered(too_old).await {
+                    tracing::warn!(%error, "passwords that are too old to be of use stay remembered");
+                }
             }
             () = ticked(&mut watchdog) => notify::watchdog(),
         }

@@ -4,12 +4,16 @@
 //! Passwords alone so far. Whether a proven user may come in (locked, expired) is the account phase's
 //! matter, which SSH keys and cron go through, too.
 
+mod offline;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 
 use identity::{Day, Name, State, User};
 use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
+
+use offline::Known;
 
 use super::{Caller, Operation, PasswordChange, Service};
 use crate::directory::{Directory, Error, Key, Member, Result};
@@ -221,11 +225,13 @@ impl<D: Directory> Service<D> {
         if let Some(until) = self.locked_until(&self.failures(&subjects)) {
             return Ok(self.locked_out(until));
         }
-        let stored = self.directory.credential(name).await?;
-        let uuid = stored.as_ref().map(|credential| credential.uuid.clone());
-        let text = stored.and_then(|credential| credential.hash);
-        let hash = text.as_deref().and_then(|text| PasswordHash::parse(text).ok());
-        let checked = self.pool.check(&name, hash, password).await;
+        let (credential, is_current) = match self.known_password(name).await? {
+            Known::Now(credential) => (credential, true),
+            Known::Earlier(credential) => (Some(credential), false),
+        };
+        let text = credential.as_ref().and_then(|credential| credential.hash.as_deref());
+        let hash = text.and_then(|text| PasswordHash::parse(text).ok());
+        let checked = self.pool.check(&name, hash, password.clone()).await;
         let (Verified { ok, rehash }, tell_failure_at) =
             checked.map_err(|busy| Error::Busy(busy.to_string()))?;
         // A failure counts at once and is told later: guesses that are sent meanwhile find it counted. The
@@ -237,10 +243,13 @@ impl<D: Directory> Service<D> {
         if let Some(until) = settled {
             return Ok(self.locked_out(until));
         }
-        if let (Some(uuid), Some(old), Some(new)) = (uuid, text, rehash)
-            && let Err(error) = self.directory.upgrade_password(&uuid, &old, new.as_str()).await
-        {
-            tracing::warn!(user = %name, %error, "the imported password hash stays as it is");
+        if let Some(credential) = credential.filter(|_| ok && is_current) {
+            if let (Some(old), Some(new)) = (&credential.hash, rehash)
+                && let Err(error) = self.directory.upgrade_password(&credential.uuid, old, new.as_str()).await
+            {
+                tracing::warn!(user = %name, %error, "the imported password hash stays as it is");
+            }
+            self.remember(&credential, password).await;
         }
         Ok(if ok { Verdict::Granted } else { Verdict::Denied }.into())
     }

@@ -1,11 +1,13 @@
 mod accounts;
 mod logins;
+#[cfg(feature = "backend-postgres")]
+mod offline;
 mod rights;
 
 use zeroize::Zeroizing;
 
 use super::{Caller, Decision, Login, NewAccount, PasswordChange, Step, Verdict};
-use crate::directory::Result;
+use crate::directory::{Directory, Result};
 use crate::testing::{TestNode, name, secret};
 
 const PASSWORD: &str = "correct horse";
@@ -22,7 +24,7 @@ async fn node_with_ada() -> TestNode {
     node
 }
 
-async fn create(node: &TestNode, user: &str, account: NewAccount) {
+async fn create<D: Directory>(node: &TestNode<D>, user: &str, account: NewAccount) {
     node.service.create_user(&Caller::Root, name(user), account).await.unwrap();
 }
 
@@ -31,7 +33,7 @@ fn login(user: &str) -> Login {
 }
 
 /// A whole login, as PAM does it for root.
-async fn log_in(node: &TestNode, login: Login, password: &str) -> Decision {
+async fn log_in<D: Directory>(node: &TestNode<D>, login: Login, password: &str) -> Decision {
     match node.service.begin_login(&Caller::Root, login).await.unwrap() {
         Step::AskPassword { login } => {
             node.service.answer_login(&Caller::Root, &login, secret(password)).await.unwrap()
@@ -40,7 +42,7 @@ async fn log_in(node: &TestNode, login: Login, password: &str) -> Decision {
     }
 }
 
-async fn verdict(node: &TestNode, user: &str, password: &str) -> Verdict {
+async fn verdict<D: Directory>(node: &TestNode<D>, user: &str, password: &str) -> Verdict {
     log_in(node, login(user), password).await.verdict
 }
 

@@ -1,9 +1,10 @@
-//! What belongs to this machine and never travels: failed logins, so far.
+//! What belongs to this machine and never travels: failed logins, and passwords that were right here.
 //!
 //! None of it is worth more than that people can log in: a file that is damaged is set aside, and one that cannot be
 //! written holds nobody up.
 
 mod failures;
+mod remembered;
 
 use std::fs;
 use std::io;
@@ -16,6 +17,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{ConnectOptions, Connection};
 
 pub use failures::Failures;
+pub use remembered::Remembered;
 
 use super::sql::{sqlite_options, sqlite_pool};
 use crate::clock::day_of;

@@ -253,5 +253,6 @@ impl<S: Directory> Directory for Replicated<S> {
     }
 }
 
-#[cfg(all(test, feature = "backend-postgres"))]
+#[cfg(test)]
+#[cfg(feature = "backend-postgres")]
 mod tests;

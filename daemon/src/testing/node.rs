@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::{Folder, Publishing, rules};
 use crate::clock::Clock;
 use crate::config::{Auth, Lockout, Paths, Settings};
+use crate::directory::Directory;
 use crate::service::{Peer, Service};
 use crate::store::{NodeStore, SqlDirectory};
 use crate::verifiers::{Argon2Parameters, Pool};
@@ -16,10 +17,10 @@ use crate::verifiers::{Argon2Parameters, Pool};
 pub const NOW: i64 = 1_800_000_000;
 
 /// A node whose clock a test moves.
-pub struct TestNode {
+pub struct TestNode<D = SqlDirectory> {
     pub folder: Folder,
-    pub publishing: Publishing<SqlDirectory>,
-    pub service: Arc<Service<SqlDirectory>>,
+    pub publishing: Publishing<D>,
+    pub service: Arc<Service<D>>,
     pub clock: Clock,
 }
 
@@ -27,6 +28,14 @@ impl TestNode {
     /// A node with an empty directory, on which three wrong passwords are free.
     pub async fn start() -> Self {
         let folder = Folder::new();
+        let directory = SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap();
+        Self::start_with(folder, Arc::new(directory)).await
+    }
+}
+
+impl<D: Directory> TestNode<D> {
+    /// A node with this directory.
+    pub async fn start_with(folder: Folder, directory: Arc<D>) -> Self {
         let clock = Clock::set_to(NOW);
         let lockout = Lockout { user_failures: 3, ..Lockout::default() };
         let settings = Settings {
@@ -34,8 +43,7 @@ impl TestNode {
             paths: Paths { state: folder.to_path_buf(), ..Paths::default() },
             ..Settings::default()
         };
-        let directory = SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap();
-        let publishing = Publishing::start(Arc::new(directory), &folder, rules(), settings);
+        let publishing = Publishing::start(directory, &folder, rules(), settings);
         let service = Arc::new(service(&publishing, &folder, &clock).await);
         Self { folder, publishing, service, clock }
     }
@@ -47,16 +55,12 @@ impl TestNode {
     }
 
     /// The source of truth.
-    pub fn directory(&self) -> &SqlDirectory {
+    pub fn directory(&self) -> &D {
         &self.publishing.directory
     }
 }
 
-async fn service(
-    publishing: &Publishing<SqlDirectory>,
-    folder: &Path,
-    clock: &Clock,
-) -> Service<SqlDirectory> {
+async fn service<D: Directory>(publishing: &Publishing<D>, folder: &Path, clock: &Clock) -> Service<D> {
     Service::new(
         Arc::clone(&publishing.directory),
         NodeStore::open(&folder.join("node.sqlite"), clock.unix_seconds()).await.unwrap(),

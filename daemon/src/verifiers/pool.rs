@@ -132,6 +132,13 @@ impl Pool {
         Ok(hash)
     }
 
+    /// Another hash of a password that was just found right.
+    pub async fn hash_again(&self, password: Zeroizing<String>) -> Result<PasswordHash, Busy> {
+        let (hash, _) =
+            self.in_slots(1, move |shared, memory| shared.hash(password.as_bytes(), memory)).await?;
+        Ok(hash)
+    }
+
     /// Does work in the next slots that are free, and says when it began. The work is finished even if nobody waits
     /// for it any more: only then are the slots free again.
     async fn in_slots<T: Send + 'static>(

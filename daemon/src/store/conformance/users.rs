@@ -47,7 +47,7 @@ pub async fn a_user_may_have_the_name_of_an_existing_primary_group(storage: &imp
     let lab = add_group(&directory, "lab").await;
     let user = create_user(&directory, new_user_in("lab", "lab")).await.unwrap();
     assert_eq!(user.user.gid, lab.group.gid);
-    assert!(!find_group(&directory, "lab").await.unwrap().private_of.is_some());
+    assert!(find_group(&directory, "lab").await.unwrap().private_of.is_none());
     refusal!(create_user(&directory, new_user_in("ada", "nowhere")).await, NotFound);
 }
 

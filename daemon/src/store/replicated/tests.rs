@@ -186,7 +186,7 @@ async fn a_server_that_was_killed_is_missed_by_no_lookup_and_followed_again() {
 async fn through_a_pooler_that_lends_connections_changes_are_looked_for() {
     let url = fresh_url().await;
     let pooler = servers::PgBouncer::start(&url).await;
-    let (one, other) = (Node::start(&pooler.url()).await, Node::start(&pooler.url()).await);
+    let (one, other) = (Node::start(pooler.url()).await, Node::start(pooler.url()).await);
     for user in ["ada", "bob", "kim"] {
         add_user(&one.directory.source, user).await;
         other.is_a_copy().await;

@@ -1,13 +1,12 @@
 //! What changes the directory's records one by one. Every function runs inside a transaction that holds the revision's lock,
 //! so that nobody changes anything between what it reads and what it writes.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use identity::{Gid, Name, User};
 
 use super::read;
 use super::session::Session;
 use super::value::{Value, values};
+use crate::clock::unix_milliseconds;
 use crate::directory::{Change, Error, Result, Rules, UserChange, private_group};
 
 /// Takes the next revision.
@@ -18,12 +17,6 @@ pub async fn next_revision(session: &mut Session) -> Result<u64> {
     let statement = "INSERT INTO revisions (revision, stamp, committed_at) VALUES ($1, $2, $3)";
     session.execute(statement, values![revision, stamp >> 1, unix_milliseconds()]).await?;
     Ok(revision)
-}
-
-/// What the clock of whoever writes says. It only serves to tell how long a change was on its way.
-fn unix_milliseconds() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 async fn log(session: &mut Session, revision: u64, change: &Change) -> Result<()> {

@@ -51,7 +51,7 @@ impl Listener {
     pub async fn heard(&self, pool: &PgPool) {
         let mut state = self.0.lock().await;
         match &mut *state {
-            State::Deaf(since) if since.elapsed() < TRY_AGAIN_AFTER => return sleep(WITHOUT_LISTEN).await,
+            State::Deaf(since) if since.elapsed() < TRY_AGAIN_AFTER => sleep(WITHOUT_LISTEN).await,
             State::Listening(listener) => {
                 // A lost connection is none: the next call makes another.
                 match timeout(SAFETY_NET, listener.try_recv()).await {

@@ -24,6 +24,7 @@ use identity::Name;
 use tokio::time::Instant;
 
 pub(super) use database::{sqlite_options, sqlite_pool};
+pub(super) use error::database as database_error;
 pub use schema::{Migrated, Schema};
 
 use database::Database;

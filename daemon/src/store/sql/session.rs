@@ -210,13 +210,10 @@ async fn in_time<T>(deadline: Duration, statement: impl Future<Output = sqlx::Re
 }
 
 /// Carries out a statement by sqlx, whichever its driver.
-async fn fetch<DB: Database>(
-    connection: &mut PoolConnection<DB>,
-    rendered: Rendered<'_>,
-) -> sqlx::Result<Rows>
+async fn fetch<DB>(connection: &mut PoolConnection<DB>, rendered: Rendered<'_>) -> sqlx::Result<Rows>
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    DB: HasStatementCache,
+    DB: Database + HasStatementCache,
     DB::Arguments: IntoArguments<DB>,
     for<'a> Option<i64>: Encode<'a, DB> + Type<DB>,
     for<'a> Option<String>: Encode<'a, DB> + Type<DB>,

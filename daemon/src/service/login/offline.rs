@@ -1,0 +1,86 @@
+//! Logins while the shared directory is away: what was right here before is right for a while, unless this node knows that
+//! it has changed since.
+
+use identity::Name;
+use zeroize::Zeroizing;
+
+use super::super::Service;
+use crate::directory::{Credential, Directory, Error, Key, Result};
+use crate::store::Remembered;
+
+/// A password that is right again is noted at most so often.
+const NOTE_AGAIN_AFTER: i64 = 60 * 60;
+
+/// What a password is checked against.
+pub(super) enum Known {
+    /// What the directory says now; none: no such user.
+    Now(Option<Credential>),
+    /// What this node remembers, while the directory does not answer.
+    Earlier(Credential),
+}
+
+impl<D: Directory> Service<D> {
+    /// What is known of a user's password.
+    pub(super) async fn known_password(&self, name: Name) -> Result<Known> {
+        match self.directory.credential(name).await {
+            Ok(credential) => Ok(Known::Now(credential)),
+            Err(Error::Away(why)) if self.directory.contact().is_some() => {
+                let remembered = self.remembered_password(name).await?;
+                tracing::info!(user = %name, remembered = remembered.is_some(), %why, "a login without the directory");
+                remembered.map(Known::Earlier).ok_or_else(|| {
+                    Error::Away(format!("{why}, and {name} has not logged in here lately with this password"))
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn remembered_password(&self, name: Name) -> Result<Option<Credential>> {
+        let Some(member) = self.directory.user(Key::Name(name)).await? else {
+            return Ok(None);
+        };
+        let uuid = member.user.uuid;
+        let Some(remembered) = self.node.remembered(&uuid).await? else {
+            return Ok(None);
+        };
+        let Remembered { hash, password_revision: revision, proven_at } = remembered;
+        let is_young = self.clock.unix_seconds().saturating_sub(proven_at) < self.max_age();
+        let is_the_same = member.password_revision == Some(revision);
+        Ok((is_young && is_the_same).then_some(Credential { uuid, hash: Some(hash), revision }))
+    }
+
+    /// Remembers a password that the directory has just found right. The hash is made while nobody waits, once for each
+    /// password; it has a salt of its own, so that two nodes' memories have nothing in common.
+    pub(super) async fn remember(&self, credential: &Credential, password: Zeroizing<String>) {
+        if self.directory.contact().is_none() || self.max_age() == 0 {
+            return;
+        }
+        let (uuid, password_revision) = (credential.uuid.clone(), credential.revision);
+        let proven_at = self.clock.unix_seconds();
+        let earlier = self.node.remembered(&uuid).await.ok().flatten();
+        let earlier = earlier.filter(|earlier| earlier.password_revision == password_revision);
+        if earlier.as_ref().is_some_and(|earlier| proven_at - earlier.proven_at < NOTE_AGAIN_AFTER) {
+            return;
+        }
+        let (node, pool) = (self.node.clone(), self.pool.clone());
+        tokio::spawn(async move {
+            let hash = match earlier {
+                Some(earlier) => earlier.hash,
+                None => match pool.hash_again(password).await {
+                    Ok(hash) => hash.as_str().to_owned(),
+                    // Whoever keeps podyd that busy logs in again.
+                    Err(_) => return,
+                },
+            };
+            if let Err(error) = node.remember(&uuid, &Remembered { hash, password_revision, proven_at }).await
+            {
+                tracing::warn!(%error, "a password is not remembered for when the directory is away");
+            }
+        });
+    }
+
+    /// How long a password is remembered, in seconds.
+    fn max_age(&self) -> i64 {
+        i64::try_from(self.current_settings().offline.max_age.as_secs()).unwrap_or(i64::MAX)
+    }
+}
