@@ -77,6 +77,26 @@ impl Backend for MariaDb {
     }
 }
 
+/// A libSQL server of its own.
+#[cfg(feature = "backend-libsql")]
+struct Libsql(servers::Hrana);
+
+#[cfg(feature = "backend-libsql")]
+impl Backend for Libsql {
+    type Directory = SqlDirectory;
+
+    async fn fresh() -> Self {
+        let server = Self(servers::Hrana::start(servers::hrana::Options::default()));
+        server.open().await.migrate().await.unwrap();
+        server
+    }
+
+    async fn open(&self) -> SqlDirectory {
+        let endpoint = crate::store::hrana::Endpoint { url: self.0.url(), auth_token: None };
+        SqlDirectory::libsql(&endpoint, None).unwrap()
+    }
+}
+
 /// Connections of one directory; a story opens two at the most.
 #[cfg(any(feature = "backend-postgres", feature = "backend-mysql"))]
 const CONNECTIONS: u32 = 16;
@@ -167,6 +187,8 @@ macro_rules! conformance {
 }
 
 conformance!(sqlite, Sqlite);
+#[cfg(feature = "backend-libsql")]
+conformance!(libsql, Libsql);
 #[cfg(feature = "backend-postgres")]
 conformance!(postgres, Postgres);
 #[cfg(feature = "backend-mysql")]

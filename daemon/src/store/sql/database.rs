@@ -25,7 +25,7 @@ const READERS: u32 = 4;
 const MYSQL_POLL: Duration = Duration::from_millis(300);
 
 /// How long an operation waits for a connection before it says that the database is too busy.
-const ACQUIRE_DEADLINE: Duration = Duration::from_secs(10);
+pub const ACQUIRE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A database and the connections to it.
 #[derive(Debug)]
@@ -39,6 +39,9 @@ pub enum Database {
     /// A MySQL or MariaDB server.
     #[cfg(feature = "backend-mysql")]
     MySql { place: String, pool: sqlx::MySqlPool },
+    /// A libSQL server.
+    #[cfg(feature = "backend-libsql")]
+    Libsql(super::libsql::Libsql),
 }
 
 impl Database {
@@ -109,6 +112,8 @@ impl Database {
             Self::Postgres { place, .. } => ("sql", place.clone()),
             #[cfg(feature = "backend-mysql")]
             Self::MySql { place, .. } => ("sql", place.clone()),
+            #[cfg(feature = "backend-libsql")]
+            Self::Libsql(libsql) => ("sql", libsql.place()),
         }
     }
 
@@ -116,14 +121,15 @@ impl Database {
     pub async fn begin(&self, purpose: Purpose) -> Result<Session> {
         let connection = match self {
             Self::Sqlite { readers, writer, .. } => {
-                let pool =
-                    if matches!(purpose, Purpose::Write | Purpose::Migrate) { writer } else { readers };
+                let pool = if purpose.is_writing() { writer } else { readers };
                 Connection::Sqlite(pool.acquire().await.map_err(database)?)
             }
             #[cfg(feature = "backend-postgres")]
             Self::Postgres { pool, .. } => Connection::Postgres(pool.acquire().await.map_err(database)?),
             #[cfg(feature = "backend-mysql")]
             Self::MySql { pool, .. } => Connection::MySql(pool.acquire().await.map_err(database)?),
+            #[cfg(feature = "backend-libsql")]
+            Self::Libsql(libsql) => Connection::Libsql(libsql.link(purpose).await?),
         };
         Session::begin(connection, purpose).await
     }
@@ -137,6 +143,8 @@ impl Database {
             Self::Postgres { pool, listener, .. } => listener.heard(pool).await,
             #[cfg(feature = "backend-mysql")]
             Self::MySql { .. } => sleep(MYSQL_POLL).await,
+            #[cfg(feature = "backend-libsql")]
+            Self::Libsql(libsql) => libsql.changed().await,
         }
     }
 
@@ -151,6 +159,8 @@ impl Database {
             Self::Postgres { pool, .. } => pool.close().await,
             #[cfg(feature = "backend-mysql")]
             Self::MySql { pool, .. } => pool.close().await,
+            #[cfg(feature = "backend-libsql")]
+            Self::Libsql(libsql) => libsql.close().await,
         }
     }
 }

@@ -41,12 +41,14 @@ impl Dialect {
             sql: String::new(),
             values,
             given: Vec::new(),
+            used: 0,
             is_common: self != Self::Postgres,
         };
         writer.statement(statement);
         let arguments = match self {
             Self::MySql => writer.given,
-            _ => values.iter().map(Cow::Borrowed).collect(),
+            // libSQL refuses what is not used.
+            _ => values.iter().take(writer.used).map(Cow::Borrowed).collect(),
         };
         Rendered { sql: writer.sql, arguments, is_common: writer.is_common }
     }
@@ -58,6 +60,8 @@ struct Writer<'a> {
     values: &'a [Value],
     /// The arguments of the placeholders so far. MySQL's have no numbers: what is used twice is given twice.
     given: Vec<Cow<'a, Value>>,
+    /// The highest number of a placeholder so far.
+    used: usize,
     is_common: bool,
 }
 
@@ -100,6 +104,7 @@ impl<'a> Writer<'a> {
 
     fn argument(&mut self, argument: &str) {
         let number = number_of(argument);
+        self.used = self.used.max(number);
         match self.dialect {
             Dialect::Sqlite => self.write(format_args!("?{number}")),
             Dialect::Postgres => self.write(format_args!("${number}")),
@@ -216,6 +221,14 @@ mod tests {
         assert_eq!(render(Dialect::Postgres, statement, values), (statement.into(), 2));
         let (sql, arguments) = render(Dialect::MySql, statement, values);
         assert_eq!((sql.as_str(), arguments), ("SELECT ? FROM `groups` WHERE name = ? OR gecos = ?", 3));
+    }
+
+    #[test]
+    fn an_argument_that_is_not_used_is_not_given() {
+        for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
+            assert_eq!(render(dialect, "SELECT $1", values!["ada", 7_i64]).1, 1);
+            assert_eq!(render(dialect, "SELECT 1", values!["ada"]).1, 0);
+        }
     }
 
     #[test]

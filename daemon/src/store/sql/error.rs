@@ -7,6 +7,8 @@ use sqlx::error::DatabaseError;
 
 use super::session::Purpose;
 use crate::directory::Error;
+#[cfg(feature = "backend-libsql")]
+use crate::store::hrana;
 
 /// What a statement came to. A constraint that the plan should have kept is our fault, a right or a read-only server is an
 /// admin's to change; anything else means that the database cannot work now.
@@ -102,5 +104,37 @@ impl Complaint {
             1205 | 1213 => Self::Wait,
             _ => Self::Other,
         }
+    }
+}
+
+/// The same for a libSQL server, whose sentences are SQLite's; its codes are its own.
+#[cfg(feature = "backend-libsql")]
+pub fn libsql(error: hrana::Error, purpose: Purpose) -> Error {
+    let told = error.to_string();
+    if error.is_busy() {
+        return Error::Busy(format!(
+            "somebody else holds what this change needs, for too long: {told}. Nothing was changed; try again"
+        ));
+    }
+    if error.is_unique_violation() {
+        return Error::Conflict(format!("another change came first: {told}"));
+    }
+    match error {
+        hrana::Error::Sql { code, message } if message.contains("constraint failed") => {
+            Error::Failed(format!("the store refused a row: {message} ({code})"))
+        }
+        hrana::Error::Sql { code, message } if message.contains("no such ") => Error::Away(format!(
+            "the database's tables are not those that this podyd needs ({message}, {code}): see podyctl db status"
+        )),
+        hrana::Error::Sql { code, .. }
+            if purpose.is_writing()
+                && ["SQLITE_READONLY", "SQLITE_AUTH", "BLOCKED"].contains(&code.as_str()) =>
+        {
+            Error::Refused(format!(
+                "the database takes no changes from this node: {told}. Is the token one that may write?"
+            ))
+        }
+        hrana::Error::Unauthorized(_) => Error::Away(format!("{told}: is backend.libsql.authToken right?")),
+        _ => Error::Away(told),
     }
 }

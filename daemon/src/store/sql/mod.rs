@@ -7,6 +7,8 @@ mod database;
 mod dialect;
 mod error;
 mod feed;
+#[cfg(feature = "backend-libsql")]
+mod libsql;
 #[cfg(feature = "backend-postgres")]
 mod listener;
 mod read;
@@ -63,6 +65,15 @@ impl SqlDirectory {
         Ok(Self::of(Database::mysql(url, max_connections)?))
     }
 
+    /// A directory that nodes share on a libSQL server, which is looked at for changes this often, if at all.
+    #[cfg(feature = "backend-libsql")]
+    pub fn libsql(
+        endpoint: &super::hrana::Endpoint,
+        sync_interval: Option<std::time::Duration>,
+    ) -> Result<Self> {
+        Ok(Self::of(Database::Libsql(libsql::Libsql::new(endpoint, sync_interval)?)))
+    }
+
     /// The directory that nodes share in a database. Nothing is connected yet.
     pub fn shared(backend: &Backend) -> Result<Self> {
         match backend {
@@ -70,6 +81,12 @@ impl SqlDirectory {
             Backend::Postgres(shared) => Self::postgres(shared.url.expose(), shared.max_connections),
             #[cfg(feature = "backend-mysql")]
             Backend::Mysql(shared) => Self::mysql(shared.url.expose(), shared.max_connections),
+            #[cfg(feature = "backend-libsql")]
+            Backend::Libsql(shared) => {
+                let auth_token = shared.auth_token.as_ref().map(|token| token.expose().to_owned().into());
+                let endpoint = super::hrana::Endpoint { url: shared.url.expose().to_owned(), auth_token };
+                Self::libsql(&endpoint, shared.sync_interval)
+            }
             _ => Err(Error::Failed("this podyd was built without this kind of database".into())),
         }
     }

@@ -27,6 +27,8 @@ pub enum Connection {
     Postgres(PoolConnection<sqlx::Postgres>),
     #[cfg(feature = "backend-mysql")]
     MySql(PoolConnection<sqlx::MySql>),
+    #[cfg(feature = "backend-libsql")]
+    Libsql(super::libsql::Link),
 }
 
 /// A connection in use.
@@ -51,10 +53,22 @@ pub enum Purpose {
     Migrate,
 }
 
+impl Purpose {
+    /// Whether others must not write meanwhile.
+    pub fn is_writing(self) -> bool {
+        matches!(self, Self::Write | Self::Migrate)
+    }
+}
+
 impl Session {
     /// Takes a connection into use.
     pub async fn begin(connection: Connection, purpose: Purpose) -> Result<Self> {
         let mut session = Self { connection, purpose, is_busy: false, in_transaction: false };
+        #[cfg(feature = "backend-libsql")]
+        if let Connection::Libsql(link) = &mut session.connection {
+            link.begin().await?;
+            return Ok(session);
+        }
         let statements: &'static str = match (purpose, session.dialect()) {
             (Purpose::Single, _) => return Ok(session),
             (Purpose::Read, Dialect::Sqlite) => "BEGIN",
@@ -111,6 +125,8 @@ impl Session {
             Connection::Postgres(_) => Dialect::Postgres,
             #[cfg(feature = "backend-mysql")]
             Connection::MySql(_) => Dialect::MySql,
+            #[cfg(feature = "backend-libsql")]
+            Connection::Libsql(_) => Dialect::Sqlite,
         }
     }
 
@@ -125,6 +141,8 @@ impl Session {
             Connection::Postgres(connection) => in_time(deadline, fetch(connection, rendered)).await,
             #[cfg(feature = "backend-mysql")]
             Connection::MySql(connection) => in_time(deadline, fetch(connection, rendered)).await,
+            #[cfg(feature = "backend-libsql")]
+            Connection::Libsql(link) => return link.query(rendered).await,
         };
         self.settle(outcome)
     }
@@ -139,8 +157,7 @@ impl Session {
     pub async fn finish<T>(mut self, outcome: Result<T>) -> Result<T> {
         match outcome {
             Ok(value) => {
-                self.script("COMMIT").await.map_err(unknown_outcome)?;
-                self.in_transaction = false;
+                self.commit().await?;
                 Ok(value)
             }
             Err(error) => {
@@ -150,8 +167,22 @@ impl Session {
         }
     }
 
+    async fn commit(&mut self) -> Result<()> {
+        #[cfg(feature = "backend-libsql")]
+        if let Connection::Libsql(link) = &mut self.connection {
+            return link.commit().await;
+        }
+        self.script("COMMIT").await.map_err(unknown_outcome)?;
+        self.in_transaction = false;
+        Ok(())
+    }
+
     /// Ends the transaction as if it had never been.
     pub async fn roll_back(mut self) {
+        #[cfg(feature = "backend-libsql")]
+        if let Connection::Libsql(link) = &mut self.connection {
+            return link.roll_back().await;
+        }
         // What cannot be rolled back ends with its connection.
         if !self.is_busy && self.script("ROLLBACK").await.is_ok() {
             self.in_transaction = false;
@@ -160,7 +191,8 @@ impl Session {
 
     /// Carries out statements as the database itself understands them.
     pub async fn script(&mut self, statements: impl SqlSafeStr) -> Result<()> {
-        let (deadline, script) = (self.deadline(), sqlx::raw_sql(statements));
+        let (deadline, statements) = (self.deadline(), statements.into_sql_str());
+        let script = sqlx::raw_sql(statements.clone());
         self.is_busy = true;
         let outcome = match &mut self.connection {
             Connection::Sqlite(connection) => {
@@ -174,6 +206,8 @@ impl Session {
             Connection::MySql(connection) => {
                 in_time(deadline, script.execute(&mut **connection)).await.map(drop)
             }
+            #[cfg(feature = "backend-libsql")]
+            Connection::Libsql(link) => return link.script(statements.as_str()).await,
         };
         self.settle(outcome)
     }
@@ -201,6 +235,9 @@ impl Drop for Session {
             Connection::Postgres(connection) => connection.close_on_drop(),
             #[cfg(feature = "backend-mysql")]
             Connection::MySql(connection) => connection.close_on_drop(),
+            // It ends its stream by itself.
+            #[cfg(feature = "backend-libsql")]
+            Connection::Libsql(_) => {}
         }
     }
 }

@@ -125,7 +125,7 @@ async fn carry_out(shared: Arc<Shared>, pipeline: Pipeline, headers: &HeaderMap)
             Err(error) => json!({"type": "error", "error": error}),
         });
     }
-    let baton = session.keep(&shared);
+    let baton = session.keep(&shared).await;
     let base_url = shared.options.sticky.then(|| {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         format!("http://{host}{STICKY}")

@@ -32,6 +32,8 @@ type Result<T> = std::result::Result<T, Value>;
 pub struct Sessions {
     waiting: HashMap<String, Session>,
     expired: HashSet<String>,
+    /// Connections whose streams were closed, in no transaction: opening one takes longer than most requests.
+    idle: Vec<SqliteConnection>,
 }
 
 /// Why there is no stream.
@@ -94,14 +96,24 @@ fn options(shared: &Shared) -> SqliteConnectOptions {
 
 impl Session {
     pub async fn new(shared: &Shared) -> std::result::Result<Self, NotOpen> {
-        let connection =
-            options(shared).connect().await.map_err(|error| NotOpen::Broken(error.to_string()))?;
+        let idle = locked(&shared.sessions).idle.pop();
+        let connection = match idle {
+            Some(connection) => Ok(connection),
+            None => options(shared).connect().await,
+        };
+        let connection = connection.map_err(|error| NotOpen::Broken(error.to_string()))?;
         Ok(Self { connection, texts: HashMap::new(), closed: false })
     }
 
     /// Puts the stream where its next request finds it, and says with which baton.
-    pub fn keep(self, shared: &Arc<Shared>) -> Option<String> {
+    pub async fn keep(mut self, shared: &Arc<Shared>) -> Option<String> {
         if self.closed {
+            // Outside of a transaction there is nothing to undo.
+            let _ = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await;
+            let forgotten = sqlx::raw_sql("PRAGMA foreign_keys = OFF").execute(&mut self.connection).await;
+            if forgotten.is_ok() {
+                locked(&shared.sessions).idle.push(self.connection);
+            }
             return None;
         }
         let baton = letters(BATON_LETTERS);
@@ -187,7 +199,8 @@ impl Session {
     async fn batch(&mut self, shared: &Shared, steps: &Value) -> Result<Value> {
         let (mut results, mut errors) = (Vec::new(), Vec::new());
         for step in steps.as_array().ok_or_else(|| bad("a batch without steps"))? {
-            let autocommit = self.is_autocommit().await;
+            let asked = step["condition"].to_string().contains("is_autocommit");
+            let autocommit = asked && self.is_autocommit().await;
             let (result, failure) = if !holds(&step["condition"], &results, &errors, autocommit)? {
                 (Value::Null, Value::Null)
             } else {

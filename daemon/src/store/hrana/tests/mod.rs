@@ -5,6 +5,7 @@ mod failures;
 mod nonsense;
 mod statements;
 mod streams;
+mod tursodb;
 
 use servers::hrana::{Hrana, Options};
 use zeroize::Zeroizing;
