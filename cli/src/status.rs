@@ -1,6 +1,6 @@
 //! `podyctl status`.
 
-use protocol::node::{NodeStatus, Status};
+use protocol::node::{NodeStatus, Replica, Status};
 
 use crate::daemon::Daemon;
 use crate::table::{Value, record};
@@ -43,10 +43,25 @@ fn fields(status: &NodeStatus) -> Vec<(&'static str, Value)> {
         ("users", status.users.into()),
         ("groups", status.groups.into()),
     ];
+    if let Some(replica) = &status.replica {
+        fields.push(("copy on this node", copy(status, replica)));
+    }
+    if let (Some(median), Some(longest)) = (status.delay_milliseconds, status.longest_delay_milliseconds) {
+        fields.push(("changes seen after", format!("{median} ms, {longest} ms at most").into()));
+    }
     if !status.hidden.is_empty() {
         fields.push(("hidden", Value::Striking(format!("{}, see below", status.hidden.len()))));
     }
     fields
+}
+
+/// How far the replica can be trusted.
+fn copy(status: &NodeStatus, replica: &Replica) -> Value {
+    match replica.current_seconds_ago {
+        Some(_) if status.reachable => "current".into(),
+        Some(seconds) => Value::Striking(format!("as of {} ago", duration(seconds))),
+        None => Value::Striking("of an earlier run of podyd".into()),
+    }
 }
 
 fn revision(status: &NodeStatus) -> Value {

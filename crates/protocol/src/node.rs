@@ -40,7 +40,24 @@ pub struct NodeStatus {
     pub hidden: Vec<String>,
     /// Seconds since podyd started.
     pub uptime_seconds: u64,
+    /// How this node's copy of a shared directory stands to it; none: the directory is here.
+    #[serde(default)]
+    pub replica: Option<Replica>,
+    /// How long changes took from their commit, wherever that was, to this node's lookups: the median of the last ones, in
+    /// milliseconds by the two clocks. None: there was no change since podyd started.
+    #[serde(default)]
+    pub delay_milliseconds: Option<u64>,
+    /// The longest of them.
+    #[serde(default)]
+    pub longest_delay_milliseconds: Option<u64>,
     /// What an admin should know.
     #[serde(default)]
     pub warnings: Vec<String>,
+}
+
+/// A copy of a shared directory on this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// Seconds since it was last known to be current; none: not since podyd started.
+    pub current_seconds_ago: Option<u64>,
 }

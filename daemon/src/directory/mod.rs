@@ -32,6 +32,8 @@ pub struct Position {
     pub revision: u64,
     /// Drawn at random for the revision.
     pub stamp: i64,
+    /// When the revision was given, in milliseconds since 1970 by the clock of whoever gave it.
+    pub committed_at: i64,
 }
 
 impl Position {

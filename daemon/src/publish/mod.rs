@@ -5,6 +5,7 @@
 //! until they show a revision.
 
 mod base;
+mod delays;
 mod model;
 
 use std::collections::BTreeSet;
@@ -19,10 +20,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, block_in_place};
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
+pub use delays::Delays;
+
 use base::{BaseBuilder, encoding};
 use model::Model;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, unix_milliseconds};
 use crate::config::Settings;
 use crate::directory::{
     Change, Directory, Error, Feed, LocalAccounts, Position, Present, Result, Rules, named,
@@ -61,6 +64,7 @@ struct State {
     published: Option<Position>,
     hidden: Arc<Vec<String>>,
     trouble: Option<String>,
+    delays: Delays,
 }
 
 impl Published {
@@ -73,6 +77,11 @@ impl Published {
     /// Who is not served here, and why.
     pub fn hidden(&self) -> Vec<String> {
         self.state.borrow().hidden.to_vec()
+    }
+
+    /// How long the last changes took.
+    pub fn delays(&self) -> Delays {
+        self.state.borrow().delays.clone()
     }
 
     /// Why the snapshot is behind, if it is.
@@ -231,6 +240,8 @@ impl<D: Directory> Publisher<D> {
                 let delta = self.delta(&following.model, &view, position.revision, &rules)?;
                 self.publish_delta(&delta)?;
                 self.show(&position);
+                let now = unix_milliseconds();
+                self.state.send_modify(|state| state.delays.add(position.committed_at, now));
                 following.position = position;
                 if following.model.len() > self.settings.borrow().nss.merge_after as usize {
                     self.begin_merge();

@@ -21,8 +21,8 @@ pub use users::{NewAccount, PasswordChange, new_uuid};
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::directory::{Directory, Key, Member, Position, Result, Rules};
-use crate::publish::Published;
+use crate::directory::{Contact, Directory, Key, Member, Position, Result, Rules};
+use crate::publish::{Delays, Published};
 use crate::store::NodeStore;
 use crate::verifiers::Pool;
 
@@ -54,6 +54,10 @@ pub struct Service<D> {
 pub struct Health {
     /// The kind of directory and where it is.
     pub directory: (&'static str, String),
+    /// How this node's replica stands to it, where there is one.
+    pub contact: Option<Contact>,
+    /// How long changes took until lookups showed them.
+    pub delays: Delays,
     /// Where it stands and how much it holds, or why it does not say.
     pub state: Result<(Position, crate::directory::Counts)>,
     /// The revision that lookups show.
@@ -115,13 +119,17 @@ impl<D: Directory> Service<D> {
             Ok(position) => self.directory.counts().await.map(|counts| (position, counts)),
             Err(error) => Err(error),
         };
+        let contact = self.directory.contact();
+        let away = contact.as_ref().and_then(|contact| contact.trouble.clone());
         Ok(Health {
             directory: self.directory.describe(),
+            contact,
+            delays: self.published.delays(),
             state,
             published_revision: self.published.revision(),
             hidden: self.published.hidden(),
             uptime: self.started.elapsed(),
-            warnings: self.published.trouble().into_iter().chain(self.node.warnings()).collect(),
+            warnings: self.published.trouble().into_iter().chain(self.node.warnings()).chain(away).collect(),
         })
     }
 

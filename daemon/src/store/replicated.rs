@@ -23,6 +23,12 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// The longest wait: a source that is back is noticed within it.
 const RETRY_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 
+/// How long the source may take to say what has changed. A connection that is refused is tried again for longer than that.
+const CHANGES_DEADLINE: Duration = Duration::from_secs(4);
+
+/// How long whoever asks just after the start waits for what comes of the first contact.
+const FIRST_CONTACT: Duration = Duration::from_secs(3);
+
 /// A source and its replica.
 #[derive(Debug)]
 pub struct Replicated<S> {
@@ -55,7 +61,14 @@ impl<S: Directory> Replicated<S> {
         if self.contact.borrow().current_at.is_some() || self.replica.position().await?.revision > 0 {
             return Ok(&self.replica);
         }
-        let trouble = self.contact.borrow().trouble.clone().unwrap_or_else(|| "it is being copied".into());
+        let mut contact = self.contact.subscribe();
+        let known = contact.wait_for(|contact| contact.current_at.is_some() || contact.trouble.is_some());
+        let trouble = match timeout(FIRST_CONTACT, known).await {
+            Ok(Ok(contact)) if contact.current_at.is_some() => return Ok(&self.replica),
+            Ok(Ok(contact)) => contact.trouble.clone(),
+            _ => None,
+        };
+        let trouble = trouble.unwrap_or_else(|| "it is being copied".into());
         Err(Error::Away(format!("this node does not have the shared directory yet: {trouble}")))
     }
 
@@ -78,7 +91,8 @@ impl<S: Directory> Replicated<S> {
     /// Brings the replica to where the source is.
     async fn catch_up(&self) -> Result<()> {
         let position = self.replica.position().await?;
-        match self.source.changes(&position).await? {
+        let changes = timeout(CHANGES_DEADLINE, self.source.changes(&position));
+        match changes.await.unwrap_or_else(|_| Err(late()))? {
             Feed::Changes { position: now, .. } if now == position => {}
             Feed::Changes { changes, present, position } => {
                 self.replica.follow(&changes, &present, &position).await?;
@@ -143,6 +157,10 @@ impl Replicated<SqlDirectory> {
             sleep(RETRY_AT_LEAST_EVERY.mul_f64(0.5 + chance())).await;
         }
     }
+}
+
+fn late() -> Error {
+    Error::Away("the shared directory does not answer in time".into())
 }
 
 /// Waits for news, or for the end of a pause in which the source is left alone.
@@ -220,8 +238,7 @@ impl<S: Directory> Directory for Replicated<S> {
         // A source that was away a moment ago is asked, in case it is back, and not waited for.
         let is_away = self.contact.borrow().trouble.is_some();
         let deadline = if is_away { CREDENTIAL_DEADLINE / 6 } else { CREDENTIAL_DEADLINE };
-        let late = |_| Err(Error::Away("the shared directory does not answer in time".into()));
-        timeout(deadline, self.source.credential(name)).await.unwrap_or_else(late)
+        timeout(deadline, self.source.credential(name)).await.unwrap_or_else(|_| Err(late()))
     }
 
     async fn set_password(&self, name: Name, hash: Option<String>) -> Result<Position> {

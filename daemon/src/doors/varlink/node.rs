@@ -1,6 +1,6 @@
 //! `org.pody.Node`.
 
-use protocol::node::{NodeStatus, Status};
+use protocol::node::{NodeStatus, Replica, Status};
 
 use super::Handle;
 use crate::directory::{Directory, Result};
@@ -17,12 +17,17 @@ impl<D: Directory> Handle<D> for Status {
             published_revision: health.published_revision,
             hidden: health.hidden,
             uptime_seconds: health.uptime.as_secs(),
+            replica: health.contact.as_ref().map(|contact| Replica {
+                current_seconds_ago: contact.current_at.map(|at| at.elapsed().as_secs()),
+            }),
+            delay_milliseconds: health.delays.median(),
+            longest_delay_milliseconds: health.delays.longest(),
             warnings: health.warnings,
             ..NodeStatus::default()
         };
         match health.state {
             Ok((position, counts)) => {
-                status.reachable = true;
+                status.reachable = health.contact.is_none_or(|contact| contact.trouble.is_none());
                 status.revision = position.revision;
                 status.users = counts.users;
                 status.groups = counts.groups;

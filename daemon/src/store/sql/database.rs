@@ -101,7 +101,16 @@ impl Database {
 
     /// What its tables are to this podyd.
     pub async fn schema(&self) -> Result<Schema> {
-        schema::schema(&mut self.begin(Purpose::Single).await?).await
+        // In a transaction, MySQL refuses to read tables that were made since it began; outside of one, a pooler lends
+        // another connection of PostgreSQL's for each statement.
+        let purpose = match self {
+            #[cfg(feature = "backend-postgres")]
+            Self::Postgres { .. } => Purpose::Read,
+            _ => Purpose::Single,
+        };
+        let mut session = self.begin(purpose).await?;
+        let schema = schema::schema(&mut session).await;
+        session.finish(schema).await
     }
 
     /// What kind it is and where, without secrets.

@@ -8,12 +8,15 @@ use super::value::{Rows, values};
 use crate::directory::{Counts, Credential, Error, Key, Member, Page, Position, Result, Team};
 
 pub async fn position(session: &mut Session) -> Result<Position> {
-    let statement =
-        "SELECT d.epoch, d.revision, r.stamp FROM directory d JOIN revisions r ON r.revision = d.revision";
+    let statement = "SELECT d.epoch, d.revision, r.stamp, r.committed_at FROM directory d JOIN revisions r ON r.revision = d.revision";
     let rows = session.query(statement, &[]).await?;
     let row = rows.one()?;
-    let (revision, stamp) = (row.unsigned("revision")?, row.integer("stamp")?);
-    Ok(Position { epoch: row.text("epoch")?.to_owned(), revision, stamp })
+    Ok(Position {
+        epoch: row.text("epoch")?.to_owned(),
+        revision: row.unsigned("revision")?,
+        stamp: row.integer("stamp")?,
+        committed_at: row.integer("committed_at")?,
+    })
 }
 
 pub async fn counts(session: &mut Session) -> Result<Counts> {

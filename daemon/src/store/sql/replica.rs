@@ -190,15 +190,15 @@ async fn log(session: &mut Session, position: &Position, changes: &BTreeSet<Chan
 
 /// From here on the replica is where its source was.
 async fn arrive(session: &mut Session, position: &Position) -> Result<()> {
-    let Position { epoch, revision, stamp } = position;
+    let Position { epoch, revision, stamp, committed_at } = position;
     session.execute("UPDATE directory SET epoch = $1, revision = $2", values![epoch, *revision]).await?;
     let oldest = revision.saturating_sub(HISTORY);
     session.execute("DELETE FROM changes WHERE revision < $1", values![oldest]).await?;
     session
         .execute("DELETE FROM revisions WHERE revision < $1 OR revision = $2", values![oldest, *revision])
         .await?;
-    let statement = "INSERT INTO revisions (revision, stamp, committed_at) VALUES ($1, $2, 0)";
-    session.execute(statement, values![*revision, *stamp]).await
+    let statement = "INSERT INTO revisions (revision, stamp, committed_at) VALUES ($1, $2, $3)";
+    session.execute(statement, values![*revision, *stamp, *committed_at]).await
 }
 
 /// Rows as the one argument that carries them.

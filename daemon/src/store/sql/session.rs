@@ -156,6 +156,7 @@ impl Session {
     /// not have happened, and the error says so.
     pub async fn finish<T>(mut self, outcome: Result<T>) -> Result<T> {
         match outcome {
+            outcome if self.purpose == Purpose::Single => outcome,
             Ok(value) => {
                 self.commit().await?;
                 Ok(value)
