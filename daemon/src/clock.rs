@@ -68,6 +68,13 @@ pub fn day_of(unix_seconds: i64) -> Day {
     Day(i32::try_from(day).unwrap_or(if day < 0 { i32::MIN } else { i32::MAX }))
 }
 
+/// A moment as RFC 3339 writes it, in UTC: `2027-01-31T23:59:59Z`.
+pub fn rfc_3339(unix_seconds: i64) -> String {
+    let second = unix_seconds.rem_euclid(SECONDS_A_DAY);
+    let (hour, minute) = (second / 3600, second / 60 % 60);
+    format!("{}T{hour:02}:{minute:02}:{:02}Z", day_of(unix_seconds), second % 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +86,13 @@ mod tests {
         assert_eq!(day_of(86_399), Day(0));
         assert_eq!(day_of(86_400), Day(1));
         assert_eq!(day_of(i64::MAX), Day(i32::MAX));
+    }
+
+    #[test]
+    fn a_moment_is_written_with_its_second() {
+        assert_eq!(rfc_3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc_3339(-1), "1969-12-31T23:59:59Z");
+        assert_eq!(rfc_3339(1_800_000_000), "2027-01-15T08:00:00Z");
     }
 
     #[test]

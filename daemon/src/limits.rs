@@ -125,3 +125,18 @@ pub const MAX_HRANA_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// What of a libSQL server's own words goes into a message: one line of a log.
 pub const MAX_HRANA_MESSAGE_CHARS: usize = 300;
+
+/// Tokens of one user: one for each program and machine that needs one, and as many again while they are exchanged.
+pub const MAX_TOKENS_PER_USER: u64 = 100;
+
+/// Tokens of one user that are remembered after they were revoked, so that whoever presents one learns why it is refused.
+pub const MAX_REVOKED_TOKENS_PER_USER: u64 = 100;
+
+/// Networks that a token may be used from: each use is compared with all of them, and they are one column of a table.
+pub const MAX_TOKEN_NETWORKS: usize = 32;
+
+/// Tokens whose last use waits to be written down: at some 100 bytes each, a megabyte. What finds no room is not noted.
+pub const MAX_NOTED_TOKEN_USES: usize = 10_000;
+
+/// Uses of tokens that are written down in one transaction, which keeps other changes waiting.
+pub const MAX_TOKEN_USES_A_TRANSACTION: usize = 100;

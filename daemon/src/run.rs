@@ -11,7 +11,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::clock::Clock;
 use crate::config::{Backend, ConfigError, Paths, Settings};
@@ -33,6 +33,12 @@ const LAST_ONE_ENDS: Duration = Duration::from_secs(3);
 /// How often records of failed logins that have no effect any more are deleted, and the local files read in
 /// case a change of theirs went unnoticed.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+/// How often the last uses of tokens are written down: what an admin looks at may be this old.
+const WRITE_TOKEN_USES: Duration = Duration::from_secs(10);
+
+/// How long the last of them may take at the end, when the database may be away: systemd waits for podyd.
+const LAST_TOKEN_USES: Duration = Duration::from_secs(2);
 
 /// Runs until SIGTERM or SIGINT. `reload` reads the configuration again.
 pub fn run(
@@ -145,7 +151,8 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         let listener = varlink::listen(&socket)
             .map_err(|error| Error::Failed(format!("{}: {error}", socket.display())))?;
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(varlink::serve(listener, service, stopped));
+        let writing = tokio::spawn(write_token_uses(Arc::clone(&service), stopped.clone()));
+        let serving = tokio::spawn(varlink::serve(listener, Arc::clone(&service), stopped));
 
         published.first(FIRST_SNAPSHOT).await;
         let (kind, location) = directory.describe();
@@ -158,11 +165,24 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         tracing::info!("podyd stops: calls that are under way finish, lookups go on without it");
         let _ = stop.send(true);
         let _ = serving.await;
+        let _ = writing.await;
+        let _ = timeout(LAST_TOKEN_USES, service.write_token_uses()).await;
         stop_publishing.notify_one();
         let _ = publishing.await;
         directory.close().await;
         node.close().await;
         Ok(())
+    }
+}
+
+/// Writes the last uses of tokens down now and then, until it is time to stop.
+async fn write_token_uses<D: Directory>(service: Arc<Service<D>>, mut stop: watch::Receiver<bool>) {
+    let mut ticks = interval(WRITE_TOKEN_USES);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => service.write_token_uses().await,
+            _ = stop.changed() => return,
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod directory;
 pub mod login;
 pub mod node;
+pub mod token;
 
 mod client;
 mod error;
@@ -42,7 +43,12 @@ mod tests {
 
     #[test]
     fn every_list_and_every_yes_or_no_may_be_left_out() {
-        let sources = [include_str!("directory.rs"), include_str!("login.rs"), include_str!("node.rs")];
+        let sources = [
+            include_str!("directory.rs"),
+            include_str!("login.rs"),
+            include_str!("node.rs"),
+            include_str!("token.rs"),
+        ];
         let lines: Vec<&str> = sources.iter().flat_map(|source| source.lines()).map(str::trim).collect();
         let is_list_or_flag = |line: &str| line.ends_with(": bool,") || line.contains(": Vec<");
         let mut seen = 0;

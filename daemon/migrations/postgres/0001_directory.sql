@@ -67,7 +67,7 @@ CREATE INDEX tombstones_by_name ON tombstones (kind, name);
 CREATE TABLE changes (
     change_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     revision  BIGINT NOT NULL,
-    kind      TEXT   NOT NULL CHECK (kind IN ('user', 'group', 'member')),
+    kind      TEXT   NOT NULL CHECK (kind IN ('user', 'group', 'member', 'token')),
     one       TEXT   COLLATE "C" NOT NULL,
     other     TEXT   COLLATE "C"
 );

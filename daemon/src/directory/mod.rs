@@ -7,6 +7,7 @@
 mod error;
 mod local;
 mod plan;
+mod token;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,6 +21,10 @@ pub use local::{LocalAccounts, Rules};
 pub use plan::{
     Batch, Facts, KnownGroup, NewGroup, NewMember, NewUser, Plan, Planned, Primary, Refusal, plan,
     private_group,
+};
+pub use token::{
+    Attempt, Network, Networks, NewToken, Objection, RevokedToken, Scope, Scopes, SecretError, Token,
+    TokenHash, TokenLookup, TokenName, TokenSecret, TokenUse,
 };
 
 /// Where the directory stands. Revisions of a database that was made anew or restored from a backup are other ones than those
@@ -144,6 +149,11 @@ pub enum Change {
         /// The user.
         user: String,
     },
+    /// A token was created or revoked. No lookup shows tokens.
+    Token {
+        /// Which.
+        uuid: String,
+    },
 }
 
 /// The users and the groups that changes speak of, by identity.
@@ -161,6 +171,7 @@ pub fn named(changes: &BTreeSet<Change>) -> (Vec<String>, Vec<String>) {
                 users.insert(user.clone());
                 groups.insert(group.clone());
             }
+            Change::Token { .. } => {}
         }
     }
     (users.into_iter().collect(), groups.into_iter().collect())
@@ -280,7 +291,7 @@ pub trait Directory: Send + Sync + 'static {
         dry_run: bool,
     ) -> impl Future<Output = Result<(Vec<Refusal>, Position)>> + Send;
 
-    /// Changes a user.
+    /// Changes a user. Locking one revokes the tokens, and whoever is an admin no more keeps those that users may have.
     fn update_user(
         &self,
         name: Name,
@@ -288,7 +299,7 @@ pub trait Directory: Send + Sync + 'static {
         rules: &Rules,
     ) -> impl Future<Output = Result<Position>> + Send;
 
-    /// Deletes a user, the private group, every membership and the credential; leaves tombstones.
+    /// Deletes a user, the private group, every membership, the credential and the tokens; leaves tombstones.
     fn delete_user(&self, name: Name) -> impl Future<Output = Result<Position>> + Send;
 
     /// Deletes a group and its memberships; leaves a tombstone.
@@ -312,6 +323,27 @@ pub trait Directory: Send + Sync + 'static {
     /// Replaces a verifier by a stronger one of the same password, unless it has changed meanwhile.
     /// Nobody's view changes: there is no new revision.
     fn upgrade_password(&self, uuid: &str, old: &str, new: &str) -> impl Future<Output = Result<()>> + Send;
+
+    /// Creates a token for a user who is not locked.
+    fn create_token(&self, token: NewToken) -> impl Future<Output = Result<Position>> + Send;
+
+    /// Tokens of one owner, or of all, after the one of this owner and name, at most `limit`; in the order of the names of
+    /// owners and tokens.
+    fn tokens(
+        &self,
+        owner: Option<Name>,
+        after: Option<(Name, TokenName)>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Page<Token>>> + Send;
+
+    /// What is known of a token, by its hash.
+    fn token(&self, hash: &TokenHash) -> impl Future<Output = Result<TokenLookup>> + Send;
+
+    /// Ends a token for ever.
+    fn revoke_token(&self, owner: Name, name: TokenName) -> impl Future<Output = Result<Position>> + Send;
+
+    /// Writes down when tokens were last used, unless a later use is known. Nobody's view changes: there is no new revision.
+    fn note_token_uses(&self, uses: &[TokenUse]) -> impl Future<Output = Result<()>> + Send;
 
     /// Returns when something may have changed that this node was not told of otherwise.
     fn changed(&self) -> impl Future<Output = ()> + Send;

@@ -37,6 +37,12 @@ pub enum Operation {
     Change,
     /// To set one user's password.
     SetPassword(Name),
+    /// To see, create and revoke the tokens of one user.
+    UseTokensOf(Name),
+    /// To learn what would become of a token that one holds.
+    CheckTokens,
+    /// To take tokens that others present, and have their use noted.
+    AcceptTokens,
     /// To log in as one user, as PAM does: an admin is nobody else there.
     LogIn(Name),
     /// To take password hashes out.
@@ -50,7 +56,11 @@ impl Caller {
             (Self::Root, _) | (_, Operation::Look) => true,
             (Self::Admin(own) | Self::User(own), Operation::LogIn(name)) => *own == name,
             (Self::Admin(_), operation) => operation != Operation::Export,
-            (Self::User(own), Operation::LookAt(name) | Operation::SetPassword(name)) => *own == name,
+            (Self::User(_), Operation::CheckTokens) => true,
+            (
+                Self::User(own),
+                Operation::LookAt(name) | Operation::SetPassword(name) | Operation::UseTokensOf(name),
+            ) => *own == name,
             _ => false,
         };
         if allowed {
@@ -86,6 +96,10 @@ mod tests {
             (Operation::Change, [true, true, false, false]),
             (Operation::SetPassword(ada), [true, true, true, false]),
             (Operation::SetPassword(bob), [true, true, false, false]),
+            (Operation::UseTokensOf(ada), [true, true, true, false]),
+            (Operation::UseTokensOf(bob), [true, true, false, false]),
+            (Operation::CheckTokens, [true, true, true, false]),
+            (Operation::AcceptTokens, [true, true, false, false]),
             (Operation::LogIn(ada), [true, false, true, false]),
             (Operation::LogIn(bob), [true, false, false, false]),
             (Operation::LogIn(eve), [true, true, false, false]),

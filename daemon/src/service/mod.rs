@@ -7,6 +7,7 @@ mod caller;
 mod groups;
 mod import;
 mod login;
+mod tokens;
 mod users;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 pub use caller::{Caller, Operation, Peer};
 pub use login::{Decision, Login, Step, Verdict};
+pub use tokens::{Checked, TokenRequest};
 pub use users::{NewAccount, PasswordChange, new_uuid};
 
 use crate::clock::Clock;
@@ -46,6 +48,7 @@ pub struct Service<D> {
     /// The time.
     pub clock: Clock,
     logins: login::Logins,
+    token_uses: tokens::TokenUses,
     started: Instant,
 }
 
@@ -91,6 +94,7 @@ impl<D: Directory> Service<D> {
             settings,
             clock,
             logins: login::Logins::default(),
+            token_uses: tokens::TokenUses::default(),
             started,
         }
     }

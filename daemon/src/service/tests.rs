@@ -3,6 +3,7 @@ mod logins;
 #[cfg(feature = "backend-postgres")]
 mod offline;
 mod rights;
+mod tokens;
 
 use zeroize::Zeroizing;
 

@@ -7,6 +7,7 @@ mod groups;
 mod ids;
 mod import;
 mod races;
+mod tokens;
 mod users;
 
 use crate::directory::Directory;
@@ -163,6 +164,16 @@ macro_rules! conformance {
                     all_or_nothing_means_nothing_when_one_record_is_refused,
                     a_batch_of_which_nothing_is_taken_is_no_change,
                     two_thousand_users_come_in_one_batch;
+                tokens:
+                    a_token_is_found_by_its_hash_with_all_that_was_said_of_it,
+                    a_token_is_a_change_and_its_use_is_none,
+                    a_revoked_token_is_remembered_as_one,
+                    tokens_go_with_their_owner_and_come_back_for_nobody,
+                    whoever_is_locked_has_no_tokens_and_gets_none_back,
+                    whoever_is_an_admin_no_more_keeps_what_users_may_have,
+                    an_owner_has_one_token_of_a_name_and_a_hundred_at_the_most,
+                    tokens_are_listed_by_owner_and_name_a_page_at_a_time,
+                    whoever_is_deleted_while_a_token_is_made_leaves_none;
                 feed:
                     every_kind_of_change_appears,
                     nothing_has_changed_since_now,

@@ -12,8 +12,9 @@ use tokio::time::{sleep, timeout};
 
 use super::sql::SqlDirectory;
 use crate::directory::{
-    Batch, Change, Contact, Counts, Credential, Directory, Error, Feed, Key, Member, Page, Position, Present,
-    Refusal, Result, Rules, Sink, Team, UserChange,
+    Batch, Change, Contact, Counts, Credential, Directory, Error, Feed, Key, Member, NewToken, Page,
+    Position, Present, Refusal, Result, Rules, Sink, Team, Token, TokenHash, TokenLookup, TokenName,
+    TokenUse, UserChange,
 };
 use crate::limits::CREDENTIAL_DEADLINE;
 
@@ -142,6 +143,14 @@ impl<S: Directory> Replicated<S> {
         }
     }
 
+    /// Waits for what somebody's login depends on, and not for long. A source that was away a moment ago is asked, in case it
+    /// is back, and hardly waited for.
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        let is_away = self.contact.borrow().trouble.is_some();
+        let deadline = if is_away { CREDENTIAL_DEADLINE / 6 } else { CREDENTIAL_DEADLINE };
+        timeout(deadline, answer).await.unwrap_or_else(|_| Err(late()))
+    }
+
     /// Has the follower look at once, since something was changed through this node.
     fn tell<T>(&self, outcome: Result<T>) -> Result<T> {
         self.wake.notify_one();
@@ -235,10 +244,7 @@ impl<S: Directory> Directory for Replicated<S> {
     }
 
     async fn credential(&self, name: Name) -> Result<Option<Credential>> {
-        // A source that was away a moment ago is asked, in case it is back, and not waited for.
-        let is_away = self.contact.borrow().trouble.is_some();
-        let deadline = if is_away { CREDENTIAL_DEADLINE / 6 } else { CREDENTIAL_DEADLINE };
-        timeout(deadline, self.source.credential(name)).await.unwrap_or_else(|_| Err(late()))
+        self.in_time(self.source.credential(name)).await
     }
 
     async fn set_password(&self, name: Name, hash: Option<String>) -> Result<Position> {
@@ -247,6 +253,31 @@ impl<S: Directory> Directory for Replicated<S> {
 
     async fn upgrade_password(&self, uuid: &str, old: &str, new: &str) -> Result<()> {
         self.source.upgrade_password(uuid, old, new).await
+    }
+
+    async fn create_token(&self, token: NewToken) -> Result<Position> {
+        self.tell(self.source.create_token(token).await)
+    }
+
+    async fn tokens(
+        &self,
+        owner: Option<Name>,
+        after: Option<(Name, TokenName)>,
+        limit: u32,
+    ) -> Result<Page<Token>> {
+        self.source.tokens(owner, after, limit).await
+    }
+
+    async fn token(&self, hash: &TokenHash) -> Result<TokenLookup> {
+        self.in_time(self.source.token(hash)).await
+    }
+
+    async fn revoke_token(&self, owner: Name, name: TokenName) -> Result<Position> {
+        self.tell(self.source.revoke_token(owner, name).await)
+    }
+
+    async fn note_token_uses(&self, uses: &[TokenUse]) -> Result<()> {
+        self.source.note_token_uses(uses).await
     }
 
     async fn changed(&self) {

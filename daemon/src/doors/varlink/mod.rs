@@ -8,6 +8,7 @@ mod import;
 mod login;
 mod node;
 mod record;
+mod token;
 
 use std::collections::HashMap;
 use std::io;
@@ -309,6 +310,10 @@ methods! {
     protocol::login::CheckAccount,
     protocol::login::ChangePassword,
     protocol::node::Status,
+    protocol::token::Create,
+    protocol::token::List,
+    protocol::token::Revoke,
+    protocol::token::Check,
 }
 
 async fn carry_out<D: Directory, M: Handle<D>>(

@@ -3,6 +3,7 @@
 
 mod connections;
 mod methods;
+mod tokens;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream as BlockingStream;

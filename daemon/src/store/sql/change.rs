@@ -1,13 +1,13 @@
 //! What changes the directory's records one by one. Every function runs inside a transaction that holds the revision's lock,
 //! so that nobody changes anything between what it reads and what it writes.
 
-use identity::{Gid, Name, User};
+use identity::{Gid, Name, State, User};
 
-use super::read;
 use super::session::Session;
 use super::value::{Value, values};
+use super::{read, token};
 use crate::clock::unix_milliseconds;
-use crate::directory::{Change, Error, Result, Rules, UserChange, private_group};
+use crate::directory::{Change, Error, Result, Rules, Scopes, UserChange, private_group};
 
 /// Takes the next revision.
 pub async fn next_revision(session: &mut Session) -> Result<u64> {
@@ -19,11 +19,12 @@ pub async fn next_revision(session: &mut Session) -> Result<u64> {
     Ok(revision)
 }
 
-async fn log(session: &mut Session, revision: u64, change: &Change) -> Result<()> {
+pub async fn log(session: &mut Session, revision: u64, change: &Change) -> Result<()> {
     let (kind, one, other) = match change {
         Change::User { uuid } => ("user", uuid, None),
         Change::Group { uuid } => ("group", uuid, None),
         Change::Member { group, user } => ("member", group, Some(user.as_str())),
+        Change::Token { uuid } => ("token", uuid, None),
     };
     let statement = "INSERT INTO changes (revision, kind, one, other) VALUES ($1, $2, $3, $4)";
     session.execute(statement, values![revision, kind, one, other]).await
@@ -52,6 +53,14 @@ pub async fn update_user(session: &mut Session, name: Name, change: UserChange, 
     let revision = next_revision(session).await?;
     if let Some(new) = change.name.filter(|new| *new != name) {
         rename(session, revision, &user, new, rules).await?;
+    }
+    if change.state == Some(State::Locked) {
+        token::revoke_those(session, revision, &user.uuid, |_| true).await?;
+    } else if user.is_admin && change.is_admin == Some(false) {
+        token::revoke_those(session, revision, &user.uuid, |token| {
+            !token.scopes.are_within(Scopes::OF_USERS)
+        })
+        .await?;
     }
     let email = change.email.unwrap_or(user.email);
     let statement = "UPDATE users SET gecos = $1, email = $2, home = $3, shell = $4, state = $5, expires_at = $6, \
@@ -155,6 +164,7 @@ pub async fn delete_user(session: &mut Session, name: Name) -> Result<()> {
         }
         remove_group(session, revision, &uuid, name, gid).await?;
     }
+    token::revoke_those(session, revision, &user.uuid, |_| true).await?;
     for statement in [
         "DELETE FROM members WHERE user_uuid = $1",
         "DELETE FROM credentials WHERE user_uuid = $1",

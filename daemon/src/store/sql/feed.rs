@@ -45,6 +45,7 @@ fn change(row: Row<'_>) -> Result<Change> {
         "user" => Ok(Change::User { uuid }),
         "group" => Ok(Change::Group { uuid }),
         "member" => Ok(Change::Member { group: uuid, user: row.text("other")?.to_owned() }),
+        "token" => Ok(Change::Token { uuid }),
         kind => Err(Error::Failed(format!("the store holds a change of unknown kind {kind:?}"))),
     }
 }

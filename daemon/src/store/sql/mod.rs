@@ -16,6 +16,7 @@ mod replica;
 mod rows;
 mod schema;
 mod session;
+mod token;
 mod value;
 
 use std::collections::BTreeSet;
@@ -34,8 +35,9 @@ use session::{Purpose, Session};
 
 use crate::config::Backend;
 use crate::directory::{
-    Batch, Change, Counts, Credential, Directory, Error, Feed, Key, Member, Page, Position, Present, Refusal,
-    Result, Rules, Sink, Team, UserChange,
+    Batch, Change, Counts, Credential, Directory, Error, Feed, Key, Member, NewToken, Page, Position,
+    Present, Refusal, Result, Rules, Sink, Team, Token, TokenHash, TokenLookup, TokenName, TokenUse,
+    UserChange,
 };
 use crate::limits::SCHEMA_LOOK;
 
@@ -229,6 +231,37 @@ impl Directory for SqlDirectory {
         let mut session = self.write().await?;
         let changed = change::upgrade_password(&mut session, uuid, old, new).await;
         session.finish(changed).await
+    }
+
+    async fn create_token(&self, new: NewToken) -> Result<Position> {
+        let mut session = self.write().await?;
+        let changed = token::create(&mut session, new).await;
+        finish(session, changed).await
+    }
+
+    async fn tokens(
+        &self,
+        owner: Option<Name>,
+        after: Option<(Name, TokenName)>,
+        limit: u32,
+    ) -> Result<Page<Token>> {
+        token::list(&mut self.single().await?, owner, after, limit).await
+    }
+
+    async fn token(&self, hash: &TokenHash) -> Result<TokenLookup> {
+        token::look_up(&mut self.single().await?, hash).await
+    }
+
+    async fn revoke_token(&self, owner: Name, name: TokenName) -> Result<Position> {
+        let mut session = self.write().await?;
+        let changed = token::revoke(&mut session, owner, &name).await;
+        finish(session, changed).await
+    }
+
+    async fn note_token_uses(&self, uses: &[TokenUse]) -> Result<()> {
+        let mut session = self.write().await?;
+        let noted = token::note_uses(&mut session, uses).await;
+        session.finish(noted).await
     }
 
     async fn changed(&self) {

@@ -82,7 +82,7 @@ pub fn start(after: Option<&Name>) -> &str {
 }
 
 /// One more row than asked for was fetched, to know whether there are more.
-fn page<T>(rows: &Rows, read: fn(super::value::Row<'_>) -> Result<T>, limit: u32) -> Result<Page<T>> {
+pub fn page<T>(rows: &Rows, read: fn(super::value::Row<'_>) -> Result<T>, limit: u32) -> Result<Page<T>> {
     let items = rows.iter().take(limit as usize).map(read).collect::<Result<_>>()?;
     Ok(Page { items, more: rows.rows.len() > limit as usize })
 }

@@ -182,6 +182,7 @@ async fn log(session: &mut Session, position: &Position, changes: &BTreeSet<Chan
         Change::User { uuid } => json!({"kind": "user", "one": uuid}),
         Change::Group { uuid } => json!({"kind": "group", "one": uuid}),
         Change::Member { group, user } => json!({"kind": "member", "one": group, "other": user}),
+        Change::Token { uuid } => json!({"kind": "token", "one": uuid}),
     });
     let statement = "INSERT INTO changes (revision, kind, one, other) SELECT $2, r.kind, r.one, r.other \
                      FROM {rows $1 kind text, one text, other text}";

@@ -29,3 +29,28 @@ async fn whoever_gives_up_in_the_middle_of_a_change_leaves_nothing_of_it() {
     }
     assert_eq!(directory.position().await.unwrap().revision, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_from_before_there_were_tokens_keeps_its_history() {
+    let folder = Folder::new();
+    let pool = sqlite_pool(1).connect_with(sqlite_options(&folder.join("old.sqlite"))).await.unwrap();
+    let run = async |sql: &'static str| sqlx::raw_sql(sql).execute(&pool).await.map(drop);
+    for migration in [
+        include_str!("../../../migrations/sqlite/0001_directory.sql"),
+        include_str!("../../../migrations/sqlite/0002_cursors.sql"),
+        "INSERT INTO changes VALUES (1, 1, 'user', 'a', NULL), (7, 2, 'member', 'g', 'a')",
+        include_str!("../../../migrations/sqlite/0003_tokens.sql"),
+        "INSERT INTO changes (revision, kind, one) VALUES (3, 'token', 't')",
+    ] {
+        run(migration).await.unwrap();
+    }
+    let rows: Vec<(i64, i64, String, Option<String>)> =
+        sqlx::query_as("SELECT change_id, revision, kind, other FROM changes ORDER BY change_id")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    let expected = [(1, 1, "user", None), (7, 2, "member", Some("a")), (8, 3, "token", None)];
+    let expected = expected.map(|(id, at, kind, other)| (id, at, kind.to_owned(), other.map(str::to_owned)));
+    assert_eq!(rows, expected);
+    assert!(run("INSERT INTO changes (revision, kind, one) VALUES (4, 'other', 't')").await.is_err());
+}
