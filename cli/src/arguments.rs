@@ -10,7 +10,7 @@ Exit codes:
   0  done
   1  failed, or not all of it was done
   2  the command line, or a value in it, is wrong
-  3  there is no such user or group
+  3  there is no such user, group or token
   4  a name or id is taken, or the record has changed meanwhile
   5  refused: not permitted, read-only, or against the policy
   6  podyd or the directory cannot be reached
@@ -48,6 +48,13 @@ pub enum Command {
         after_help = "Examples:\n  podyctl group add physics\n  podyctl group add-member physics ada bob"
     )]
     Group(GroupCommand),
+
+    /// Create, list, check and revoke bearer tokens, with which programs show who they act for
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  podyctl token create --name backup --owner ada > backup.token\n  podyctl token list"
+    )]
+    Token(TokenCommand),
 
     /// Show how this node is doing
     #[command(after_help = "Examples:\n  podyctl status\n  podyctl status --json | jq .published_revision")]
@@ -109,7 +116,7 @@ pub enum UserCommand {
         yes: bool,
     },
 
-    /// Let a user in no more, by no door; nothing is lost
+    /// Let a user in no more, by no door; tokens are revoked, and nothing else is lost
     #[command(after_help = "Examples:\n  podyctl user lock ada")]
     Lock {
         /// The login name
@@ -354,6 +361,81 @@ pub struct Members {
     pub users: Vec<String>,
 }
 
+/// The commands about tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Create a token, and print it: this once, and never again
+    ///
+    /// Standard output gets the token and nothing else. It ends when it is revoked, when its time is over, or
+    /// when its owner is deleted or locked.
+    #[command(after_help = "Examples:\n  podyctl token create --name backup > ~/.config/backup.token\n  \
+        podyctl token create --name gitea --owner svc-gitea --scope read,authenticate --from 192.0.2.0/24 --expires 2027-09-30")]
+    Create(NewToken),
+
+    /// List tokens: all there are for root and admins, your own otherwise
+    #[command(after_help = "Examples:\n  podyctl token list --owner ada\n  \
+        podyctl token list --json | jq -r '.[] | select(.last_used_at == null) | .owner + \" \" + .name'")]
+    List {
+        /// Whose tokens
+        #[arg(long, value_name = "USER")]
+        owner: Option<String>,
+    },
+
+    /// Revoke a token: no node accepts it any more
+    #[command(
+        after_help = "Examples:\n  podyctl token revoke backup\n  podyctl token revoke backup --owner ada"
+    )]
+    Revoke {
+        /// What the token is called
+        name: String,
+        /// Whose it is; yours by default
+        #[arg(long, value_name = "USER")]
+        owner: Option<String>,
+    },
+
+    /// Tell whether a token is accepted and, if not, why
+    ///
+    /// The token is the first line of standard input. Without --scope and --from, only the token and its
+    /// owner are judged. Exits with 0 if it is accepted and 5 if not.
+    #[command(after_help = "Examples:\n  podyctl token check < backup.token\n  \
+        podyctl token check --scope write --from 192.0.2.7 < backup.token")]
+    Check(CheckToken),
+}
+
+/// `token create`.
+#[derive(Debug, Args)]
+pub struct NewToken {
+    /// What to call it: a-z, 0-9, '_', '.', '-', at most 64 characters
+    #[arg(long)]
+    pub name: String,
+    /// Whose it is; yours by default
+    #[arg(long, value_name = "USER")]
+    pub owner: Option<String>,
+    /// What it is for: read, authenticate, write, separated by commas
+    #[arg(long, value_name = "SCOPES", value_delimiter = ',', default_value = "read")]
+    pub scope: Vec<String>,
+    /// The first day on which it has expired, YYYY-MM-DD (UTC), or 'never'
+    #[arg(long, value_name = "DATE", value_parser = expiry, default_value = "never")]
+    pub expires: String,
+    /// The networks or addresses that it may be used from, separated by commas; anywhere by default
+    #[arg(long, value_name = "NETWORKS", value_delimiter = ',')]
+    pub from: Vec<String>,
+}
+
+/// `token check`.
+#[derive(Debug, Args)]
+pub struct CheckToken {
+    /// What it is to be used for: read, authenticate or write
+    #[arg(long)]
+    pub scope: Option<String>,
+    /// The address that it is to be used from
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<String>,
+    /// It is being used: note when and from where, as a service does that asks for each of its clients
+    #[arg(long = "use", requires = "scope", requires = "from")]
+    pub is_use: bool,
+}
+
 /// The shells that completions are made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
@@ -423,7 +505,8 @@ mod tests {
             command.get_subcommands().for_each(|command| collect(command, long));
         }
         collect(&Arguments::command(), &mut long);
-        assert!(!long.is_empty() && !long.iter().any(|name| name.contains("pass")), "{long:?}");
+        let is_secret = |name: &String| ["pass", "token", "secret"].iter().any(|word| name.contains(word));
+        assert!(!long.is_empty() && !long.iter().any(is_secret), "{long:?}");
     }
 
     #[test]

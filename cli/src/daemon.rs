@@ -96,17 +96,17 @@ fn unreachable(socket: &Path, error: &io::Error) -> Failure {
     }
 }
 
-/// Walks a listing: `page` fetches what comes after a name, and whether there is more behind it; `each`
-/// takes a page. No more than one page is held.
-pub fn pages<T>(
-    mut page: impl FnMut(Option<String>) -> Result<(Vec<T>, bool)>,
-    name: fn(&T) -> &str,
+/// Walks a listing in the order of its keys: `page` fetches what comes after one, and whether there is more behind it;
+/// `each` takes a page. No more than one page is held.
+pub fn pages<T, K: Clone + PartialOrd>(
+    mut page: impl FnMut(Option<K>) -> Result<(Vec<T>, bool)>,
+    key: fn(&T) -> K,
     mut each: impl FnMut(Vec<T>) -> Result<()>,
 ) -> Result<()> {
-    let mut after: Option<String> = None;
+    let mut after: Option<K> = None;
     loop {
         let (items, more) = page(after.clone())?;
-        let last = items.last().map(|item| name(item).to_owned());
+        let last = items.last().map(key);
         each(items)?;
         if !more {
             return Ok(());
@@ -154,7 +154,7 @@ mod tests {
                     let (items, more) = replies[asked.len() - 1];
                     Ok((items.to_vec(), more))
                 },
-                |item| item,
+                |item| *item,
                 |items| {
                     seen.extend(items);
                     Ok(())

@@ -73,7 +73,7 @@ fn write(daemon: &mut Daemon, writer: &mut dyn Write) -> Result<u64> {
     };
     pages(
         page,
-        |exported: &ExportedUser| &exported.user.name,
+        |exported: &ExportedUser| exported.user.name.clone(),
         |users| {
             count += users.len() as u64;
             users.into_iter().try_for_each(|exported| {

@@ -16,7 +16,7 @@ pub enum Code {
     Failed = 1,
     /// The command line, or a value in it, can never be right.
     Usage = 2,
-    /// There is no such user or group.
+    /// There is no such user, group or token.
     NotFound = 3,
     /// A name or id is taken, or the record has changed meanwhile.
     Conflict = 4,

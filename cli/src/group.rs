@@ -98,7 +98,7 @@ pub fn each_page(
         let reply = daemon.call(&ListGroups { after, limit: None, private })?;
         Ok((reply.groups, reply.more))
     };
-    pages(page, |group: &GroupRecord| &group.name, each)
+    pages(page, |group: &GroupRecord| group.name.clone(), each)
 }
 
 fn delete(name: String, yes: bool, session: &mut Session<'_>) -> Result<()> {

@@ -18,6 +18,7 @@ mod output;
 mod person;
 mod status;
 mod table;
+mod token;
 mod user;
 
 use std::ffi::OsString;
@@ -94,6 +95,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<()> {
     match command {
         Command::User(command) => user::run(command, session),
         Command::Group(command) => group::run(command, session),
+        Command::Token(command) => token::run(command, session),
         Command::Status => status::run(session),
         Command::Completions { shell } => generate::completions(shell, session),
         Command::Generate(command) => generate::run(command),

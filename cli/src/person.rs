@@ -1,5 +1,6 @@
 //! The person at the terminal: passwords, and the word that a deletion waits for.
 
+use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
@@ -71,26 +72,30 @@ pub fn confirm(session: &mut Session<'_>, yes: bool, question: &str) -> Result<(
 
 /// Reads a line of standard input as a password (`--password-stdin`).
 pub fn read_password(input: &mut dyn BufRead) -> Result<Secret> {
+    read_secret(input, "password")
+}
+
+/// Reads a line of standard input that must not be seen; `what` it is, failures say.
+pub fn read_secret(input: &mut dyn BufRead, what: &str) -> Result<Secret> {
+    let unusable = |why: &dyn Display| {
+        Failure::new(Code::Usage, format_args!("cannot use the {what} on standard input: {why}"))
+    };
     let mut line = Vec::new();
     let limit = MAX_PASSWORD_BYTES as u64 + 1;
-    input.take(limit).read_until(b'\n', &mut line).map_err(unusable)?;
+    input.take(limit).read_until(b'\n', &mut line).map_err(|error| unusable(&error))?;
     if line.last() == Some(&b'\n') {
         line.pop();
     }
     if line.len() > MAX_PASSWORD_BYTES {
-        return Err(unusable(format_args!("it is longer than {MAX_PASSWORD_BYTES} bytes")));
+        return Err(unusable(&format_args!("it is longer than {MAX_PASSWORD_BYTES} bytes")));
     }
     if line.is_empty() {
-        return Err(unusable("there is none"));
+        return Err(unusable(&"there is none"));
     }
     if line.contains(&0) {
-        return Err(unusable("it holds a NUL byte, which no login prompt can send"));
+        return Err(unusable(&"it holds a NUL byte, which no login prompt can send"));
     }
-    String::from_utf8(line).map(Secret).map_err(|_| unusable("it is not UTF-8"))
-}
-
-fn unusable(why: impl std::fmt::Display) -> Failure {
-    Failure::new(Code::Usage, format_args!("cannot use the password on standard input: {why}"))
+    String::from_utf8(line).map(Secret).map_err(|_| unusable(&"it is not UTF-8"))
 }
 
 fn no_answer(error: io::Error) -> Failure {

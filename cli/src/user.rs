@@ -139,7 +139,7 @@ fn each_page(daemon: &mut Daemon, each: impl FnMut(Vec<UserRecord>) -> Result<()
         let reply = daemon.call(&ListUsers { after, limit: None })?;
         Ok((reply.users, reply.more))
     };
-    pages(page, |user: &UserRecord| &user.name, each)
+    pages(page, |user: &UserRecord| user.name.clone(), each)
 }
 
 fn row(user: UserRecord) -> [Value; 6] {

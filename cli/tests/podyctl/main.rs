@@ -9,3 +9,4 @@ mod parsers;
 mod podyd;
 mod shipped;
 mod terminal;
+mod tokens;

@@ -245,11 +245,15 @@ impl Directory for SqlDirectory {
         after: Option<(Name, TokenName)>,
         limit: u32,
     ) -> Result<Page<Token>> {
-        token::list(&mut self.single().await?, owner, after, limit).await
+        let mut session = self.read().await?;
+        let found = token::list(&mut session, owner, after, limit).await;
+        session.finish(found).await
     }
 
     async fn token(&self, hash: &TokenHash) -> Result<TokenLookup> {
-        token::look_up(&mut self.single().await?, hash).await
+        let mut session = self.read().await?;
+        let found = token::look_up(&mut session, hash).await;
+        session.finish(found).await
     }
 
     async fn revoke_token(&self, owner: Name, name: TokenName) -> Result<Position> {
