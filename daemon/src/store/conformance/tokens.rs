@@ -11,7 +11,6 @@ use crate::directory::{
     TokenUse, UserChange,
 };
 use crate::limits::{MAX_REVOKED_TOKENS_PER_USER, MAX_TOKEN_NETWORKS, MAX_TOKENS_PER_USER};
-use crate::service::new_uuid;
 use crate::testing::{NOW, add_user, create_user, name, new_user, rules};
 
 /// A token for reading, which is told from all others by its number.
@@ -19,7 +18,7 @@ fn new_token(owner: &str, text: &str, number: u64) -> NewToken {
     let mut random = [0; 32];
     random[..8].copy_from_slice(&number.to_be_bytes());
     NewToken {
-        uuid: new_uuid(),
+        uuid: uuid::Uuid::new_v4().to_string(),
         hash: TokenSecret::from_random(&random).hash(),
         owner: name(owner),
         name: text.parse().unwrap(),
