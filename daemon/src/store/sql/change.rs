@@ -16,7 +16,24 @@ pub async fn next_revision(session: &mut Session) -> Result<u64> {
     let stamp = getrandom::u64().map_err(|error| Error::Failed(format!("no random numbers: {error}")))?;
     let statement = "INSERT INTO revisions (revision, stamp, committed_at) VALUES ($1, $2, $3)";
     session.execute(statement, values![revision, stamp >> 1, unix_milliseconds()]).await?;
+    if revision.is_multiple_of(FORGET_EVERY) {
+        forget_history(session, revision).await?;
+    }
     Ok(revision)
+}
+
+/// How many revisions the change feed reaches back to: whoever is further behind copies the directory as a whole, which is
+/// no more work by then.
+const HISTORY: u64 = 100_000;
+
+/// Not every change pays for forgetting.
+const FORGET_EVERY: u64 = 64;
+
+/// Forgets what was changed so long ago that nobody follows from there any more.
+pub async fn forget_history(session: &mut Session, revision: u64) -> Result<()> {
+    let oldest = revision.saturating_sub(HISTORY);
+    session.execute("DELETE FROM changes WHERE revision < $1", values![oldest]).await?;
+    session.execute("DELETE FROM revisions WHERE revision < $1", values![oldest]).await
 }
 
 pub async fn log(session: &mut Session, revision: u64, change: &Change) -> Result<()> {

@@ -8,13 +8,10 @@ use identity::{Name, Uid};
 use serde_json::{Value as Json, json};
 
 use super::SqlDirectory;
+use super::change::forget_history;
 use super::session::Session;
 use super::value::values;
 use crate::directory::{Change, Counts, Member, Position, Present, Result, Sink, Team, Tombstone, named};
-
-/// Followers of the replica that are further behind than this many revisions start over: they are on this node, and hardly
-/// ever behind at all.
-const HISTORY: u64 = 100_000;
 
 impl SqlDirectory {
     /// Brings the replica to a position of its source.
@@ -193,11 +190,8 @@ async fn log(session: &mut Session, position: &Position, changes: &BTreeSet<Chan
 async fn arrive(session: &mut Session, position: &Position) -> Result<()> {
     let Position { epoch, revision, stamp, committed_at } = position;
     session.execute("UPDATE directory SET epoch = $1, revision = $2", values![epoch, *revision]).await?;
-    let oldest = revision.saturating_sub(HISTORY);
-    session.execute("DELETE FROM changes WHERE revision < $1", values![oldest]).await?;
-    session
-        .execute("DELETE FROM revisions WHERE revision < $1 OR revision = $2", values![oldest, *revision])
-        .await?;
+    forget_history(session, *revision).await?;
+    session.execute("DELETE FROM revisions WHERE revision = $1", values![*revision]).await?;
     let statement = "INSERT INTO revisions (revision, stamp, committed_at) VALUES ($1, $2, $3)";
     session.execute(statement, values![*revision, *stamp, *committed_at]).await
 }

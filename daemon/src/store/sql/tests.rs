@@ -4,7 +4,7 @@
 mod schema;
 
 use super::*;
-use crate::testing::Folder;
+use crate::testing::{Folder, add_user};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_sqlite_ended_by_itself_spoils_nothing_after_it() {
@@ -53,4 +53,27 @@ async fn a_directory_from_before_there_were_tokens_keeps_its_history() {
     let expected = expected.map(|(id, at, kind, other)| (id, at, kind.to_owned(), other.map(str::to_owned)));
     assert_eq!(rows, expected);
     assert!(run("INSERT INTO changes (revision, kind, one) VALUES (4, 'other', 't')").await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_is_forgotten_where_nobody_follows_from_any_more() {
+    let folder = Folder::new();
+    let directory = SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap();
+    add_user(&directory, "ada").await;
+    let then = directory.position().await.unwrap();
+    let mut session = directory.write().await.unwrap();
+    for statement in [
+        "UPDATE directory SET revision = 100094",
+        "INSERT INTO revisions VALUES (100094, 7, 0)",
+        "INSERT INTO changes (revision, kind, one) VALUES (100094, 'user', 'somebody')",
+    ] {
+        session.execute(statement, &[]).await.unwrap();
+    }
+    session.finish(Ok(())).await.unwrap();
+    let lately = directory.position().await.unwrap();
+    add_user(&directory, "bob").await;
+    assert!(matches!(directory.changes(&then).await.unwrap(), Feed::Changes { .. }));
+    add_user(&directory, "kim").await;
+    assert_eq!(directory.changes(&then).await.unwrap(), Feed::StartOver);
+    assert!(matches!(directory.changes(&lately).await.unwrap(), Feed::Changes { .. }));
 }
