@@ -80,8 +80,8 @@ impl Host {
             );
         }
         script += "expect timeout {exit 92} eof\nexit [lindex [wait] 3]\n";
-        self.write("/tmp/conversation", &script);
-        self.run("expect -f /tmp/conversation")
+        self.write("/run/conversation", &script);
+        self.run("expect -f /run/conversation")
     }
 
     /// Where a file of that place is, seen from the test; panics for a virtual machine, whose disk is its own.
@@ -99,6 +99,14 @@ impl Host {
                 fs::write(self.path(path), text).unwrap_or_else(|error| panic!("{path}: {error}"));
             }
             Place::VirtualMachine(wire) => wire.write(path, text),
+        }
+    }
+
+    /// The process whose namespaces these are.
+    pub(crate) fn pid(&self) -> u32 {
+        match self.place {
+            Place::Namespaces(pid) => pid,
+            Place::VirtualMachine(_) => panic!("a virtual machine has processes of its own"),
         }
     }
 

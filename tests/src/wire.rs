@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, ChildStdout};
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,7 +25,8 @@ const GRACE: Duration = Duration::from_secs(60);
 /// Both ends on this side.
 pub struct Wire {
     scripts: ChildStdin,
-    lines: Receiver<Line>,
+    /// One thread reads at a time.
+    lines: Mutex<Receiver<Line>>,
 }
 
 /// A line that came out.
@@ -51,7 +53,7 @@ impl Wire {
                 text.clear();
             }
         });
-        Self { scripts, lines }
+        Self { scripts, lines: Mutex::new(lines) }
     }
 
     /// Runs a script and waits for its end.
@@ -80,7 +82,8 @@ impl Wire {
 
     /// The next line that comes out by then; none comes any more when the machine has ended.
     pub fn next(&self, deadline: Instant) -> Option<Line> {
-        self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+        let lines = self.lines.lock().expect("whoever reads does not panic");
+        lines.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
     }
 }
 

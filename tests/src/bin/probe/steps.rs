@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tests::wait::comes_true;
+
 use crate::c_library::{Answer, mark, user};
 
 type Outcome = Result<(), String>;
@@ -23,14 +25,10 @@ static RIGHT: AtomicU64 = AtomicU64::new(0);
 
 /// Looks up again and again until the user is found.
 pub fn await_user(name: &CStr) -> Outcome {
-    let begun = Instant::now();
-    while !matches!(user(name), Answer::Found(_)) {
-        if begun.elapsed() > PATIENCE {
-            return Err(format!("{name:?} {} after {PATIENCE:?}", user(name)));
-        }
-        thread::yield_now();
+    if comes_true(PATIENCE, || matches!(user(name), Answer::Found(_))) {
+        return Ok(());
     }
-    Ok(())
+    Err(format!("{name:?} {} after {PATIENCE:?}", user(name)))
 }
 
 /// `COUNT:NAME`: that many lookups with the same answer, between two marks.
