@@ -29,9 +29,13 @@ pub struct Rendered<'a> {
     pub sql: String,
     pub arguments: Vec<Cow<'a, Value>>,
     /// Whether the server may keep it prepared under a name. PostgreSQL may not: a pooler lends its connection to others, who
-    /// use the same names. Nor may a text that depends on how much there is in a list, since it is hardly met again.
+    /// use the same names. Nor may a text that depends on how much there is in a long list, since it is hardly met again.
     pub is_common: bool,
 }
+
+/// The longest list that is met often. What is not kept prepared is dear: MySQL does not answer when it is forgotten, and
+/// what is sent next waits for TCP to acknowledge that, which takes 40 ms since there is no answer to go with.
+const SHORT_LIST: usize = 16;
 
 impl Dialect {
     /// Renders a statement.
@@ -129,10 +133,15 @@ impl<'a> Writer<'a> {
     /// MySQL and MariaDB read JSON_TABLE anew for each row that they update or delete, so that the elements are given one by
     /// one; a list without any matches nothing.
     fn elements(&mut self, argument: &str) {
-        let elements: Vec<Json> = match self.values.get(number_of(argument) - 1) {
+        let mut elements: Vec<Json> = match self.values.get(number_of(argument) - 1) {
             Some(Value::Text(Some(json))) => serde_json::from_str(json).unwrap_or_default(),
             _ => Vec::new(),
         };
+        self.is_common &= elements.len() <= SHORT_LIST;
+        // Said twice, it is still the same list, and there are fewer different texts.
+        if let Some(last) = elements.last().cloned() {
+            elements.resize(elements.len().next_power_of_two(), last);
+        }
         let placeholders = vec!["?"; elements.len()].join(", ");
         self.sql.push('(');
         self.sql.push_str(if elements.is_empty() { "NULL" } else { &placeholders });
@@ -141,7 +150,6 @@ impl<'a> Writer<'a> {
             Json::String(text) => Cow::Owned(text.as_str().into()),
             number => Cow::Owned(number.as_i64().into()),
         }));
-        self.is_common = false;
     }
 
     fn rows(&mut self, argument: &str, columns: &str) {
@@ -229,6 +237,23 @@ mod tests {
             assert_eq!(render(dialect, "SELECT $1", values!["ada", 7_i64]).1, 1);
             assert_eq!(render(dialect, "SELECT 1", values!["ada"]).1, 0);
         }
+    }
+
+    #[test]
+    fn short_lists_make_few_texts_where_elements_are_given_one_by_one() {
+        let rendered = |json: String| {
+            let values = values![json];
+            let Rendered { sql, is_common, arguments } =
+                Dialect::MySql.render("SELECT 1 WHERE name IN {texts $1}", values);
+            (sql, is_common, arguments.len())
+        };
+        let list = |length: usize| Json::from(vec!["ada"; length]).to_string();
+        let texts: std::collections::BTreeSet<_> =
+            (0..=SHORT_LIST).map(|length| rendered(list(length))).collect();
+        assert_eq!(texts.len(), 6, "{texts:?}");
+        assert!(texts.iter().all(|(_, is_common, _)| *is_common));
+        assert_eq!(rendered(list(3)), ("SELECT 1 WHERE name IN (?, ?, ?, ?)".into(), true, 4));
+        assert!(!rendered(list(SHORT_LIST + 1)).1);
     }
 
     #[test]
