@@ -142,9 +142,9 @@ fn changed_on(
 fn compare(what: &str, control: &mut [Duration], others: &mut [Duration]) {
     let (own, other) = (median(control), median(others));
     let (slowest_own, slowest) = (control[control.len() - 1], others[others.len() - 1]);
-    println!(
+    report(&format!(
         "{what} after {other:?} (median) and {slowest:?} (slowest) elsewhere, {own:?} and {slowest_own:?} on the same node"
-    );
+    ));
     let allowed = SOON.max(CONTROL_SHARE * slowest_own);
     assert!(slowest < allowed, "{what} after {slowest:?}, which was to be less than {allowed:?}");
 }

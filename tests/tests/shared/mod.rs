@@ -120,3 +120,9 @@ pub fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
 }
+
+/// Says what was measured.
+#[expect(clippy::print_stdout, reason = "what was measured is for whoever reads the test's output")]
+pub fn report(line: &str) {
+    println!("{line}");
+}
