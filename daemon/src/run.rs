@@ -90,9 +90,14 @@ async fn serve(
         }
         shared => {
             let source = SqlDirectory::shared(&shared)?;
-            let replica = SqlDirectory::sqlite(&podyd.paths.state.join("replica.sqlite")).await?;
+            let own_file = podyd.paths.state.join("replica.sqlite");
+            let replica = SqlDirectory::replica(shared.replica_path().unwrap_or(&own_file)).await?;
             let has_snapshot = podyd.paths.cache.join("current").exists();
-            let directory = Arc::new(Replicated::new(source, replica, has_snapshot));
+            let directory = Replicated::new(source, replica, has_snapshot);
+            let directory = Arc::new(match shared.replica_path() {
+                Some(_) => directory.holding_secrets(),
+                None => directory,
+            });
             let following = tokio::spawn({
                 let directory = Arc::clone(&directory);
                 async move {

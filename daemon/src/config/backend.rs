@@ -1,7 +1,7 @@
 //! Where the directory is: in a file of this node, or in a database that many nodes share. These are
 //! the settings alone, valid and complete; who connects with them is elsewhere.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::database_url::location;
@@ -70,6 +70,14 @@ impl Backend {
             Self::Postgres(_) => Some("backend.postgres"),
             Self::Mysql(_) => Some("backend.mysql"),
             Self::Libsql(_) => Some("backend.libsql"),
+        }
+    }
+
+    /// A file that credentials and tokens are to be kept in, too.
+    pub fn replica_path(&self) -> Option<&Path> {
+        match self {
+            Self::Libsql(libsql) => libsql.replica_path.as_deref(),
+            _ => None,
         }
     }
 

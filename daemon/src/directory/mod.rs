@@ -128,6 +128,15 @@ impl fmt::Debug for Credential {
     }
 }
 
+/// What only a replica is given that answers for the directory while it is away. It has no `Debug`.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    /// Verifiers of users who have a password.
+    pub credentials: Vec<Credential>,
+    /// Tokens.
+    pub tokens: Vec<Token>,
+}
+
 /// One entry of the change feed: what was touched, not how. Whoever follows reads the present state, so that
 /// entries may be folded together and replayed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -335,6 +344,9 @@ pub trait Directory: Send + Sync + 'static {
         after: Option<(Name, TokenName)>,
         limit: u32,
     ) -> impl Future<Output = Result<Page<Token>>> + Send;
+
+    /// The verifiers of these users, and these tokens, by identity.
+    fn secrets(&self, users: &[String], tokens: &[String]) -> impl Future<Output = Result<Secrets>> + Send;
 
     /// What is known of a token, by its hash.
     fn token(&self, hash: &TokenHash) -> impl Future<Output = Result<TokenLookup>> + Send;

@@ -10,11 +10,11 @@ use identity::Name;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
-use super::sql::SqlDirectory;
+use super::sql::{SqlDirectory, copy_secrets, tokens};
 use crate::directory::{
     Batch, Change, Contact, Counts, Credential, Directory, Error, Feed, Key, Member, NewToken, Page,
-    Position, Present, Refusal, Result, Rules, Sink, Team, Token, TokenHash, TokenLookup, TokenName,
-    TokenUse, UserChange,
+    Position, Present, Refusal, Result, Rules, Secrets, Sink, Team, Token, TokenHash, TokenLookup, TokenName,
+    TokenUse, UserChange, named,
 };
 use crate::limits::CREDENTIAL_DEADLINE;
 
@@ -36,6 +36,7 @@ pub struct Replicated<S> {
     source: S,
     replica: SqlDirectory,
     shows_accounts: bool,
+    holds_secrets: bool,
     contact: watch::Sender<Contact>,
     /// Something was changed through this node.
     wake: Notify,
@@ -51,10 +52,16 @@ impl<S: Directory> Replicated<S> {
             source,
             replica,
             shows_accounts,
+            holds_secrets: false,
             contact: watch::Sender::default(),
             wake: Notify::new(),
             moved: Notify::new(),
         }
+    }
+
+    /// Has the replica keep password hashes and tokens, too, and answer for them: as of the last time that it was current.
+    pub fn holding_secrets(self) -> Self {
+        Self { holds_secrets: true, ..self }
     }
 
     /// The replica, once it holds what the source does: before that, nobody can be told that somebody does not exist.
@@ -96,7 +103,12 @@ impl<S: Directory> Replicated<S> {
         match changes.await.unwrap_or_else(|_| Err(late()))? {
             Feed::Changes { position: now, .. } if now == position => {}
             Feed::Changes { changes, present, position } => {
-                self.replica.follow(&changes, &present, &position).await?;
+                let (users, _) = named(&changes);
+                let secrets = match self.holds_secrets {
+                    true => Some(self.source.secrets(&users, &tokens(&changes)).await?),
+                    false => None,
+                };
+                self.replica.follow(&changes, &present, secrets.as_ref(), &position).await?;
                 self.moved.notify_one();
             }
             Feed::StartOver => self.start_over().await?,
@@ -117,7 +129,10 @@ impl<S: Directory> Replicated<S> {
         }
         tracing::info!(users = offered.users, "copying the whole directory");
         let mut loader = self.replica.reload().await?;
-        let dumped = self.source.dump(&mut loader).await;
+        let mut dumped = self.source.dump(&mut loader).await;
+        if self.holds_secrets && dumped.is_ok() {
+            dumped = copy_secrets(&self.source, &mut loader).await.and(dumped);
+        }
         let position = loader.finish(dumped).await?;
         tracing::info!(revision = position.revision, "this node has the whole directory");
         self.moved.notify_one();
@@ -244,6 +259,9 @@ impl<S: Directory> Directory for Replicated<S> {
     }
 
     async fn credential(&self, name: Name) -> Result<Option<Credential>> {
+        if self.holds_secrets {
+            return self.loaded().await?.credential(name).await;
+        }
         self.in_time(self.source.credential(name)).await
     }
 
@@ -252,7 +270,8 @@ impl<S: Directory> Directory for Replicated<S> {
     }
 
     async fn upgrade_password(&self, uuid: &str, old: &str, new: &str) -> Result<()> {
-        self.source.upgrade_password(uuid, old, new).await
+        self.source.upgrade_password(uuid, old, new).await?;
+        self.replica.upgrade_password(uuid, old, new).await
     }
 
     async fn create_token(&self, token: NewToken) -> Result<Position> {
@@ -268,7 +287,14 @@ impl<S: Directory> Directory for Replicated<S> {
         self.source.tokens(owner, after, limit).await
     }
 
+    async fn secrets(&self, users: &[String], tokens: &[String]) -> Result<Secrets> {
+        self.source.secrets(users, tokens).await
+    }
+
     async fn token(&self, hash: &TokenHash) -> Result<TokenLookup> {
+        if self.holds_secrets {
+            return self.loaded().await?.token(hash).await;
+        }
         self.in_time(self.source.token(hash)).await
     }
 
@@ -304,3 +330,7 @@ impl<S: Directory> Directory for Replicated<S> {
 #[cfg(test)]
 #[cfg(feature = "backend-postgres")]
 mod tests;
+
+#[cfg(test)]
+#[cfg(feature = "backend-libsql")]
+mod secrets_tests;

@@ -15,6 +15,7 @@ mod read;
 mod replica;
 mod rows;
 mod schema;
+mod secrets;
 mod session;
 mod token;
 mod value;
@@ -28,7 +29,9 @@ use tokio::time::Instant;
 
 pub(super) use database::{sqlite_options, sqlite_pool};
 pub(super) use error::database as database_error;
+pub(super) use replica::tokens;
 pub use schema::{Migrated, Schema};
+pub(super) use secrets::copy as copy_secrets;
 
 use database::Database;
 use session::{Purpose, Session};
@@ -36,7 +39,7 @@ use session::{Purpose, Session};
 use crate::config::Backend;
 use crate::directory::{
     Batch, Change, Counts, Credential, Directory, Error, Feed, Key, Member, NewToken, Page, Position,
-    Present, Refusal, Result, Rules, Sink, Team, Token, TokenHash, TokenLookup, TokenName, TokenUse,
+    Present, Refusal, Result, Rules, Secrets, Sink, Team, Token, TokenHash, TokenLookup, TokenName, TokenUse,
     UserChange,
 };
 use crate::limits::SCHEMA_LOOK;
@@ -74,6 +77,23 @@ impl SqlDirectory {
         sync_interval: Option<std::time::Duration>,
     ) -> Result<Self> {
         Ok(Self::of(Database::Libsql(libsql::Libsql::new(endpoint, sync_interval)?)))
+    }
+
+    /// This node's replica of a shared directory. A file that cannot be used is a copy lost, and made again.
+    pub async fn replica(path: &Path) -> Result<Self> {
+        let opened = Self::sqlite(path).await;
+        let Err(error) = opened else { return opened };
+        tracing::warn!(path = %path.display(), %error, "the copy of the shared directory is made anew");
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            if let Err(error) = std::fs::remove_file(&name)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                return Err(Error::Failed(format!("{}: {error}", path.display())));
+            }
+        }
+        Self::sqlite(path).await
     }
 
     /// The directory that nodes share in a database. Nothing is connected yet.
@@ -248,6 +268,12 @@ impl Directory for SqlDirectory {
         let mut session = self.read().await?;
         let found = token::list(&mut session, owner, after, limit).await;
         session.finish(found).await
+    }
+
+    async fn secrets(&self, users: &[String], tokens: &[String]) -> Result<Secrets> {
+        let mut session = self.read().await?;
+        let secrets = secrets::read(&mut session, users, tokens).await;
+        session.finish(secrets).await
     }
 
     async fn token(&self, hash: &TokenHash) -> Result<TokenLookup> {

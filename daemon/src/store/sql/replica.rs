@@ -9,9 +9,12 @@ use serde_json::{Value as Json, json};
 
 use super::SqlDirectory;
 use super::change::forget_history;
+use super::secrets;
 use super::session::Session;
 use super::value::values;
-use crate::directory::{Change, Counts, Member, Position, Present, Result, Sink, Team, Tombstone, named};
+use crate::directory::{
+    Change, Counts, Member, Position, Present, Result, Secrets, Sink, Team, Tombstone, named,
+};
 
 impl SqlDirectory {
     /// Brings the replica to a position of its source.
@@ -19,10 +22,11 @@ impl SqlDirectory {
         &self,
         changes: &BTreeSet<Change>,
         present: &Present,
+        secrets: Option<&Secrets>,
         position: &Position,
     ) -> Result<()> {
         let mut session = self.write().await?;
-        let outcome = follow(&mut session, changes, present, position).await;
+        let outcome = follow(&mut session, changes, present, secrets, position).await;
         session.finish(outcome).await
     }
 
@@ -43,6 +47,18 @@ pub struct Loader {
 }
 
 impl Loader {
+    /// Users that are there, by identity.
+    pub async fn user_uuids(&mut self, after: &str, limit: u32) -> Result<Vec<String>> {
+        let statement = "SELECT uuid FROM users WHERE uuid > $1 ORDER BY uuid LIMIT $2";
+        let rows = self.session.query(statement, values![after, limit]).await?;
+        rows.iter().map(|row| Ok(row.text("uuid")?.to_owned())).collect()
+    }
+
+    /// The transaction that all of this is.
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
     /// Keeps what the dump brought, or what was there before it when the dump failed.
     pub async fn finish(mut self, dumped: Result<Position>) -> Result<Position> {
         let outcome = match dumped {
@@ -77,6 +93,7 @@ async fn follow(
     session: &mut Session,
     changes: &BTreeSet<Change>,
     present: &Present,
+    secrets: Option<&Secrets>,
     position: &Position,
 ) -> Result<()> {
     // What is changed is taken out and put in again; in between, references lead nowhere.
@@ -97,6 +114,12 @@ async fn follow(
     insert_users(session, &present.users).await?;
     insert_groups(session, present.groups.iter()).await?;
     insert_memberships(session, &present.users).await?;
+    session
+        .execute("DELETE FROM tokens WHERE uuid IN {texts $1}", values![json!(tokens(changes)).to_string()])
+        .await?;
+    if let Some(secrets) = secrets {
+        secrets::write(session, secrets).await?;
+    }
     bury(session, position, "user", &present.gone_users).await?;
     bury(session, position, "group", &present.gone_groups).await?;
     log(session, position, changes).await?;
@@ -107,6 +130,7 @@ async fn empty(session: &mut Session) -> Result<()> {
     session.execute("PRAGMA defer_foreign_keys = ON", &[]).await?;
     for statement in [
         "DELETE FROM members",
+        "DELETE FROM tokens",
         "DELETE FROM credentials",
         "DELETE FROM groups",
         "DELETE FROM users",
@@ -194,6 +218,15 @@ async fn arrive(session: &mut Session, position: &Position) -> Result<()> {
     session.execute("DELETE FROM revisions WHERE revision = $1", values![*revision]).await?;
     let statement = "INSERT INTO revisions (revision, stamp, committed_at) VALUES ($1, $2, $3)";
     session.execute(statement, values![*revision, *stamp, *committed_at]).await
+}
+
+/// The tokens that changes speak of.
+pub fn tokens(changes: &BTreeSet<Change>) -> Vec<String> {
+    let token = |change: &Change| match change {
+        Change::Token { uuid } => Some(uuid.clone()),
+        _ => None,
+    };
+    changes.iter().filter_map(token).collect()
 }
 
 /// Rows as the one argument that carries them.

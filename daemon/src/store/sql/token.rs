@@ -27,7 +27,10 @@ macro_rules! select_tokens {
     };
 }
 
-fn token(row: Row<'_>) -> Result<Token> {
+pub(super) use select_tokens;
+
+/// A token with its owner.
+pub fn token(row: Row<'_>) -> Result<Token> {
     let expires_at = row.optional_integer("token_expires_at")?.map(|day| i32::try_from(day).map(Day));
     let last_source = row.optional_text("last_source")?.map(|text| parse("last_source", text)).transpose()?;
     Ok(Token {
