@@ -66,7 +66,7 @@ pub const SECTIONS: &[Section] = &[
         "What guessing passwords costs. Lengths of time are a number and one of s, m, h and d.",
     ),
     section("auth.htpasswd", "Users out of an htpasswd file that somebody else writes."),
-    section("auth.tokens", "Where the bearer tokens of programs are kept."),
+    section("auth.tokens", "The bearer tokens of programs."),
     section(
         "backend",
         "Where users, groups and tokens are: in a file of this node or, with one of these tables, in a \
@@ -162,7 +162,8 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "auth.tokens.file",
         OptionalPath(|draft| &mut draft.settings.auth.tokens),
-        "A file for the tokens, instead of the one with the users. A relative path lies in the state directory.",
+        "Accepted and without effect: tokens are kept with their owners, in the directory, so that whoever is deleted \
+         has none from the same moment on.",
     ).example("\"tokens.sqlite\"").after_a_restart(),
     setting(
         "backend.libsql.url",

@@ -6,14 +6,13 @@ impl Settings {
     /// Sentences about settings that have no effect beside others. podyd says them when it starts, and
     /// `podyd --check` does.
     pub fn warnings(&self) -> Vec<String> {
-        let Some(table) = self.backend.table() else { return Vec::new() };
-        let without_effect = [
-            ("auth.htpasswd.file", &self.auth.htpasswd, "users"),
-            ("auth.tokens.file", &self.auth.tokens, "tokens"),
-        ];
-        let given = without_effect.into_iter().filter(|(_, file, _)| file.is_some());
-        let warning =
-            |(key, _, what)| format!("{key} has no effect: with [{table}] the {what} are in that database");
-        given.map(warning).collect()
+        let tokens = self.auth.tokens.as_ref().map(|_| {
+            "auth.tokens.file has no effect: tokens are kept with their owners, in the directory, so that both go at once".to_owned()
+        });
+        let table = self.backend.table().filter(|_| self.auth.htpasswd.is_some());
+        let htpasswd = table.map(|table| {
+            format!("auth.htpasswd.file has no effect: with [{table}] the users are in that database")
+        });
+        htpasswd.into_iter().chain(tokens).collect()
     }
 }

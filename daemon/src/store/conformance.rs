@@ -59,6 +59,25 @@ impl Backend for Postgres {
     }
 }
 
+/// A database of its own on the MySQL that `make test-mysql` brings, and nothing else does.
+#[cfg(feature = "backend-mysql")]
+struct MySql(String);
+
+#[cfg(feature = "backend-mysql")]
+impl Backend for MySql {
+    type Directory = SqlDirectory;
+
+    async fn fresh() -> Self {
+        let url = servers::mysql().await.fresh_database().await;
+        SqlDirectory::mysql(&url, CONNECTIONS).unwrap().migrate().await.unwrap();
+        Self(url)
+    }
+
+    async fn open(&self) -> SqlDirectory {
+        SqlDirectory::mysql(&self.0, CONNECTIONS).unwrap()
+    }
+}
+
 /// A database of its own on the MariaDB that the tests start.
 #[cfg(feature = "backend-mysql")]
 struct MariaDb(String);
@@ -204,6 +223,8 @@ conformance!(libsql, Libsql);
 conformance!(postgres, Postgres);
 #[cfg(feature = "backend-mysql")]
 conformance!(mariadb, MariaDb);
+#[cfg(feature = "backend-mysql")]
+conformance!(mysql, MySql);
 
 /// The sentence of a refusal, which must be one of this kind.
 macro_rules! refusal {
