@@ -105,7 +105,7 @@ impl Session {
     /// Changes of tables commit by themselves here and end every lock but one by name, which ends with the connection.
     async fn lock_by_name(&mut self) -> Result<()> {
         // The name is the whole server's, and 64 characters at the most.
-        let lock = "SELECT COALESCE(GET_LOCK(CONCAT('pody.', SHA1(DATABASE())), 8), 0) AS locked";
+        let lock = "SELECT COALESCE(GET_LOCK(CONCAT('pody.', SHA2(DATABASE(), 224)), 8), 0) AS locked";
         match self.query(lock, &[]).await?.one()?.integer("locked")? {
             1 => Ok(()),
             _ => Err(Error::Busy("another node is changing the tables: try again when it has ended".into())),
