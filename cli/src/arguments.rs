@@ -1,9 +1,13 @@
 //! The command line: one declaration from which parser, help, man pages and completions are made.
 
+mod database;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use identity::Day;
+
+pub use database::DbCommand;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -59,6 +63,13 @@ pub enum Command {
     /// Show how this node is doing
     #[command(after_help = "Examples:\n  podyctl status\n  podyctl status --json | jq .published_revision")]
     Status,
+
+    /// Look after the database behind the directory; for root alone
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  podyctl db status\n  podyctl db migrate\n  podyctl db copy --to-config new.toml"
+    )]
+    Db(DbCommand),
 
     /// Print a completion script for a shell
     #[command(after_help = "Examples:\n  podyctl completions bash > /etc/bash_completion.d/podyctl")]

@@ -157,7 +157,8 @@ fn cannot(verb: &str, path: Option<&Path>, error: &io::Error) -> Failure {
     Failure::new(Code::Failed, format_args!("cannot {verb} {path}: {error}"))
 }
 
-fn progress_bar(output: &Output<'_>) -> ProgressBar {
+/// Shows how far something is, where a person sees it.
+pub fn progress_bar(output: &Output<'_>) -> ProgressBar {
     if !output.err_is_terminal {
         return ProgressBar::hidden();
     }

@@ -10,6 +10,7 @@ pub mod import;
 
 mod arguments;
 mod daemon;
+mod database;
 mod export;
 mod failure;
 mod generate;
@@ -97,6 +98,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<()> {
         Command::Group(command) => group::run(command, session),
         Command::Token(command) => token::run(command, session),
         Command::Status => status::run(session),
+        Command::Db(command) => database::run(command, session),
         Command::Completions { shell } => generate::completions(shell, session),
         Command::Generate(command) => generate::run(command),
     }

@@ -48,8 +48,9 @@ fn run(config_file: Option<PathBuf>, environment: Environment) -> ExitCode {
     let log = log::start(settings.log.level, &environment);
     log::abort_on_panic();
     settings.warnings().iter().for_each(|warning| tracing::warn!(target: "daemon", "{warning}"));
-    let reload = move || config::load(config_file.as_deref(), &environment);
-    match daemon::run(settings, reload, log) {
+    let own = environment.clone();
+    let reload = move || config::load(config_file.as_deref(), &own);
+    match daemon::run(settings, environment, reload, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(target: "daemon", "{error}");

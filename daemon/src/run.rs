@@ -14,12 +14,12 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::clock::Clock;
-use crate::config::{Backend, ConfigError, Paths, Settings};
+use crate::config::{Backend, ConfigError, Environment, Paths, Settings};
 use crate::directory::{Directory, Error, LocalAccounts, Rules};
 use crate::doors::varlink;
 use crate::log::Log;
 use crate::publish::Publisher;
-use crate::service::Service;
+use crate::service::{Database, Service};
 use crate::store::{NodeStore, Replicated, SqlDirectory};
 use crate::verifiers::{Argon2Parameters, Pool, lockout};
 use crate::{etc, notify};
@@ -43,6 +43,7 @@ const LAST_TOKEN_USES: Duration = Duration::from_secs(2);
 /// Runs until SIGTERM or SIGINT. `reload` reads the configuration again.
 pub fn run(
     settings: Settings,
+    environment: Environment,
     reload: impl FnMut() -> Result<Settings, Vec<ConfigError>>,
     log: Log,
 ) -> Result<(), Error> {
@@ -50,11 +51,12 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(|error| Error::Failed(format!("podyd cannot start its threads: {error}")))?;
-    runtime.block_on(serve(settings, reload, log))
+    runtime.block_on(serve(settings, environment, reload, log))
 }
 
 async fn serve(
     settings: Settings,
+    environment: Environment,
     reload: impl FnMut() -> Result<Settings, Vec<ConfigError>>,
     log: Log,
 ) -> Result<(), Error> {
@@ -76,6 +78,7 @@ async fn serve(
     let (settings, current_settings) = watch::channel(Arc::new(settings));
     let podyd = Podyd {
         paths,
+        environment,
         clock,
         node,
         current_rules,
@@ -86,14 +89,15 @@ async fn serve(
     match backend {
         Backend::Local => {
             let directory = SqlDirectory::sqlite(&podyd.paths.state.join("directory.sqlite")).await?;
-            podyd.serve(Arc::new(directory)).await
+            let directory = Arc::new(directory);
+            podyd.serve(Arc::clone(&directory), directory).await
         }
         shared => {
-            let source = SqlDirectory::shared(&shared)?;
+            let source = Arc::new(SqlDirectory::shared(&shared)?);
             let own_file = podyd.paths.state.join("replica.sqlite");
             let replica = SqlDirectory::replica(shared.replica_path().unwrap_or(&own_file)).await?;
             let has_snapshot = podyd.paths.cache.join("current").exists();
-            let directory = Replicated::new(source, replica, has_snapshot);
+            let directory = Replicated::new(Arc::clone(&source), replica, has_snapshot);
             let directory = Arc::new(match shared.replica_path() {
                 Some(_) => directory.holding_secrets(),
                 None => directory,
@@ -107,7 +111,7 @@ async fn serve(
                     directory.follow().await;
                 }
             });
-            let outcome = podyd.serve(directory).await;
+            let outcome = podyd.serve(directory, source).await;
             following.abort();
             outcome
         }
@@ -117,6 +121,7 @@ async fn serve(
 /// What podyd is made of, whatever its directory.
 struct Podyd<R> {
     paths: Paths,
+    environment: Environment,
     clock: Clock,
     node: NodeStore,
     current_rules: watch::Receiver<Arc<Rules>>,
@@ -126,8 +131,17 @@ struct Podyd<R> {
 }
 
 impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
-    async fn serve<D: Directory>(self, directory: Arc<D>) -> Result<(), Error> {
-        let Self { paths, clock, node, current_rules, current_settings, etc_changed, node_rules } = self;
+    async fn serve<D: Directory>(self, directory: Arc<D>, database: Arc<SqlDirectory>) -> Result<(), Error> {
+        let Self {
+            paths,
+            environment,
+            clock,
+            node,
+            current_rules,
+            current_settings,
+            etc_changed,
+            node_rules,
+        } = self;
         let (publisher, published) = Publisher::start(
             Arc::clone(&directory),
             &paths.cache,
@@ -143,7 +157,7 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         let stop_publishing = Arc::new(Notify::new());
         let publishing = tokio::spawn(publisher.run(Arc::clone(&stop_publishing)));
 
-        let service = Arc::new(Service::new(
+        let service = Service::new(
             Arc::clone(&directory),
             node.clone(),
             node_rules.pool.clone(),
@@ -151,7 +165,8 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
             current_rules,
             current_settings,
             clock.clone(),
-        ));
+        );
+        let service = Arc::new(service.with_database(Database::new(database, environment)));
         let socket = paths.run.join("varlink");
         let listener = varlink::listen(&socket)
             .map_err(|error| Error::Failed(format!("{}: {error}", socket.display())))?;

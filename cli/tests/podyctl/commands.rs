@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
 use protocol::Error;
+use protocol::database::{DatabaseStatus, JobStatus, ReplicaStatus};
 use protocol::directory::{Done, GroupRecord, GroupReply, UserRecord, UserReply};
 use protocol::node::NodeStatus;
 use serde_json::{Value, json};
@@ -286,4 +287,65 @@ fn the_status_says_what_an_admin_should_know() {
 
     let ran = Podyd::that_answers(reply(status(false))).podyctl(&["status"], "");
     assert!(ran.code == 6 && ran.err.contains("cannot be reached"), "{ran:?}");
+}
+
+#[test]
+fn a_copy_is_watched_to_its_end_and_the_configuration_is_no_argument() {
+    let mut asked = 0;
+    let podyd = Podyd::start(move |method, _| {
+        asked += 1;
+        let finished = asked > 3;
+        let report = if finished { vec!["copied everything".to_owned()] } else { Vec::new() };
+        assert_eq!(method, if asked == 1 { "Database.Copy" } else { "Database.Job" });
+        reply(JobStatus { job: "copy".into(), done: asked, total: 4, finished, report, ..Default::default() })
+    });
+    let config = "[backend.postgres]\nurl = \"postgres://pody:secret@db/pody\"\n";
+    let file = podyd.home.file("new.toml", config);
+    let ran = podyd.podyctl(&["db", "copy", "--to-config", &file, "--dry-run"], "").done();
+    assert_eq!(ran.out, "copied everything\n");
+    assert_eq!(podyd.calls()[0].1, json!({"config": config, "file": file, "dry_run": true}));
+    assert_eq!(podyd.calls().len(), 4);
+
+    let ran = podyd.podyctl(&["db", "copy", "--to-config", "/no/such/file"], "");
+    assert_eq!(ran.code, 2, "{ran:?}");
+}
+
+#[test]
+fn a_job_that_fails_is_a_failure_with_its_words() {
+    let podyd = Podyd::start(|method, _| match method {
+        "Database.Migrate" => reply(JobStatus { job: "migrate".into(), ..Default::default() }),
+        _ => Some(Err(Error::Refused { message: "the account may not".into() })),
+    });
+    let ran = podyd.podyctl(&["db", "migrate"], "");
+    assert_eq!((ran.code, ran.err.as_str()), (5, "podyctl: the account may not\n"));
+}
+
+#[test]
+fn the_database_is_shown_and_trouble_is_a_failure() {
+    let status = DatabaseStatus {
+        directory: "sql".into(),
+        location: "postgresql://db:5432/pody".into(),
+        reachable: true,
+        fits: true,
+        schema: "schema 4, as this podyd needs it".into(),
+        epoch: "abc".into(),
+        revision: 7,
+        users: 3,
+        groups: 4,
+        round_trip_microseconds: 1_234,
+        replica: Some(ReplicaStatus { revision: Some(6), current_seconds_ago: Some(2), trouble: None }),
+        ..Default::default()
+    };
+    let ran = Podyd::that_answers(reply(&status)).podyctl(&["db", "status"], "").done();
+    for words in
+        ["sql, postgresql://db:5432/pody", "7 of epoch abc", "1.234 ms", "revision 6, current 2 s ago"]
+    {
+        assert!(ran.out.contains(words), "{ran:?}");
+    }
+    let trouble =
+        "the database has schema 3, this podyd needs 5: run podyctl db migrate on one node".to_owned();
+    let old = DatabaseStatus { fits: false, schema: trouble.clone(), trouble: Some(trouble), ..status };
+    let ran = Podyd::that_answers(reply(&old)).podyctl(&["db", "status"], "");
+    assert_eq!(ran.code, 6);
+    assert!(ran.err.contains("run podyctl db migrate on one node"), "{ran:?}");
 }

@@ -5,6 +5,7 @@
 //! it once and uses those. There is no policy here.
 #![forbid(unsafe_code)]
 
+pub mod database;
 pub mod directory;
 pub mod login;
 pub mod node;
@@ -44,6 +45,7 @@ mod tests {
     #[test]
     fn every_list_and_every_yes_or_no_may_be_left_out() {
         let sources = [
+            include_str!("database.rs"),
             include_str!("directory.rs"),
             include_str!("login.rs"),
             include_str!("node.rs"),

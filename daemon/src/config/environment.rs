@@ -22,6 +22,16 @@ impl Environment {
         self.get(name).map(|value| value.to_str().ok_or(NotText)).transpose()
     }
 
+    /// What is left without the variables that are settings of this node.
+    pub(super) fn without_settings(&self) -> Self {
+        let is_setting = |name: &&OsString| {
+            let name = name.to_string_lossy();
+            name.starts_with(PREFIX) || name == "AUTH_MODE" || name.starts_with("OIDC_")
+        };
+        let rest = self.0.iter().filter(|(name, _)| !is_setting(name));
+        rest.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     /// The variables that can only be meant as settings: `PODY_…` with `__` in it.
     pub(super) fn settings(&self) -> impl Iterator<Item = &str> {
         let names = self.0.keys().filter_map(|name| name.to_str());

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use identity::IdRange;
 
+use super::backend::Backend;
 use super::environment::Environment;
 use super::error::{ConfigError, Place};
 use super::id_ranges;
@@ -44,6 +45,22 @@ pub fn parse_str(text: &str, environment: &Environment) -> Result<Settings, Vec<
     let paths = Paths::from_environment(environment).map_err(|error| vec![error])?;
     let base = Settings { paths, ..Settings::default() };
     read::read(text, base, environment, |_| Err(ErrorKind::Unsupported.into())).and_then(complete)
+}
+
+/// The backend that another configuration names, whose text somebody else has read from `file`. What the environment says
+/// of this node's own settings is not about that one.
+pub fn backend_of(
+    text: &str,
+    file: PathBuf,
+    own: &Settings,
+    environment: &Environment,
+) -> Result<Backend, Vec<ConfigError>> {
+    let paths = Paths { config_file: file, ..own.paths.clone() };
+    let ids = Ids { accept: own.ids.accept.clone(), ..Ids::default() };
+    let base = Settings { paths, ids, ..Settings::default() };
+    let secret = |path: &Path| read_bytes(path, MAX_SECRET_BYTES + 1);
+    let reading = read::read(text, base, &environment.without_settings(), secret)?;
+    complete(reading).map(|settings| settings.backend)
 }
 
 fn read_all(config_file: Option<&Path>, environment: &Environment) -> Result<Reading, Vec<ConfigError>> {

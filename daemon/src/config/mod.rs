@@ -27,7 +27,7 @@ mod warnings;
 pub use backend::{Backend, Libsql, SharedSql};
 pub use environment::Environment;
 pub use error::{ConfigError, Place};
-pub use load::{Checked, check, load, parse_str};
+pub use load::{Checked, backend_of, check, load, parse_str};
 pub use reload::Reload;
 pub use secret::Secret;
 pub use settings::{

@@ -32,6 +32,20 @@ impl Error {
         Self::InvalidInput { field, message: reason.to_string() }
     }
 
+    /// The same with the place or step that it is about before it.
+    pub fn about(self, what: impl fmt::Display) -> Self {
+        let about = |message| format!("{what}: {message}");
+        match self {
+            Self::InvalidInput { field, message } => Self::InvalidInput { field, message: about(message) },
+            Self::NotFound(message) => Self::NotFound(about(message)),
+            Self::Conflict(message) => Self::Conflict(about(message)),
+            Self::Refused(message) => Self::Refused(about(message)),
+            Self::Away(message) => Self::Away(about(message)),
+            Self::Busy(message) => Self::Busy(about(message)),
+            Self::Failed(message) => Self::Failed(about(message)),
+        }
+    }
+
     /// There is no such user.
     pub fn no_user(name: impl fmt::Display) -> Self {
         Self::NotFound(format!("there is no user {name}"))

@@ -47,6 +47,8 @@ pub enum Operation {
     LogIn(Name),
     /// To take password hashes out.
     Export,
+    /// To look after the database itself.
+    Database,
 }
 
 impl Caller {
@@ -55,7 +57,7 @@ impl Caller {
         let allowed = match (self, operation) {
             (Self::Root, _) | (_, Operation::Look) => true,
             (Self::Admin(own) | Self::User(own), Operation::LogIn(name)) => *own == name,
-            (Self::Admin(_), operation) => operation != Operation::Export,
+            (Self::Admin(_), operation) => !matches!(operation, Operation::Export | Operation::Database),
             (Self::User(_), Operation::CheckTokens) => true,
             (
                 Self::User(own),
@@ -68,6 +70,7 @@ impl Caller {
         }
         Err(Error::Refused(match operation {
             Operation::Export => "password hashes leave the directory for root alone".into(),
+            Operation::Database => "only root may look after the database".into(),
             Operation::LogIn(_) => "only root may log somebody else in".into(),
             _ => {
                 "only root and Pody's admins may do this (podyctl user update NAME --admin makes one)".into()
@@ -104,6 +107,7 @@ mod tests {
             (Operation::LogIn(bob), [true, false, false, false]),
             (Operation::LogIn(eve), [true, true, false, false]),
             (Operation::Export, [true, false, false, false]),
+            (Operation::Database, [true, false, false, false]),
         ];
         let callers = [Caller::Root, Caller::Admin(eve), Caller::User(ada), Caller::Other(1000)];
         for (operation, expected) in table {

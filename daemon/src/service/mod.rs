@@ -4,6 +4,7 @@
 //! caller may, does it in the directory, and returns when the node's lookups show it.
 
 mod caller;
+mod database;
 mod groups;
 mod import;
 mod login;
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use caller::{Caller, Operation, Peer};
+pub use database::{Database, DatabaseHealth, Job};
 pub use login::{Decision, Login, Step, Verdict};
 pub use tokens::{Checked, TokenRequest};
 pub use users::{NewAccount, PasswordChange, new_uuid};
@@ -47,6 +49,7 @@ pub struct Service<D> {
     pub settings: watch::Receiver<Arc<Settings>>,
     /// The time.
     pub clock: Clock,
+    database: Option<Database>,
     logins: login::Logins,
     token_uses: tokens::TokenUses,
     started: Instant,
@@ -93,10 +96,16 @@ impl<D: Directory> Service<D> {
             rules,
             settings,
             clock,
+            database: None,
             logins: login::Logins::default(),
             token_uses: tokens::TokenUses::default(),
             started,
         }
+    }
+
+    /// Lets root look after the database that the directory is in.
+    pub fn with_database(self, database: Database) -> Self {
+        Self { database: Some(database), ..self }
     }
 
     /// Finds out what a peer is to us. A uid that a local account holds is never one of ours.

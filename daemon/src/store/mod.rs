@@ -10,7 +10,7 @@ mod sql;
 
 pub use node::{Failures, NodeStore, Remembered};
 pub use replicated::Replicated;
-pub use sql::SqlDirectory;
+pub use sql::{Copied, Progress, Schema, SqlDirectory};
 
 #[cfg(test)]
 mod conformance;

@@ -4,6 +4,7 @@
 //! tokens are the source's: nobody else can say what holds now.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use identity::Name;
@@ -33,7 +34,7 @@ const FIRST_CONTACT: Duration = Duration::from_secs(3);
 /// A source and its replica.
 #[derive(Debug)]
 pub struct Replicated<S> {
-    source: S,
+    source: Arc<S>,
     replica: SqlDirectory,
     shows_accounts: bool,
     holds_secrets: bool,
@@ -47,7 +48,7 @@ pub struct Replicated<S> {
 impl<S: Directory> Replicated<S> {
     /// Joins a source and this node's replica of it. Where the last snapshot shows accounts, nobody is taken to be nobody's
     /// because the source is empty.
-    pub fn new(source: S, replica: SqlDirectory, shows_accounts: bool) -> Self {
+    pub fn new(source: Arc<S>, replica: SqlDirectory, shows_accounts: bool) -> Self {
         Self {
             source,
             replica,
@@ -90,7 +91,7 @@ impl<S: Directory> Replicated<S> {
             retry_after = pause.map_or(RETRY_AFTER, |_| (2 * retry_after).min(RETRY_AT_LEAST_EVERY));
             self.report(outcome);
             tokio::select! {
-                () = until_next(&self.source, pause) => {}
+                () = until_next(&*self.source, pause) => {}
                 () = self.wake.notified() => {}
             }
         }
@@ -131,7 +132,7 @@ impl<S: Directory> Replicated<S> {
         let mut loader = self.replica.reload().await?;
         let mut dumped = self.source.dump(&mut loader).await;
         if self.holds_secrets && dumped.is_ok() {
-            dumped = copy_secrets(&self.source, &mut loader).await.and(dumped);
+            dumped = copy_secrets(&*self.source, &mut loader).await.and(dumped);
         }
         let position = loader.finish(dumped).await?;
         tracing::info!(revision = position.revision, "this node has the whole directory");

@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 
 use super::{Folder, Publishing, rules};
 use crate::clock::Clock;
-use crate::config::{Auth, Lockout, Paths, Settings};
+use crate::config::{Auth, Environment, Lockout, Paths, Settings};
 use crate::directory::Directory;
-use crate::service::{Peer, Service};
+use crate::service::{Database, Peer, Service};
 use crate::store::{NodeStore, SqlDirectory};
 use crate::verifiers::{Argon2Parameters, Pool};
 
@@ -28,8 +28,11 @@ impl TestNode {
     /// A node with an empty directory, on which three wrong passwords are free.
     pub async fn start() -> Self {
         let folder = Folder::new();
-        let directory = SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap();
-        Self::start_with(folder, Arc::new(directory)).await
+        let directory = Arc::new(SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap());
+        let node = Self::start_with(folder, Arc::clone(&directory)).await;
+        let service = Arc::into_inner(node.service).unwrap();
+        let service = service.with_database(Database::new(directory, Environment::default()));
+        Self { service: Arc::new(service), ..node }
     }
 }
 

@@ -3,6 +3,7 @@
 //! SO_PEERCRED says who calls, at each call. Calls of different connections run side by side, so that a
 //! password that is being checked holds nobody else up; every connection has limits (`limits.rs`).
 
+mod database;
 mod directory;
 mod import;
 mod login;
@@ -314,6 +315,10 @@ methods! {
     protocol::token::List,
     protocol::token::Revoke,
     protocol::token::Check,
+    protocol::database::Status,
+    protocol::database::Migrate,
+    protocol::database::Copy,
+    protocol::database::Job,
 }
 
 async fn carry_out<D: Directory, M: Handle<D>>(

@@ -2,6 +2,7 @@
 //! tests; they are for root, as the harness is.
 
 mod connections;
+mod database;
 mod methods;
 mod tokens;
 

@@ -25,7 +25,7 @@ async fn node_and_server() -> (Node, servers::Postgres, SqlDirectory) {
     let folder = Folder::new();
     let replica = SqlDirectory::sqlite(&folder.join("replica.sqlite")).await.unwrap();
     let shared = SqlDirectory::postgres(&url, 4).unwrap();
-    let directory = Arc::new(Replicated::new(shared, replica, false));
+    let directory = Arc::new(Replicated::new(Arc::new(shared), replica, false));
     tokio::spawn({
         let directory = Arc::clone(&directory);
         async move { directory.follow().await }

@@ -21,7 +21,7 @@ async fn node(
 ) -> (Arc<Replicated<SqlDirectory>>, tokio::task::JoinHandle<()>) {
     let replica = SqlDirectory::replica(&folder.join("secrets.sqlite")).await.unwrap();
     let directory =
-        Arc::new(Replicated::new(source(server, sync_interval), replica, false).holding_secrets());
+        Arc::new(Replicated::new(Arc::new(source(server, sync_interval)), replica, false).holding_secrets());
     let following = tokio::spawn({
         let directory = Arc::clone(&directory);
         async move { directory.follow().await }

@@ -25,7 +25,7 @@ impl Node {
     async fn start_in(folder: Arc<Folder>, url: &str) -> Self {
         let replica = SqlDirectory::sqlite(&folder.join("replica.sqlite")).await.unwrap();
         let source = SqlDirectory::postgres(url, 4).unwrap();
-        let directory = Arc::new(Replicated::new(source, replica, false));
+        let directory = Arc::new(Replicated::new(Arc::new(source), replica, false));
         let following = tokio::spawn({
             let directory = Arc::clone(&directory);
             async move { directory.follow().await }
@@ -43,7 +43,7 @@ impl Node {
     async fn is_a_copy(&self) {
         let now = self.directory.source.position().await.unwrap();
         self.reaches(&now).await;
-        assert_eq!(Everything::of(&*self.directory).await, Everything::of(&self.directory.source).await);
+        assert_eq!(Everything::of(&*self.directory).await, Everything::of(&*self.directory.source).await);
     }
 
     async fn stop(self) -> Arc<Folder> {
@@ -70,7 +70,7 @@ async fn every_node_has_what_any_node_changed() {
     let url = fresh_url().await;
     let (one, other) = (Node::start(&url).await, Node::start(&url).await);
     one.is_a_copy().await;
-    let here = &one.directory.source;
+    let here = &*one.directory.source;
     add_group(here, "physics").await;
     let ada = add_user(here, "ada").await;
     add_user(here, "bob").await;
@@ -100,7 +100,7 @@ async fn every_node_has_what_any_node_changed() {
 async fn a_replica_goes_on_where_it_was_and_reads_only_what_changed() {
     let url = fresh_url().await;
     let node = Node::start(&url).await;
-    add_user(&node.directory.source, "ada").await;
+    add_user(&*node.directory.source, "ada").await;
     node.is_a_copy().await;
     let folder = node.stop().await;
     let source = SqlDirectory::postgres(&url, 2).unwrap();
@@ -154,7 +154,7 @@ async fn a_database_that_was_restored_is_followed_as_it_is_now() {
 async fn an_empty_database_empties_no_replica() {
     let url = fresh_url().await;
     let node = Node::start(&url).await;
-    add_user(&node.directory.source, "ada").await;
+    add_user(&*node.directory.source, "ada").await;
     node.is_a_copy().await;
     let folder = node.stop().await;
     let node = Node::start_in(folder, &fresh_url().await).await;
@@ -169,7 +169,7 @@ async fn a_server_that_was_killed_is_missed_by_no_lookup_and_followed_again() {
     let url = server.fresh_database().await;
     SqlDirectory::postgres(&url, 2).unwrap().migrate().await.unwrap();
     let node = Node::start(&url).await;
-    add_user(&node.directory.source, "ada").await;
+    add_user(&*node.directory.source, "ada").await;
     node.is_a_copy().await;
     server.kill().await;
     until("the trouble is known", async || node.directory.contact().unwrap().trouble.is_some()).await;
@@ -178,7 +178,7 @@ async fn a_server_that_was_killed_is_missed_by_no_lookup_and_followed_again() {
     assert!(matches!(credential, Err(Error::Away(_))), "{credential:?}");
     server.start_again().await;
     until("it is followed again", async || node.directory.contact().unwrap().trouble.is_none()).await;
-    add_user(&node.directory.source, "bob").await;
+    add_user(&*node.directory.source, "bob").await;
     node.is_a_copy().await;
 }
 
@@ -188,7 +188,7 @@ async fn through_a_pooler_that_lends_connections_changes_are_looked_for() {
     let pooler = servers::PgBouncer::start(&url).await;
     let (one, other) = (Node::start(pooler.url()).await, Node::start(pooler.url()).await);
     for user in ["ada", "bob", "kim"] {
-        add_user(&one.directory.source, user).await;
+        add_user(&*one.directory.source, user).await;
         other.is_a_copy().await;
         one.is_a_copy().await;
     }

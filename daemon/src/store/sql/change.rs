@@ -13,13 +13,18 @@ use crate::directory::{Change, Error, Result, Rules, Scopes, UserChange, private
 pub async fn next_revision(session: &mut Session) -> Result<u64> {
     session.execute("UPDATE directory SET revision = revision + 1", &[]).await?;
     let revision = session.query("SELECT revision FROM directory", &[]).await?.one()?.unsigned("revision")?;
-    let stamp = getrandom::u64().map_err(|error| Error::Failed(format!("no random numbers: {error}")))?;
-    let statement = "INSERT INTO revisions (revision, stamp, committed_at) VALUES ($1, $2, $3)";
-    session.execute(statement, values![revision, stamp >> 1, unix_milliseconds()]).await?;
+    stamp(session, revision).await?;
     if revision.is_multiple_of(FORGET_EVERY) {
         forget_history(session, revision).await?;
     }
     Ok(revision)
+}
+
+/// Marks a revision as this database's own: nobody else's of that number has the same stamp.
+pub async fn stamp(session: &mut Session, revision: u64) -> Result<()> {
+    let stamp = getrandom::u64().map_err(|error| Error::Failed(format!("no random numbers: {error}")))?;
+    let statement = "INSERT INTO revisions (revision, stamp, committed_at) VALUES ($1, $2, $3)";
+    session.execute(statement, values![revision, stamp >> 1, unix_milliseconds()]).await
 }
 
 /// How many revisions the change feed reaches back to: whoever is further behind copies the directory as a whole, which is

@@ -170,7 +170,7 @@ impl<'a> Writer<'a> {
             }
             Dialect::MySql => {
                 let after = joined(&|name, kind| {
-                    let kind = if kind == "text" { "VARCHAR(512)" } else { "BIGINT" };
+                    let kind = if kind == "text" { "VARCHAR(2048)" } else { "BIGINT" };
                     format!("{name} {kind} PATH '$.{name}'")
                 });
                 self.around("JSON_TABLE(", argument, &format!(", '$[*]' COLUMNS ({after})) AS r"));
@@ -272,7 +272,7 @@ mod tests {
         );
         assert_eq!(
             render(Dialect::MySql, statement, values).0,
-            "SELECT r.uuid FROM JSON_TABLE(?, '$[*]' COLUMNS (uuid VARCHAR(512) PATH '$.uuid', uid BIGINT PATH '$.uid')) \
+            "SELECT r.uuid FROM JSON_TABLE(?, '$[*]' COLUMNS (uuid VARCHAR(2048) PATH '$.uuid', uid BIGINT PATH '$.uid')) \
              AS r WHERE r.uid IN (?)"
         );
         let none = values!["[]", "[]"];

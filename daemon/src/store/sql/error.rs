@@ -18,8 +18,8 @@ pub fn answer(error: sqlx::Error, purpose: Purpose) -> Error {
     };
     match Complaint::of(answer.as_ref()) {
         Complaint::Right if purpose == Purpose::Migrate => Error::Refused(format!(
-            "the database account may not change the tables: {answer}. Use the account that owns them, which needs no \
-             more than these rights: docs/guide/shared-database.md"
+            "the database account may not change the tables: {answer}. Use the account that owns them (its \
+             rights: docs/guide/shared-database.md)"
         )),
         Complaint::Right if purpose == Purpose::Write => Error::Refused(format!(
             "the database account may only read, or not write here: {answer}. Make this change on a node whose account \

@@ -2,6 +2,7 @@
 //! `session.rs` how each is spoken to, `database.rs` how each is opened; the rest is written once.
 
 mod change;
+mod copy;
 mod create;
 mod database;
 mod dialect;
@@ -27,6 +28,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use identity::Name;
 use tokio::time::Instant;
 
+pub use copy::{Copied, Progress};
 pub(super) use database::{sqlite_options, sqlite_pool};
 pub(super) use error::database as database_error;
 pub(super) use replica::tokens;

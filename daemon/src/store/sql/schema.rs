@@ -118,8 +118,11 @@ pub async fn migrate(session: &mut Session) -> Result<Migrated> {
     session.script(record_table(dialect)).await?;
     let mut steps = Vec::new();
     for step in migrator(dialect).iter().filter(|step| step.version > has) {
-        carry_out(session, step).await.map_err(|error| about(step, error))?;
-        steps.push(format!("{}: {}", step.version, step.description));
+        let name = format!("{} ({})", step.version, step.description);
+        carry_out(session, step)
+            .await
+            .map_err(|error| error.about(format_args!("step {name} of the schema")))?;
+        steps.push(name);
     }
     Ok(Migrated { before, steps })
 }
@@ -153,16 +156,6 @@ fn migrator(dialect: Dialect) -> &'static Migrator {
         Dialect::Sqlite => &SQLITE,
         Dialect::Postgres => &POSTGRES,
         Dialect::MySql => &MYSQL,
-    }
-}
-
-fn about(step: &Migration, error: Error) -> Error {
-    let text = format!("step {} of the schema ({}) failed: {error}", step.version, step.description);
-    match error {
-        Error::Refused(_) => Error::Refused(text),
-        Error::Busy(_) => Error::Busy(text),
-        Error::Away(_) => Error::Away(text),
-        _ => Error::Failed(text),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::super::*;
+use super::relabel;
 use crate::directory::Error;
 use crate::testing::{add_user, until};
 
@@ -49,7 +50,7 @@ async fn a_database_without_tables_is_told_of(open: Open, url: &str) {
 
     let migrated = directory.migrate().await.unwrap();
     assert_eq!(migrated.before, Schema::Missing);
-    assert!(migrated.steps[0].starts_with("1: directory"), "{:?}", migrated.steps);
+    assert!(migrated.steps[0].starts_with("1 (directory"), "{:?}", migrated.steps);
     add_user(&directory, "ada").await;
     assert!(directory.migrate().await.unwrap().steps.is_empty());
 }
@@ -81,19 +82,6 @@ async fn tables_of_another_version_are_used_for_nothing(open: Open, url: &str) {
 
     relabel(&directory, "version + 100").await;
     assert_eq!(another.counts().await.unwrap().users, 1, "whoever was told so once looks again");
-}
-
-/// Gives the newest record of a step another version.
-async fn relabel(directory: &SqlDirectory, version: &str) {
-    let mut session = directory.database.begin(Purpose::Write).await.unwrap();
-    let rows =
-        session.query("SELECT version FROM _sqlx_migrations ORDER BY installed_on, version", &[]).await;
-    let versions: Vec<i64> = rows.unwrap().iter().map(|row| row.integer("version").unwrap()).collect();
-    let newest = schema::newest(session.dialect());
-    let labelled = versions.iter().find(|version| (**version - newest) % 100 == 0).unwrap();
-    let statement = format!("UPDATE _sqlx_migrations SET version = {version} WHERE version = $1");
-    session.execute(&statement, &[(*labelled).into()]).await.unwrap();
-    session.finish(Ok(())).await.unwrap();
 }
 
 async fn ten_nodes_make_the_tables_at_once(open: Open, url: &str) {
@@ -137,7 +125,7 @@ async fn a_connection_that_is_killed_while_it_waits_leaves_no_lock(open: Open, u
 
 /// Kills the connections to this database that wait for a lock.
 async fn kill_those_that_wait(directory: &SqlDirectory) {
-    let mut session = directory.database.begin(Purpose::Single).await.unwrap();
+    let mut session = directory.database.begin(Purpose::Read).await.unwrap();
     let waiting = match session.dialect() {
         dialect::Dialect::Postgres => {
             "SELECT pid AS id FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -166,14 +154,14 @@ async fn a_step_that_died_half_way_on_mariadb_is_carried_out_again() {
     let directory = Arc::new(SqlDirectory::mysql(&url, 4).unwrap());
     directory.migrate().await.unwrap();
     add_user(&*directory, "ada").await;
-    let mut session = directory.database.begin(Purpose::Single).await.unwrap();
+    let mut session = directory.database.begin(Purpose::Write).await.unwrap();
     for statement in [
         "DELETE FROM _sqlx_migrations WHERE version > 2",
         "UPDATE _sqlx_migrations SET success = false WHERE version = 2",
     ] {
         session.execute(statement, &[]).await.unwrap();
     }
-    drop(session);
+    session.finish(Ok(())).await.unwrap();
     assert!(matches!(directory.schema().await.unwrap(), Schema::Older { has: 1, .. }));
 
     // Another node's write holds the row that the second step wants; the connection that waits for it is killed.
