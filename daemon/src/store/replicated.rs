@@ -329,9 +329,4 @@ impl<S: Directory> Directory for Replicated<S> {
 }
 
 #[cfg(test)]
-#[cfg(feature = "backend-postgres")]
 mod tests;
-
-#[cfg(test)]
-#[cfg(feature = "backend-libsql")]
-mod secrets_tests;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::*;
+use super::super::*;
 use crate::directory::{NewToken, TokenLookup};
 use crate::store::hrana::Endpoint;
 use crate::store::sql::SqlDirectory;
