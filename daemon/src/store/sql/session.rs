@@ -74,9 +74,11 @@ impl Session {
             (Purpose::Read, Dialect::Sqlite) => "BEGIN",
             (Purpose::Write | Purpose::Migrate, Dialect::Sqlite) => "BEGIN IMMEDIATE",
             (Purpose::Read, Dialect::Postgres) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            // Whoever waits for a row that is changed meanwhile loses the place in the queue to whoever came later, again and
+            // again where ten nodes write; the queue for an advisory lock is one. The number is that of migrations, and one.
             (Purpose::Write, Dialect::Postgres) => {
                 "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '8s'; \
-                 SELECT revision FROM directory FOR UPDATE"
+                 SELECT pg_advisory_xact_lock(1886348410); SELECT revision FROM directory FOR UPDATE"
             }
             (Purpose::Read, Dialect::MySql) => {
                 "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
