@@ -12,6 +12,7 @@ use protocol::Client;
 use protocol::directory::{CreateUser, Secret};
 use protocol::login::{Answer, Begin, Step, Verdict};
 use protocol::node::Status;
+use tests::host::Host;
 use tests::sandbox::Sandbox;
 use tests::wait;
 use tokio::runtime::Runtime;
@@ -85,7 +86,7 @@ pub fn each<T: Send>(nodes: &[Sandbox], act: impl Fn(usize, &Sandbox) -> T + Syn
 }
 
 /// A connection to a node's podyd, as root.
-pub fn client(node: &Sandbox) -> Client {
+pub fn client(node: &Host) -> Client {
     let stream = UnixStream::connect(node.path("/run/pody/varlink")).unwrap();
     Client::new(stream, PATIENCE)
 }

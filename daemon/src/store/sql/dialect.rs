@@ -122,9 +122,13 @@ impl<'a> Writer<'a> {
     fn list(&mut self, argument: &str, postgres: &str) {
         match self.dialect {
             Dialect::Sqlite => self.around("(SELECT value FROM json_each(", argument, "))"),
+            // What stands after IN would be taken for a hundred rows, for which a table of some thousands is read from one end
+            // to the other; of an array each element is looked up.
             Dialect::Postgres => {
-                let before = format!("(SELECT value::{postgres} FROM jsonb_array_elements_text(");
-                self.around(&before, argument, "::jsonb))");
+                let before = self.sql.trim_end().trim_end_matches("IN").len();
+                self.sql.truncate(before);
+                let before = format!("= ANY (ARRAY(SELECT value::{postgres} FROM jsonb_array_elements_text(");
+                self.around(&before, argument, "::jsonb)))");
             }
             Dialect::MySql => self.elements(argument),
         }
@@ -262,8 +266,8 @@ mod tests {
         let values = values!["[1]", "[]"];
         assert_eq!(
             render(Dialect::Postgres, statement, values).0,
-            "SELECT r.uuid FROM jsonb_to_recordset($2::jsonb) AS r(uuid text, uid bigint) WHERE r.uid IN \
-             (SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb))"
+            "SELECT r.uuid FROM jsonb_to_recordset($2::jsonb) AS r(uuid text, uid bigint) WHERE r.uid \
+             = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb)))"
         );
         assert_eq!(
             render(Dialect::Sqlite, statement, values).0,

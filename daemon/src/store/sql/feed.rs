@@ -58,7 +58,8 @@ pub async fn present(session: &mut Session, users: &[String], groups: &[String])
     let living = session.query(select_teams!("WHERE g.uuid IN {texts $1}"), values![&groups]).await?;
     present.groups = living.iter().map(rows::team).collect::<Result<_>>()?;
     let last = "SELECT t.uuid, t.name, t.id FROM tombstones t WHERE t.uuid IN {texts $1} \
-                AND t.uuid NOT IN (SELECT uuid FROM users) AND t.uuid NOT IN (SELECT uuid FROM groups) \
+                AND NOT EXISTS (SELECT 1 FROM users u WHERE u.uuid = t.uuid) \
+                AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.uuid = t.uuid) \
                 AND t.revision = (SELECT MAX(later.revision) FROM tombstones later WHERE later.uuid = t.uuid)";
     for (uuids, gone) in [(&users, &mut present.gone_users), (&groups, &mut present.gone_groups)] {
         let dead = session.query(last, values![uuids]).await?;
