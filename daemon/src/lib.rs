@@ -15,6 +15,7 @@ pub mod publish;
 pub mod service;
 pub mod store;
 pub mod verifiers;
+pub mod watch;
 
 mod run;
 

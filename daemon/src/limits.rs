@@ -113,6 +113,12 @@ pub const MAX_EXPORT_PAGE: u32 = 500;
 /// logins do not wait for it.
 pub const MAX_BATCH: usize = 2000;
 
+/// An htpasswd file, in bytes: 200 000 lines with bcrypt hashes. It is held in memory while it is read.
+pub const MAX_HTPASSWD_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Lines of an htpasswd file that cannot be taken, each told of in the journal: whoever writes the file must not fill it.
+pub const MAX_HTPASSWD_COMPLAINTS: usize = 100;
+
 /// How long a connection to a libSQL server may take, its TLS handshake included: three lost packets.
 pub const HRANA_CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 

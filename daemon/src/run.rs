@@ -19,7 +19,7 @@ use crate::directory::{Directory, Error, LocalAccounts, Rules};
 use crate::doors::varlink;
 use crate::log::Log;
 use crate::publish::Publisher;
-use crate::service::{Database, Service};
+use crate::service::{Database, Htpasswd, Service};
 use crate::store::{NodeStore, Replicated, SqlDirectory};
 use crate::verifiers::{Argon2Parameters, Pool, lockout};
 use crate::{etc, notify};
@@ -157,6 +157,7 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         let stop_publishing = Arc::new(Notify::new());
         let publishing = tokio::spawn(publisher.run(Arc::clone(&stop_publishing)));
 
+        let htpasswd = current_settings.borrow().htpasswd().map(Path::to_owned);
         let service = Service::new(
             Arc::clone(&directory),
             node.clone(),
@@ -166,13 +167,21 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
             current_settings,
             clock.clone(),
         );
-        let service = Arc::new(service.with_database(Database::new(database, environment)));
+        let mut service = service.with_database(Database::new(database, environment));
+        if let Some(path) = htpasswd {
+            service.htpasswd = Some(Htpasswd::new(path, node.clone()).await?);
+        }
+        let service = Arc::new(service);
         let socket = paths.run.join("varlink");
         let listener = varlink::listen(&socket)
             .map_err(|error| Error::Failed(format!("{}: {error}", socket.display())))?;
         let (stop, stopped) = watch::channel(false);
         let writing = tokio::spawn(write_token_uses(Arc::clone(&service), stopped.clone()));
         let serving = tokio::spawn(varlink::serve(listener, Arc::clone(&service), stopped));
+        let following = tokio::spawn({
+            let service = Arc::clone(&service);
+            async move { service.follow_htpasswd().await }
+        });
 
         published.first(FIRST_SNAPSHOT).await;
         let (kind, location) = directory.describe();
@@ -187,6 +196,8 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         let _ = serving.await;
         let _ = writing.await;
         let _ = timeout(LAST_TOKEN_USES, service.write_token_uses()).await;
+        following.abort();
+        let _ = following.await;
         stop_publishing.notify_one();
         let _ = publishing.await;
         directory.close().await;

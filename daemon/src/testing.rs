@@ -12,8 +12,8 @@ use identity::{Gecos, Gid, IdRange, Name, State, Uid};
 use tokio::time::{Instant, interval};
 
 use crate::directory::{
-    Batch, Directory, Error, Key, LocalAccounts, Member, NewGroup, NewMember, NewUser, Primary, Result,
-    Rules, Team,
+    Batch, Directory, Error, Key, LocalAccounts, Member, NewGroup, NewMember, NewUser, Origin, Primary,
+    Result, Rules, Team,
 };
 use crate::service::new_uuid;
 
@@ -108,6 +108,7 @@ pub fn new_user(text: &str) -> NewUser {
         is_admin: false,
         password: None,
         reuse_name: false,
+        origin: Origin::Admin,
     }
 }
 

@@ -2,7 +2,7 @@
 //! a default. Nothing here knows of files, TOML or the environment.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -31,6 +31,13 @@ pub struct Settings {
     pub nss: Nss,
     /// `[log]`.
     pub log: Log,
+}
+
+impl Settings {
+    /// The htpasswd file to follow: a database that nodes share has its users from nowhere else.
+    pub fn htpasswd(&self) -> Option<&Path> {
+        self.auth.htpasswd.as_deref().filter(|_| self.backend == Backend::Local)
+    }
 }
 
 /// Files and directories. `PODY_HOME` moves them all.

@@ -151,8 +151,9 @@ pub static SETTINGS: &[Setting] = &[
         "auth.htpasswd.file",
         OptionalPath(|draft| &mut draft.settings.auth.htpasswd),
         "An htpasswd file whose users are kept in step with the directory of this node: who is added there is \
-         added here, a changed password is changed, and who is removed is disabled. podyd never writes it. A \
-         relative path lies in the state directory.",
+         added here, a changed password is changed, and who is removed is disabled. A file that is missing or empty \
+         changes nothing, and podyd never writes it. It must be readable for podyd. A relative path lies in the state \
+         directory.",
     ).example("\"/etc/pody/htpasswd\"").after_a_restart(),
     setting(
         "auth.htpasswd.max_users",

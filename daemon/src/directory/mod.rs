@@ -48,11 +48,38 @@ impl Position {
     }
 }
 
+/// Who brought a user into the directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// An admin: by hand or by an import.
+    #[default]
+    Admin,
+    /// This node's htpasswd file.
+    Htpasswd,
+}
+
+impl Origin {
+    /// The word used in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Htpasswd => "htpasswd",
+        }
+    }
+
+    /// Reads that word; whoever came in another way is the admins' own.
+    pub fn of(word: &str) -> Self {
+        if word == Self::Htpasswd.as_str() { Self::Htpasswd } else { Self::Admin }
+    }
+}
+
 /// A user with what hangs on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// The user.
     pub user: User,
+    /// Who brought the user into the directory.
+    pub origin: Origin,
     /// Supplementary groups, sorted by name.
     pub groups: Vec<(Gid, Name)>,
     /// The revision in which the password was set; none: there is no password.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use identity::{AbsolutePath, Day, Email, Gecos, Gid, Name, State, Uid};
 
-use super::{Error, Rules};
+use super::{Error, Origin, Rules};
 
 /// A batch of records to create; groups come before users, users before memberships.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +67,8 @@ pub struct NewUser {
     pub password: Option<String>,
     /// Give the name of a deleted user to this new one.
     pub reuse_name: bool,
+    /// Who brings the user into the directory.
+    pub origin: Origin,
 }
 
 impl fmt::Debug for NewUser {

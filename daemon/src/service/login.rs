@@ -176,6 +176,7 @@ impl<D: Directory> Service<D> {
             return Ok(Verdict::Unknown.into());
         };
         caller.may(Operation::LogIn(name))?;
+        self.check_password_is_ours(name).await?;
         let PasswordChange { old, new } = change;
         if old.is_none() && *caller != Caller::Root {
             return Err(Error::Refused("your old password is needed to set a new one".into()));

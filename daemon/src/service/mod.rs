@@ -6,6 +6,7 @@
 mod caller;
 mod database;
 mod groups;
+mod htpasswd;
 mod import;
 mod login;
 mod tokens;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 
 pub use caller::{Caller, Operation, Peer};
 pub use database::{Database, DatabaseHealth, Job};
+pub use htpasswd::Htpasswd;
 pub use login::{Decision, Login, Step, Verdict};
 pub use tokens::{Checked, TokenRequest};
 pub use users::{NewAccount, PasswordChange, new_uuid};
@@ -49,6 +51,8 @@ pub struct Service<D> {
     pub settings: watch::Receiver<Arc<Settings>>,
     /// The time.
     pub clock: Clock,
+    /// The htpasswd file whose users are kept in step with the directory, if there is one.
+    pub htpasswd: Option<Htpasswd>,
     database: Option<Database>,
     logins: login::Logins,
     token_uses: tokens::TokenUses,
@@ -97,6 +101,7 @@ impl<D: Directory> Service<D> {
             settings,
             clock,
             database: None,
+            htpasswd: None,
             logins: login::Logins::default(),
             token_uses: tokens::TokenUses::default(),
             started,
@@ -134,6 +139,7 @@ impl<D: Directory> Service<D> {
         };
         let contact = self.directory.contact();
         let away = contact.as_ref().and_then(|contact| contact.trouble.clone());
+        let htpasswd = self.htpasswd.iter().flat_map(Htpasswd::warnings);
         Ok(Health {
             directory: self.directory.describe(),
             contact,
@@ -142,7 +148,11 @@ impl<D: Directory> Service<D> {
             published_revision: self.published.revision(),
             hidden: self.published.hidden(),
             uptime: self.started.elapsed(),
-            warnings: self.published.trouble().into_iter().chain(self.node.warnings()).chain(away).collect(),
+            warnings: (self.published.trouble().into_iter())
+                .chain(self.node.warnings())
+                .chain(away)
+                .chain(htpasswd)
+                .collect(),
         })
     }
 

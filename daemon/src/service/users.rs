@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::{Caller, Operation, Service};
 use crate::directory::{
-    Batch, Directory, Error, Key, Member, NewMember, NewUser, Page, Primary, Result, UserChange,
+    Batch, Directory, Error, Key, Member, NewMember, NewUser, Origin, Page, Primary, Result, UserChange,
 };
 use crate::verifiers::lockout::Subject;
 use crate::verifiers::{NewPassword, PasswordHash};
@@ -72,6 +72,7 @@ impl<D: Directory> Service<D> {
             is_admin: account.is_admin,
             password,
             reuse_name: account.reuse_name,
+            origin: Origin::Admin,
         };
         let members =
             account.groups.into_iter().map(|group| NewMember { line: 0, group, user: name }).collect();
@@ -106,15 +107,19 @@ impl<D: Directory> Service<D> {
     /// Changes a user.
     pub async fn update_user(&self, caller: &Caller, name: Name, change: UserChange) -> Result<Member> {
         caller.may(Operation::Change)?;
-        let unlocks = change.state == Some(State::Active);
+        self.check_change_is_ours(name, &change).await?;
+        let state = change.state;
         let renamed = change.name.unwrap_or(name);
         let position = self.directory.update_user(name, change, &self.current_rules()).await?;
-        if unlocks {
-            self.node.clear_failures(&Subject::User(renamed).to_string()).await;
+        let member = self.existing_user(renamed).await?;
+        match state {
+            Some(State::Active) => self.node.clear_failures(&Subject::User(renamed).to_string()).await,
+            Some(State::Locked) => self.locked_by_admin(&member.user.uuid).await,
+            None => {}
         }
         self.visible(&position).await?;
         tracing::info!(user = %renamed, by = ?caller, "user changed");
-        self.existing_user(renamed).await
+        Ok(member)
     }
 
     /// Deletes a user.
@@ -130,6 +135,7 @@ impl<D: Directory> Service<D> {
     /// failed logins.
     pub async fn set_password(&self, caller: &Caller, name: Name, change: PasswordChange) -> Result<u64> {
         caller.may(Operation::SetPassword(name))?;
+        self.check_password_is_ours(name).await?;
         if !caller.is_trusted() {
             let Some(old) = change.old else {
                 return Err(Error::Refused("your old password is needed to set a new one".into()));

@@ -1,9 +1,11 @@
-//! What belongs to this machine and never travels: failed logins, and passwords that were right here.
+//! What belongs to this machine and never travels: failed logins, passwords that were right here, and what was taken from
+//! its htpasswd file.
 //!
 //! None of it is worth more than that people can log in: a file that is damaged is set aside, and one that cannot be
 //! written holds nobody up.
 
 mod failures;
+mod htpasswd;
 mod remembered;
 
 use std::fs;
@@ -17,6 +19,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{ConnectOptions, Connection};
 
 pub use failures::Failures;
+pub use htpasswd::Taken;
 pub use remembered::Remembered;
 
 use super::sql::{sqlite_options, sqlite_pool};

@@ -8,7 +8,7 @@ use protocol::directory::{
 
 use super::Handle;
 use super::record::{self, fitting, page_size, parse, parse_option};
-use crate::directory::{Batch, Directory, Error, NewGroup, NewMember, NewUser, Primary, Result};
+use crate::directory::{Batch, Directory, Error, NewGroup, NewMember, NewUser, Origin, Primary, Result};
 use crate::limits::{MAX_BATCH, MAX_EXPORT_PAGE};
 use crate::service::{Caller, Service, new_uuid};
 
@@ -113,6 +113,7 @@ fn new_user<D: Directory>(record: ImportUser, service: &Service<D>, new_ids: boo
         is_admin: record.is_admin,
         password,
         reuse_name: false,
+        origin: Origin::Admin,
     })
 }
 

@@ -74,7 +74,7 @@ pub fn secret(secret: Secret) -> Zeroizing<String> {
 
 /// A user for the wire.
 pub fn user(member: Member, hidden: Option<String>) -> UserRecord {
-    let Member { user, groups, password_revision } = member;
+    let Member { user, groups, password_revision, .. } = member;
     UserRecord {
         uuid: user.uuid,
         name: user.name.to_string(),

@@ -3,7 +3,7 @@
 use identity::{Day, Email, State};
 
 use super::{Backend, refusal};
-use crate::directory::{Directory, Error, Key, LocalAccounts, NewUser, Rules, UserChange};
+use crate::directory::{Directory, Error, Key, LocalAccounts, NewUser, Origin, Rules, UserChange};
 use crate::testing::{
     add_group, add_user, create_group, create_user, find_group, find_user, join, name, new_group, new_user,
     new_user_in, rules,
@@ -63,10 +63,11 @@ pub async fn everything_about_a_user_can_be_given_and_changed(storage: &impl Bac
         expires_at: Some(Day(20_000)),
         is_admin: true,
         password: Some("a hash".into()),
+        origin: Origin::Htpasswd,
         ..new_user("ada")
     };
     let made = create_user(&directory, given).await.unwrap();
-    assert!(made.password_revision.is_some());
+    assert_eq!((made.origin, made.password_revision.is_some()), (Origin::Htpasswd, true));
     let mut ada = made.user;
     assert_eq!((ada.gecos.as_str(), ada.home.as_str(), ada.shell.as_str()), ("Ada", "/data/ada", "/bin/zsh"));
     assert_eq!(

@@ -163,6 +163,7 @@ fn user_row(planned: &crate::directory::Planned) -> Json {
         "gecos": new.gecos.as_str(), "email": new.email.as_ref().map(|email| email.as_str()),
         "home": planned.home.as_str(), "shell": new.shell.as_str(), "state": new.state.as_str(),
         "expires_at": new.expires_at.map(|day| day.0), "is_admin": u8::from(new.is_admin), "hash": new.password,
+        "origin": new.origin.as_str(),
     })
 }
 
@@ -177,8 +178,8 @@ const INSERTS: [(&str, Table); 7] = [
     (
         "INSERT INTO users (uuid, name, uid, gid, gecos, email, home, shell, state, expires_at, is_admin, origin, revision) \
          SELECT r.uuid, r.name, r.uid, r.gid, r.gecos, r.email, r.home, r.shell, r.state, r.expires_at, r.is_admin, \
-         'admin', $2 FROM {rows $1 uuid text, name text, uid integer, gid integer, gecos text, email text, home text, \
-         shell text, state text, expires_at integer, is_admin integer}",
+         r.origin, $2 FROM {rows $1 uuid text, name text, uid integer, gid integer, gecos text, email text, home text, \
+         shell text, state text, expires_at integer, is_admin integer, origin text}",
         Table::Users,
     ),
     (

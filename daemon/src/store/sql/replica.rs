@@ -144,21 +144,22 @@ async fn empty(session: &mut Session) -> Result<()> {
 }
 
 async fn insert_users(session: &mut Session, members: &[Member]) -> Result<()> {
-    let users = members.iter().map(|Member { user, password_revision, .. }| {
+    let users = members.iter().map(|Member { user, origin, password_revision, .. }| {
         json!({
             "uuid": user.uuid, "name": user.name.as_str(), "uid": user.uid.0, "gid": user.gid.0,
             "gecos": user.gecos.as_str(), "email": user.email.as_ref().map(|email| email.as_str()),
             "home": user.home.as_str(), "shell": user.shell.as_str(), "state": user.state.as_str(),
             "expires_at": user.expires_at.map(|day| day.0), "is_admin": u8::from(user.is_admin),
             "revision": user.revision, "password_revision": password_revision,
+            "origin": origin.as_str(),
         })
     });
     let users = rows(users);
     let statement = "INSERT INTO users (uuid, name, uid, gid, gecos, email, home, shell, state, expires_at, is_admin, origin, \
                      revision) SELECT r.uuid, r.name, r.uid, r.gid, r.gecos, r.email, r.home, r.shell, r.state, \
-                     r.expires_at, r.is_admin, 'replica', r.revision FROM {rows $1 uuid text, name text, uid integer, \
+                     r.expires_at, r.is_admin, r.origin, r.revision FROM {rows $1 uuid text, name text, uid integer, \
                      gid integer, gecos text, email text, home text, shell text, state text, expires_at integer, \
-                     is_admin integer, revision integer}";
+                     is_admin integer, origin text, revision integer}";
     session.execute(statement, values![&users]).await?;
     let statement = "INSERT INTO credentials (user_uuid, hash, revision) SELECT r.uuid, '', r.password_revision \
                      FROM {rows $1 uuid text, password_revision integer} WHERE r.password_revision IS NOT NULL";

@@ -3,14 +3,14 @@
 use identity::{Day, Gid, Group, Name, State, Uid, User};
 
 use super::value::{Row, parse};
-use crate::directory::{Error, Member, Result, Team, Tombstone};
+use crate::directory::{Error, Member, Origin, Result, Team, Tombstone};
 
 /// A user with groups and when the password was set, for [`member`].
 macro_rules! select_members {
     ($tail:literal) => {
         concat!(
             "SELECT u.uuid, u.name, u.uid, u.gid, u.gecos, u.email, u.home, u.shell, u.state, u.expires_at, ",
-            "u.is_admin, u.revision, {memberships u.uuid} AS memberships, c.revision AS password_revision ",
+            "u.is_admin, u.origin, u.revision, {memberships u.uuid} AS memberships, c.revision AS password_revision ",
             "FROM users u LEFT JOIN credentials c ON c.user_uuid = u.uuid ",
             $tail
         )
@@ -49,7 +49,8 @@ pub fn member(row: Row<'_>) -> Result<Member> {
         revision: row.unsigned("revision")?,
     };
     let password_revision = row.optional_integer("password_revision")?.map(i64::unsigned_abs);
-    Ok(Member { user, groups: memberships(row.optional_text("memberships")?)?, password_revision })
+    let groups = memberships(row.optional_text("memberships")?)?;
+    Ok(Member { user, origin: Origin::of(row.text("origin")?), groups, password_revision })
 }
 
 /// `[[gid, "name"], …]`, sorted by name; NULL where there is none.

@@ -18,7 +18,7 @@ use crate::limits::{MAX_REVOKED_TOKENS_PER_USER, MAX_TOKENS_PER_USER};
 macro_rules! select_tokens {
     ($tail:literal) => {
         concat!(
-            "SELECT u.uuid, u.name, u.uid, u.gid, u.gecos, u.email, u.home, u.shell, u.state, u.expires_at, u.is_admin, ",
+            "SELECT u.uuid, u.name, u.uid, u.gid, u.gecos, u.email, u.home, u.shell, u.state, u.expires_at, u.is_admin, u.origin, ",
             "u.revision, NULL AS memberships, NULL AS password_revision, t.uuid AS token_uuid, t.hash, t.name AS token_name, ",
             "t.scopes, t.networks, t.expires_at AS token_expires_at, t.created_at, t.last_used_at, t.last_source, ",
             "t.revision AS token_revision FROM tokens t JOIN users u ON u.uuid = t.owner_uuid ",
