@@ -44,10 +44,15 @@ impl Stamp {
 
 /// Reads the file as it is when it has been left alone for a moment.
 pub async fn read_settled(path: &Path) -> (io::Result<Vec<u8>>, Option<Stamp>) {
+    read_unchanged(path, async || tokio::time::sleep(SETTLED_AFTER).await).await
+}
+
+/// Reads the file until it is, after a moment, still the one that was read.
+async fn read_unchanged(path: &Path, mut moment: impl AsyncFnMut()) -> (io::Result<Vec<u8>>, Option<Stamp>) {
     for _ in 0..TRIES {
         let before = Stamp::now(path);
         let content = read(path.to_owned()).await;
-        tokio::time::sleep(SETTLED_AFTER).await;
+        moment().await;
         if Stamp::now(path) == before {
             return (content, before);
         }
@@ -76,4 +81,40 @@ fn read_now(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("it is larger than {} MiB", MAX_HTPASSWD_BYTES >> 20)));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Folder;
+
+    /// htpasswd(1) empties the file and writes line after line; others take it away first.
+    #[tokio::test]
+    async fn a_file_that_is_being_written_is_waited_for() {
+        let folder = Folder::new();
+        let file = folder.join("htpasswd");
+        let mut steps = ["ada:x\n", "ada:x\nbob:", "ada:x\nbob:x\n"].into_iter();
+        let (content, stamp) = read_unchanged(&file, async || {
+            if let Some(text) = steps.next() {
+                fs::write(&file, text).unwrap();
+            }
+        })
+        .await;
+        assert_eq!((content.unwrap(), stamp), (b"ada:x\nbob:x\n".to_vec(), Stamp::now(&file)));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_written_for_ever_is_given_up() {
+        let folder = Folder::new();
+        let (file, mut text) = (folder.join("htpasswd"), String::new());
+        let write = async || {
+            text.push('#');
+            fs::write(&file, &text).unwrap();
+        };
+        let (content, _) = read_unchanged(&file, write).await;
+        assert!(content.unwrap_err().to_string().contains("all the time"));
+        fs::remove_file(&file).unwrap();
+        let (content, stamp) = read_unchanged(&file, async || {}).await;
+        assert_eq!((content.unwrap_err().kind(), stamp), (io::ErrorKind::NotFound, None));
+    }
 }

@@ -188,18 +188,6 @@ async fn a_file_that_anybody_may_write_makes_no_users() {
     assert_eq!((follower.state("ada").await, follower.warnings().await.len()), (Some(State::Active), 0));
 }
 
-/// htpasswd(1) empties the file, and writes line after line.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_being_written_is_waited_for() {
-    let follower = Follower::of(&both()).await;
-    let position = follower.node.directory().position().await.unwrap();
-    fs::write(&follower.file, format!("ada:{X}\n")).unwrap();
-    tokio::join!(follower.look(), async {
-        fs::write(&follower.file, both()).unwrap();
-    });
-    assert_eq!(follower.node.directory().position().await.unwrap(), position, "bob was there all the time");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_that_cannot_be_taken_are_named_and_the_rest_is_taken() {
     let follower = Follower::of("").await;
