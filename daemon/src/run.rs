@@ -18,7 +18,7 @@ use crate::config::{Backend, ConfigError, Environment, Paths, Settings};
 use crate::directory::{Directory, Error, LocalAccounts, Rules};
 use crate::doors::varlink;
 use crate::log::Log;
-use crate::publish::Publisher;
+use crate::publish::{self, Publisher};
 use crate::service::{Database, Htpasswd, Service};
 use crate::store::{NodeStore, Replicated, SqlDirectory};
 use crate::verifiers::{Argon2Parameters, Pool, lockout};
@@ -95,9 +95,18 @@ async fn serve(
         shared => {
             let source = Arc::new(SqlDirectory::shared(&shared)?);
             let own_file = podyd.paths.state.join("replica.sqlite");
-            let replica = SqlDirectory::replica(shared.replica_path().unwrap_or(&own_file)).await?;
-            let has_snapshot = podyd.paths.cache.join("current").exists();
-            let directory = Replicated::new(Arc::clone(&source), replica, has_snapshot);
+            let replica_path = shared.replica_path().unwrap_or(&own_file);
+            if shared.replica_path().is_some() && is_another_file(replica_path, &podyd.paths) {
+                let text = format!(
+                    "replicaPath: {} is another file of podyd's: take another name",
+                    replica_path.display()
+                );
+                return Err(Error::Failed(text));
+            }
+            let replica = SqlDirectory::replica(replica_path).await?;
+            let has_snapshot = publish::shows_accounts(&podyd.paths.cache, &podyd.paths.run);
+            let directory =
+                Replicated::new(Arc::clone(&source), replica, has_snapshot).forgetting(podyd.node.clone());
             let directory = Arc::new(match shared.replica_path() {
                 Some(_) => directory.holding_secrets(),
                 None => directory,
@@ -116,6 +125,13 @@ async fn serve(
             outcome
         }
     }
+}
+
+/// Whether a path is one of podyd's own files, which hold something else than a replica with passwords.
+fn is_another_file(path: &Path, paths: &Paths) -> bool {
+    ["directory.sqlite", "node.sqlite", "replica.sqlite", "lock"]
+        .iter()
+        .any(|own| paths.state.join(own) == path)
 }
 
 /// What podyd is made of, whatever its directory.

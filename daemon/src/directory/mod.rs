@@ -279,6 +279,8 @@ pub struct Counts {
     pub users: u64,
     /// Groups, private ones included.
     pub groups: u64,
+    /// Memberships.
+    pub members: u64,
 }
 
 /// A backend. Every method is one transaction: it happens whole or not at all, and what it returns is

@@ -230,6 +230,11 @@ impl<D: Directory> Publisher<D> {
         let rules = Arc::clone(&self.rules.borrow());
         match self.directory.changes(&following.position).await? {
             Feed::StartOver => {
+                // What is shown is of another history: nothing that was committed in this one.
+                self.state.send_modify(|state| {
+                    state.adopted =
+                        state.published.take().map_or(state.adopted, |position| position.revision);
+                });
                 self.begin_merge();
                 Ok(())
             }
@@ -397,6 +402,14 @@ impl<D: Directory> Publisher<D> {
         self.retry_at = Some(Instant::now() + self.retry_after);
         self.retry_after = (2 * self.retry_after).min(RETRY_AT_LEAST_EVERY);
     }
+}
+
+/// Whether what programs see now has a user in it.
+pub fn shows_accounts(cache: &Path, run: &Path) -> bool {
+    let c_path = |path: &Path| CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
+    let (cache, run) = (c_path(cache), c_path(run));
+    let loaded = Loaded::open(Places { cache: &cache, run: &run }, None);
+    loaded.is_ok_and(|loaded| loaded.base_view().user_count() > 0)
 }
 
 /// Brings the present state of what changed into the model.

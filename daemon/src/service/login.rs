@@ -245,7 +245,9 @@ impl<D: Directory> Service<D> {
             return Ok(self.locked_out(until));
         }
         if let Some(credential) = credential.filter(|_| ok && is_current) {
-            if let (Some(old), Some(new)) = (&credential.hash, rehash)
+            // A shared directory that answers slowly keeps nobody waiting for this: the next login does it.
+            let is_away = self.directory.contact().is_some_and(|contact| contact.trouble.is_some());
+            if let (Some(old), Some(new)) = (&credential.hash, rehash.filter(|_| !is_away))
                 && let Err(error) = self.directory.upgrade_password(&credential.uuid, old, new.as_str()).await
             {
                 tracing::warn!(user = %name, %error, "the imported password hash stays as it is");

@@ -11,6 +11,7 @@ use identity::Name;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
+use super::NodeStore;
 use super::sql::{SqlDirectory, copy_secrets, tokens};
 use crate::directory::{
     Batch, Change, Contact, Counts, Credential, Directory, Error, Feed, Key, Member, NewToken, Page,
@@ -28,6 +29,9 @@ const RETRY_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 /// How long the source may take to say what has changed. A connection that is refused is tried again for longer than that.
 const CHANGES_DEADLINE: Duration = Duration::from_secs(4);
 
+/// How often a replica that is current is compared with its source, by numbers of rows.
+const COMPARE_EVERY: Duration = Duration::from_secs(60);
+
 /// How long whoever asks just after the start waits for what comes of the first contact.
 const FIRST_CONTACT: Duration = Duration::from_secs(3);
 
@@ -38,6 +42,8 @@ pub struct Replicated<S> {
     replica: SqlDirectory,
     shows_accounts: bool,
     holds_secrets: bool,
+    node: Option<NodeStore>,
+    compared: watch::Sender<Option<Instant>>,
     contact: watch::Sender<Contact>,
     /// Something was changed through this node.
     wake: Notify,
@@ -54,13 +60,20 @@ impl<S: Directory> Replicated<S> {
             replica,
             shows_accounts,
             holds_secrets: false,
+            node: None,
+            compared: watch::Sender::default(),
             contact: watch::Sender::default(),
             wake: Notify::new(),
             moved: Notify::new(),
         }
     }
 
-    /// Has the replica keep password hashes and tokens, too, and answer for them: as of the last time that it was current.
+    /// Has what this node remembers of passwords forgotten whenever the replica is copied anew.
+    pub fn forgetting(self, node: NodeStore) -> Self {
+        Self { node: Some(node), ..self }
+    }
+
+    /// Has the replica keep password hashes and tokens, too, and answer for them while the source does not.
     pub fn holding_secrets(self) -> Self {
         Self { holds_secrets: true, ..self }
     }
@@ -100,9 +113,16 @@ impl<S: Directory> Replicated<S> {
     /// Brings the replica to where the source is.
     async fn catch_up(&self) -> Result<()> {
         let position = self.replica.position().await?;
-        let changes = timeout(CHANGES_DEADLINE, self.source.changes(&position));
-        match changes.await.unwrap_or_else(|_| Err(late()))? {
-            Feed::Changes { position: now, .. } if now == position => {}
+        let now = timeout(CHANGES_DEADLINE, self.source.position()).await.unwrap_or_else(|_| Err(late()))?;
+        if now == position {
+            return self.compare(&position).await;
+        }
+        let changes = match self.source.changes(&position).await {
+            // More than comes through in time: page by page, it may.
+            Err(Error::Away(_)) => Feed::StartOver,
+            changes => changes?,
+        };
+        match changes {
             Feed::Changes { changes, present, position } => {
                 let (users, _) = named(&changes);
                 let secrets = match self.holds_secrets {
@@ -115,6 +135,26 @@ impl<S: Directory> Replicated<S> {
             Feed::StartOver => self.start_over().await?,
         }
         Ok(())
+    }
+
+    /// Looks, from time to time, whether what is at the same position is the same: whoever restores a database table by table
+    /// shows us something in between, and no change ever tells of the rest.
+    async fn compare(&self, position: &Position) -> Result<()> {
+        let is_time = self.compared.borrow().is_none_or(|at| at.elapsed() > COMPARE_EVERY);
+        if !is_time {
+            return Ok(());
+        }
+        self.compared.send_replace(Some(Instant::now()));
+        let (ours, theirs) = (self.replica.counts().await?, self.source.counts().await?);
+        if ours == theirs || self.source.position().await? != *position {
+            return Ok(());
+        }
+        tracing::warn!(
+            ?ours,
+            ?theirs,
+            "the shared directory holds something else than it did at the same revision"
+        );
+        self.start_over().await
     }
 
     /// Copies the whole directory.
@@ -133,6 +173,12 @@ impl<S: Directory> Replicated<S> {
         let mut dumped = self.source.dump(&mut loader).await;
         if self.holds_secrets && dumped.is_ok() {
             dumped = copy_secrets(&*self.source, &mut loader).await.and(dumped);
+        }
+        // What was remembered of passwords was of another history, in which the same revisions meant something else.
+        if let Some(node) = &self.node
+            && dumped.is_ok()
+        {
+            node.forget_remembered(i64::MAX).await?;
         }
         let position = loader.finish(dumped).await?;
         tracing::info!(revision = position.revision, "this node has the whole directory");
@@ -260,10 +306,10 @@ impl<S: Directory> Directory for Replicated<S> {
     }
 
     async fn credential(&self, name: Name) -> Result<Option<Credential>> {
-        if self.holds_secrets {
-            return self.loaded().await?.credential(name).await;
+        match self.in_time(self.source.credential(name)).await {
+            Err(Error::Away(_)) if self.holds_secrets => self.loaded().await?.credential(name).await,
+            answer => answer,
         }
-        self.in_time(self.source.credential(name)).await
     }
 
     async fn set_password(&self, name: Name, hash: Option<String>) -> Result<Position> {
@@ -271,8 +317,11 @@ impl<S: Directory> Directory for Replicated<S> {
     }
 
     async fn upgrade_password(&self, uuid: &str, old: &str, new: &str) -> Result<()> {
-        self.source.upgrade_password(uuid, old, new).await?;
-        self.replica.upgrade_password(uuid, old, new).await
+        self.in_time(self.source.upgrade_password(uuid, old, new)).await?;
+        if self.holds_secrets {
+            self.replica.upgrade_password(uuid, old, new).await?;
+        }
+        Ok(())
     }
 
     async fn create_token(&self, token: NewToken) -> Result<Position> {
@@ -293,10 +342,10 @@ impl<S: Directory> Directory for Replicated<S> {
     }
 
     async fn token(&self, hash: &TokenHash) -> Result<TokenLookup> {
-        if self.holds_secrets {
-            return self.loaded().await?.token(hash).await;
+        match self.in_time(self.source.token(hash)).await {
+            Err(Error::Away(_)) if self.holds_secrets => self.loaded().await?.token(hash).await,
+            answer => answer,
         }
-        self.in_time(self.source.token(hash)).await
     }
 
     async fn revoke_token(&self, owner: Name, name: TokenName) -> Result<Position> {

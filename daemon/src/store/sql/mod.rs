@@ -22,6 +22,7 @@ mod token;
 mod value;
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -81,21 +82,36 @@ impl SqlDirectory {
         Ok(Self::of(Database::Libsql(libsql::Libsql::new(endpoint, sync_interval)?)))
     }
 
-    /// This node's replica of a shared directory. A file that cannot be used is a copy lost, and made again.
+    /// This node's replica of a shared directory, for its own eyes alone. A file that is damaged is set aside, and made anew.
     pub async fn replica(path: &Path) -> Result<Self> {
-        let opened = Self::sqlite(path).await;
-        let Err(error) = opened else { return opened };
-        tracing::warn!(path = %path.display(), %error, "the copy of the shared directory is made anew");
-        for suffix in ["", "-wal", "-shm"] {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            if let Err(error) = std::fs::remove_file(&name)
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
-                return Err(Error::Failed(format!("{}: {error}", path.display())));
+        let failed = |error: std::io::Error| Error::Failed(format!("{}: {error}", path.display()));
+        match std::fs::symlink_metadata(path) {
+            Ok(status) if !status.is_file() => {
+                return Err(Error::Failed(format!("{} is no ordinary file: remove it", path.display())));
             }
+            Ok(_) => {
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?
+            }
+            Err(_) => {}
         }
-        Self::sqlite(path).await
+        match Self::sqlite(path).await {
+            Err(error)
+                if ["not a database", "malformed"].iter().any(|words| error.to_string().contains(words)) =>
+            {
+                tracing::warn!(path = %path.display(), %error, "the copy of the shared directory is set aside and made anew");
+                for suffix in ["-wal", "-shm", ""] {
+                    let beside = |end: &str| format!("{}{end}{suffix}", path.display());
+                    match std::fs::rename(beside(""), beside(".damaged")) {
+                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                            return Err(failed(error));
+                        }
+                        _ => {}
+                    }
+                }
+                Self::sqlite(path).await
+            }
+            opened => opened,
+        }
     }
 
     /// The directory that nodes share in a database. Nothing is connected yet.

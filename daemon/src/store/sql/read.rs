@@ -20,10 +20,15 @@ pub async fn position(session: &mut Session) -> Result<Position> {
 }
 
 pub async fn counts(session: &mut Session) -> Result<Counts> {
-    let statement = "SELECT (SELECT COUNT(*) FROM users) AS users, (SELECT COUNT(*) FROM groups) AS teams";
+    let statement = "SELECT (SELECT COUNT(*) FROM users) AS users, (SELECT COUNT(*) FROM groups) AS teams, \
+                     (SELECT COUNT(*) FROM members) AS memberships";
     let rows = session.query(statement, &[]).await?;
     let row = rows.one()?;
-    Ok(Counts { users: row.unsigned("users")?, groups: row.unsigned("teams")? })
+    Ok(Counts {
+        users: row.unsigned("users")?,
+        groups: row.unsigned("teams")?,
+        members: row.unsigned("memberships")?,
+    })
 }
 
 pub async fn user(session: &mut Session, key: Key) -> Result<Option<Member>> {

@@ -200,3 +200,42 @@ async fn through_a_pooler_that_lends_connections_changes_are_looked_for() {
     let listening: i64 = sqlx::query_scalar(listening).fetch_one(&mut connection).await.unwrap();
     assert_eq!(listening, 0, "nobody's connection is told what it did not ask for");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_remembered_of_passwords_ends_with_the_history_that_it_was_of() {
+    let url = fresh_url().await;
+    let folder = Folder::new();
+    let memory = NodeStore::open(&folder.join("node.sqlite"), 0).await.unwrap();
+    let remembered = crate::store::Remembered { hash: "a hash".into(), password_revision: 1, proven_at: 0 };
+    memory.remember("ada", &remembered).await.unwrap();
+    let replica = SqlDirectory::sqlite(&folder.join("replica.sqlite")).await.unwrap();
+    let source = Arc::new(SqlDirectory::postgres(&url, 2).unwrap());
+    let directory = Replicated::new(source, replica, false).forgetting(memory.clone());
+    directory.start_over().await.unwrap();
+    assert!(memory.remembered("ada").await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_at_the_same_position_is_noticed_and_copied() {
+    let url = fresh_url().await;
+    let node = Node::start(&url).await;
+    let source = &node.directory.source;
+    add_group(&**source, "physics").await;
+    add_user(&**source, "ada").await;
+    join(&**source, "physics", &["ada"]).await;
+    node.is_a_copy().await;
+    node.stop().await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("DELETE FROM members").execute(&mut connection).await.unwrap();
+    let folder = Folder::new();
+    let replica = SqlDirectory::sqlite(&folder.join("replica.sqlite")).await.unwrap();
+    let source = Arc::new(SqlDirectory::postgres(&url, 2).unwrap());
+    let other = Replicated::new(source, replica, false);
+    other.start_over().await.unwrap();
+    // The rest of a restore.
+    let rest =
+        "INSERT INTO members SELECT g.uuid, u.uuid, 'admin' FROM groups g, users u WHERE g.name = 'physics'";
+    sqlx::raw_sql(rest).execute(&mut connection).await.unwrap();
+    other.catch_up().await.unwrap();
+    assert_eq!(Everything::of(&other).await, Everything::of(&*other.source).await);
+}
