@@ -192,8 +192,8 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "backend.libsql.replicaPath",
         OptionalPath(|draft| &mut draft.backends.libsql.replica_path),
-        "A copy of the database on this node, which passwords and tokens are then read from, also while the database \
-         is away. Without it, they are always read from the database. A relative path lies in the state directory.",
+        "A copy of the database on this node, with password hashes and tokens, which answers for them while the database \
+         is away, however long that is. Without it, [offline] holds. A relative path lies in the state directory.",
     ).example("\"libsql-replica.sqlite\"").after_a_restart(),
     setting(
         "backend.libsql.syncIntervalSecs",

@@ -1,6 +1,7 @@
 //! Bearer tokens: whoever may, creates, lists and revokes them; whoever is shown one, asks here whether to accept it.
 //!
-//! Nothing is cached: a token that was revoked on one node is refused on all of them from that commit on.
+//! Nothing is cached: a token that was revoked on one node is refused on all of them from that commit on, but for nodes that
+//! are cut off from the directory and were told to keep a copy of the tokens (`replicaPath`).
 
 use std::collections::HashMap;
 use std::net::IpAddr;

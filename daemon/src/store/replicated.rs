@@ -1,7 +1,8 @@
 //! A directory that this node shares with others: a source elsewhere, and a replica here that follows it.
 //!
 //! Whatever lookups and listings need comes out of the replica, whether the source answers or not. Changes, passwords and
-//! tokens are the source's: nobody else can say what holds now.
+//! tokens are the source's: nobody else can say what holds now. Where it is told to, the replica holds those, too, and answers
+//! while the source does not.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,11 +27,12 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// The longest wait: a source that is back is noticed within it.
 const RETRY_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 
-/// How long the source may take to say what has changed. A connection that is refused is tried again for longer than that.
-const CHANGES_DEADLINE: Duration = Duration::from_secs(4);
+/// How long the source may take to say where it is. A connection that is refused is tried again for longer than that.
+const POSITION_DEADLINE: Duration = Duration::from_secs(4);
 
-/// How often a replica that is current is compared with its source, by numbers of rows.
-const COMPARE_EVERY: Duration = Duration::from_secs(60);
+/// How often a replica that is current is compared with its source, by numbers of rows: the one thing that a node reads
+/// whose cost depends on how many users there are.
+const COMPARE_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// How long whoever asks just after the start waits for what comes of the first contact.
 const FIRST_CONTACT: Duration = Duration::from_secs(3);
@@ -113,7 +115,7 @@ impl<S: Directory> Replicated<S> {
     /// Brings the replica to where the source is.
     async fn catch_up(&self) -> Result<()> {
         let position = self.replica.position().await?;
-        let now = timeout(CHANGES_DEADLINE, self.source.position()).await.unwrap_or_else(|_| Err(late()))?;
+        let now = timeout(POSITION_DEADLINE, self.source.position()).await.unwrap_or_else(|_| Err(late()))?;
         if now == position {
             return self.compare(&position).await;
         }
@@ -152,7 +154,8 @@ impl<S: Directory> Replicated<S> {
         tracing::warn!(
             ?ours,
             ?theirs,
-            "the shared directory holds something else than it did at the same revision"
+            "the shared directory holds something else than it did at the same revision, as after a restore in parts: it is \
+             copied again"
         );
         self.start_over().await
     }
