@@ -1,10 +1,11 @@
-//! Where the directory is: in a file of this node, or in a database that many nodes share. These are
-//! the settings alone, valid and complete; who connects with them is elsewhere.
+//! Where the directory is: in a file of this node, in a database that many nodes share, or at another node.
+//! These are the settings alone, valid and complete; who connects with them is elsewhere.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::database_url::location;
+use super::remote_user_profile::Provider;
 use super::secret::Secret;
 
 /// Where the directory is. Every variant is there in every build: one that was not compiled in is
@@ -20,6 +21,8 @@ pub enum Backend {
     Mysql(SharedSql),
     /// `[backend.libsql]`.
     Libsql(Libsql),
+    /// `[remote_user_profile.provider]`.
+    Remote(Provider),
 }
 
 /// A database server that nodes share.
@@ -70,6 +73,7 @@ impl Backend {
             Self::Postgres(_) => Some("backend.postgres"),
             Self::Mysql(_) => Some("backend.mysql"),
             Self::Libsql(_) => Some("backend.libsql"),
+            Self::Remote(_) => Some("remote_user_profile.provider"),
         }
     }
 
@@ -85,6 +89,7 @@ impl Backend {
     pub fn auto_migrate(&self) -> bool {
         match self {
             Self::Local => true,
+            Self::Remote(_) => false,
             Self::Postgres(shared) | Self::Mysql(shared) => shared.auto_migrate,
             Self::Libsql(libsql) => libsql.auto_migrate,
         }

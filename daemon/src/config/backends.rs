@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::backend::{Backend, Libsql, SharedSql};
+use super::remote_user_profile::Provider;
 use super::secret::Secret;
 
 /// The tables that choose a backend, and whether this podyd was built with what it takes.
@@ -14,12 +15,13 @@ const BACKENDS: [(&str, bool); 3] = [
     ("backend.mysql", cfg!(feature = "backend-mysql")),
 ];
 
-/// What the tables of all backends say. A URL that was not given is empty.
+/// What the tables of all backends, and that of another node, say. A URL that was not given is empty.
 pub(super) struct Backends {
     pub(super) libsql: Libsql,
     pub(super) sync_interval_secs: u32,
     pub(super) postgres: SharedSql,
     pub(super) mysql: SharedSql,
+    pub(super) remote: Provider,
 }
 
 impl Default for Backends {
@@ -32,12 +34,18 @@ impl Default for Backends {
             sync_interval: None,
             auto_migrate: false,
         };
-        Self { libsql, sync_interval_secs: 60, postgres: shared(), mysql: shared() }
+        Self {
+            libsql,
+            sync_interval_secs: 60,
+            postgres: shared(),
+            mysql: shared(),
+            remote: Provider::default(),
+        }
     }
 }
 
 impl Backends {
-    /// The backend of the chosen table. Relative paths lie in `state`.
+    /// The backend of the chosen table, or another node. Relative paths lie in `state`.
     pub(super) fn finish(mut self, chosen: Option<&str>, state: &Path) -> Backend {
         self.libsql.replica_path = self.libsql.replica_path.map(|path| state.join(path));
         self.libsql.sync_interval =
@@ -46,6 +54,7 @@ impl Backends {
             Some("backend.libsql") => Backend::Libsql(self.libsql),
             Some("backend.postgres") => Backend::Postgres(self.postgres),
             Some("backend.mysql") => Backend::Mysql(self.mysql),
+            _ if self.remote.enabled => Backend::Remote(self.remote.within(state)),
             _ => Backend::Local,
         }
     }

@@ -25,7 +25,7 @@ pub(super) struct Rule {
 }
 
 /// Every rule.
-pub(super) const RULES: [Rule; 5] = [
+pub(super) const RULES: [Rule; 10] = [
     Rule { keys: &["ids.min", "ids.max"], judge: |draft| draft.allocate().map(drop) },
     Rule { keys: &["auth.lockout.first_wait", "auth.lockout.longest_wait"], judge: waits_grow },
     Rule {
@@ -34,7 +34,28 @@ pub(super) const RULES: [Rule; 5] = [
     },
     Rule { keys: &["password.memory_kib", "password.passes"], judge: argon2_is_strong_enough },
     Rule { keys: &["password.memory_kib", "password.passes"], judge: argon2_is_quick_enough },
+    Rule { keys: &[PROVIDER_ENABLED, "remote_user_profile.provider.endpoint"], judge: provider_is_somewhere },
+    Rule {
+        keys: &[PROVIDER_ENABLED, "remote_user_profile.provider.access_token"],
+        judge: provider_has_a_token,
+    },
+    Rule {
+        keys: &["remote_user_profile.provider.tls_cert", "remote_user_profile.provider.tls_key"],
+        judge: provider_has_a_whole_certificate,
+    },
+    Rule { keys: &[SERVICE_ENABLED, "remote_user_profile.service.access_token"], judge: service_has_a_token },
+    Rule {
+        keys: &[
+            "remote_user_profile.service.tls_cert",
+            "remote_user_profile.service.tls_key",
+            "remote_user_profile.service.client_ca",
+        ],
+        judge: service_has_a_whole_certificate,
+    },
 ];
+
+const PROVIDER_ENABLED: &str = "remote_user_profile.provider.enabled";
+const SERVICE_ENABLED: &str = "remote_user_profile.service.enabled";
 
 impl Draft {
     /// The finished settings, with the backend of the table that was chosen. To be called once every
@@ -45,6 +66,7 @@ impl Draft {
         settings.ids.allocate = allocate;
         let state = &settings.paths.state;
         settings.backend = self.backends.finish(backend, state);
+        settings.service = settings.service.within(state);
         settings.auth.htpasswd = settings.auth.htpasswd.map(|path| state.join(path));
         settings.auth.tokens = settings.auth.tokens.map(|path| state.join(path));
         settings
@@ -132,4 +154,57 @@ fn argon2_is_quick_enough(draft: &Draft) -> Result<(), String> {
          at the most",
         password.memory_kib, password.passes
     ))
+}
+
+fn provider_is_somewhere(draft: &Draft) -> Result<(), String> {
+    let provider = &draft.backends.remote;
+    if !provider.enabled || !provider.endpoint.is_empty() {
+        return Ok(());
+    }
+    Err("[remote_user_profile.provider] is enabled and has no endpoint: set endpoint to where the service is, such as \
+         \"https://server-a.example.com:8799\""
+        .into())
+}
+
+fn provider_has_a_token(draft: &Draft) -> Result<(), String> {
+    let provider = &draft.backends.remote;
+    if !provider.enabled || !provider.access_token.is_empty() {
+        return Ok(());
+    }
+    Err("[remote_user_profile.provider] is enabled and has no access_token: set access_token, or access_token_file, to \
+         what the service accepts"
+        .into())
+}
+
+fn provider_has_a_whole_certificate(draft: &Draft) -> Result<(), String> {
+    let provider = &draft.backends.remote;
+    if provider.tls_cert.is_some() == provider.tls_key.is_some() {
+        return Ok(());
+    }
+    Err("[remote_user_profile.provider] tls_cert and tls_key go together: give both or neither".into())
+}
+
+fn service_has_a_token(draft: &Draft) -> Result<(), String> {
+    let service = &draft.settings.service;
+    if !service.enabled || !service.access_token.is_empty() {
+        return Ok(());
+    }
+    Err("[remote_user_profile.service] is enabled and has no access_token: set access_token, or access_token_file, to a \
+         long random text, such as 'openssl rand -hex 32' prints"
+        .into())
+}
+
+fn service_has_a_whole_certificate(draft: &Draft) -> Result<(), String> {
+    let service = &draft.settings.service;
+    if service.tls_cert.is_some() != service.tls_key.is_some() {
+        return Err(
+            "[remote_user_profile.service] tls_cert and tls_key go together: give both or neither".into()
+        );
+    }
+    if service.client_ca.is_some() && service.tls_cert.is_none() {
+        return Err("[remote_user_profile.service] client_ca needs tls_cert and tls_key: without TLS no client shows a \
+                    certificate"
+            .into());
+    }
+    Ok(())
 }

@@ -15,6 +15,7 @@ mod interpolate;
 mod load;
 mod read;
 mod reload;
+mod remote_user_profile;
 mod secret;
 mod secret_file;
 mod settings;
@@ -29,6 +30,7 @@ pub use environment::Environment;
 pub use error::{ConfigError, Place};
 pub use load::{Checked, backend_of, check, load, parse_str};
 pub use reload::Reload;
+pub use remote_user_profile::{Compat, Endpoint, ProfileService, Provider};
 pub use secret::Secret;
 pub use settings::{
     Auth, AuthMode, Ids, Lockout, Log, LogLevel, Nss, Offline, Password, Paths, Settings, Users,

@@ -235,6 +235,12 @@ impl Reader<'_> {
             if let Err(why) = self.judge_backend(table) {
                 self.error(place.clone(), table, why);
             }
+            if self.draft.backends.remote.enabled {
+                let why = "cannot be used beside [remote_user_profile.provider], which is enabled: a node has its users either \
+                     from a database or from another node; remove one of them"
+                    .to_owned();
+                self.error(place.clone(), table, why);
+            }
         } else if let Some((place, _)) = chosen.last() {
             let tables: Vec<&str> = chosen.iter().map(|(_, table)| *table).collect();
             self.error(place.clone(), BACKEND, not_one(&tables));

@@ -26,6 +26,9 @@ impl Settings {
         if self.backend != new.backend {
             reload.needs_restart.push("backend");
         }
+        if self.service.access_token != new.service.access_token {
+            reload.applied.push("remote_user_profile.service.access_token");
+        }
         if self.ids.accept != new.ids.accept {
             reload.applied.push("id-ranges");
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use identity::{AbsolutePath, IdRange};
 
-use super::{Backend, Template};
+use super::{Backend, ProfileService, Template};
 
 /// All settings. `Settings::default()` is an empty configuration file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Settings {
     pub paths: Paths,
     /// `[backend]`.
     pub backend: Backend,
+    /// `[remote_user_profile.service]`.
+    pub service: ProfileService,
     /// `[ids]`.
     pub ids: Ids,
     /// `[users]`.

@@ -79,7 +79,17 @@ pub const SECTIONS: &[Section] = &[
         ..section("backend.postgres", "PostgreSQL. The table may also be called [backend.postgresql].")
     },
     section("backend.mysql", "MySQL or MariaDB."),
-    section("offline", "What goes on while a shared database is away. Lookups always do."),
+    section("remote_user_profile", "Nodes that share the users of one of them, over HTTP."),
+    section(
+        "remote_user_profile.service",
+        "Gives this node's users and groups to other nodes, over HTTP. Quotas stay with each node.",
+    ),
+    section(
+        "remote_user_profile.provider",
+        "Takes users and groups from another node, whose directory this one then has instead of its own: logins, \
+         listings, password changes and 'podyctl user' are about that. Its changes wait for a restart of podyd.",
+    ),
+    section("offline", "What goes on while a shared directory is away. Lookups always do."),
     section(
         "password",
         "How passwords are kept: argon2id. A change of memory_kib, passes or lanes reaches a stored password at its owner's next login.",
@@ -251,10 +261,117 @@ pub static SETTINGS: &[Setting] = &[
         AUTO_MIGRATE,
     ).after_a_restart(),
     setting(
+        "remote_user_profile.service.enabled",
+        Flag(|draft| &mut draft.settings.service.enabled),
+        "Whether other nodes may ask this one.",
+    ).after_a_restart(),
+    setting(
+        "remote_user_profile.service.readonly",
+        Flag(|draft| &mut draft.settings.service.readonly),
+        "Whether other nodes may look and check passwords, and change nothing.",
+    ),
+    setting(
+        "remote_user_profile.service.own_passwords",
+        Flag(|draft| &mut draft.settings.service.own_passwords),
+        "Whether users of other nodes may change their own passwords there, even where readonly says that nothing else \
+         changes.",
+    ),
+    setting(
+        "remote_user_profile.service.access_token",
+        Secret(|draft, token| draft.settings.service.access_token = token, bearer_token),
+        "The token that other nodes show: a long random text, such as 'openssl rand -hex 32' prints. 'podyctl token \
+         create' makes further ones, for one node each. Do not write it down here where others can read this file.",
+    ).example("\"${PODY_ACCESS_TOKEN}\""),
+    setting(
+        "remote_user_profile.service.access_token_file",
+        Secret(|draft, token| draft.settings.service.access_token = token, bearer_token),
+        "A file that holds the token, instead: its path, or the name of a credential that systemd hands to \
+         podyd (LoadCredential=).",
+    ).example("\"/etc/pody/access-token\"").in_file_of("remote_user_profile.service.access_token").reloading(),
+    setting(
+        "remote_user_profile.service.listen",
+        Text(|draft| &mut draft.settings.service.listen),
+        "The address and port to listen on.",
+    ).after_a_restart(),
+    setting(
+        "remote_user_profile.service.tls_cert",
+        OptionalPath(|draft| &mut draft.settings.service.tls_cert),
+        "The service's certificate and those between it and its authority (PEM). With it, TLS alone is spoken; without \
+         it, plain http, over which no admin rights are given.",
+    ).example("\"/etc/pody/tls/cert.pem\""),
+    setting(
+        "remote_user_profile.service.tls_key",
+        OptionalPath(|draft| &mut draft.settings.service.tls_key),
+        "The key of that certificate (PEM).",
+    ).example("\"/etc/pody/tls/key.pem\""),
+    setting(
+        "remote_user_profile.service.client_ca",
+        OptionalPath(|draft| &mut draft.settings.service.client_ca),
+        "The authorities (PEM) one of which must have signed a certificate that a client shows, beside its token.",
+    ).example("\"/etc/pody/tls/client-ca.pem\""),
+    setting(
+        "remote_user_profile.service.max_connections",
+        Number(|draft| &mut draft.settings.service.max_connections, 16..=1_000_000),
+        "Connections at the same time. A node that waits for changes keeps one or two open.",
+    ).after_a_restart(),
+    setting(
+        "remote_user_profile.service.max_requests_per_second",
+        Number(|draft| &mut draft.settings.service.max_requests_per_second, 1..=100_000),
+        "Requests of one token from one address that are answered in a second, on average; the others are told to come \
+         later.",
+    ).after_a_restart(),
+    setting(
+        "remote_user_profile.provider.enabled",
+        Flag(|draft| &mut draft.backends.remote.enabled),
+        "Whether this node has its users from another one.",
+    ).after_a_restart(),
+    setting(
+        "remote_user_profile.provider.endpoint",
+        Text(|draft| &mut draft.backends.remote.endpoint),
+        "Where the service is: https://, or http:// in a network that you trust.",
+    ).example("\"https://server-a.example.com:8799\"").after_a_restart(),
+    setting(
+        "remote_user_profile.provider.access_token",
+        Secret(|draft, token| draft.backends.remote.access_token = token, bearer_token),
+        "The token that this node shows. Do not write it down here where others can read this file.",
+    ).example("\"${PODY_ACCESS_TOKEN}\"").after_a_restart(),
+    setting(
+        "remote_user_profile.provider.access_token_file",
+        Secret(|draft, token| draft.backends.remote.access_token = token, bearer_token),
+        "A file that holds the token, instead: its path, or the name of a credential that systemd hands to \
+         podyd (LoadCredential=).",
+    ).example("\"/etc/pody/access-token\"").in_file_of("remote_user_profile.provider.access_token"),
+    setting(
+        "remote_user_profile.provider.ca_file",
+        OptionalPath(|draft| &mut draft.backends.remote.ca_file),
+        "Authorities (PEM) that may have signed the service's certificate, beside those that the system trusts.",
+    ).example("\"/etc/pody/tls/ca.pem\"").after_a_restart(),
+    setting(
+        "remote_user_profile.provider.tls_cert",
+        OptionalPath(|draft| &mut draft.backends.remote.tls_cert),
+        "The certificate (PEM) that this node shows, where the service wants one.",
+    ).example("\"/etc/pody/tls/node.pem\"").after_a_restart(),
+    setting(
+        "remote_user_profile.provider.tls_key",
+        OptionalPath(|draft| &mut draft.backends.remote.tls_key),
+        "The key of that certificate (PEM).",
+    ).example("\"/etc/pody/tls/node-key.pem\"").after_a_restart(),
+    setting(
+        "remote_user_profile.provider.timeout",
+        Time(|draft| &mut draft.backends.remote.timeout, SECOND..=30 * SECOND),
+        "How long the service may take to answer. A login waits no longer than this, and at most 5 seconds, for it.",
+    ).after_a_restart(),
+    setting(
+        "remote_user_profile.provider.compat",
+        Text(|draft| &mut draft.backends.remote.compat),
+        "What the service speaks: \"none\" is podyd's own; \"pody-0.4\" is the original Pody, to move away from it: \
+         there, secrets travel in addresses, which get into logs.",
+    ).after_a_restart(),
+    setting(
         "offline.max_age",
         Time(|draft| &mut draft.settings.offline.max_age, 0..=365 * DAY),
         "How long after a login on this node the same password lets the same user in again without the \
-         database. \"off\": not at all.",
+         shared directory. \"off\": not at all.",
     ),
     setting(
         "password.memory_kib",
@@ -326,6 +443,10 @@ impl Setting {
 
     const fn in_file_of(self, key: &'static str) -> Self {
         Self { in_file: true, ..self.same_as(key).after_a_restart() }
+    }
+
+    const fn reloading(self) -> Self {
+        Self { reloads: true, ..self }
     }
 
     /// Its section and its name in there.

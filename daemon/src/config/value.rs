@@ -84,7 +84,10 @@ impl Kind {
             Self::OptionalNumber(field, _) => (*field(draft))?.to_string(),
             Self::Time(field, _) => format!("\"{}\"", show_time(field(draft).as_secs())),
             Self::Flag(field) => field(draft).to_string(),
-            Self::Text(field) => toml::Value::String(field(draft).show()).to_string(),
+            Self::Text(field) => {
+                let text = field(draft).show();
+                (!text.is_empty()).then(|| toml::Value::String(text).to_string())?
+            }
             Self::OptionalPath(field) => {
                 toml::Value::String(field(draft).as_ref()?.to_string_lossy().into_owned()).to_string()
             }

@@ -18,6 +18,8 @@ pub enum Error {
     Conflict(String),
     /// The caller may not, or policy forbids it.
     Refused(String),
+    /// It may be looked at here and changed elsewhere.
+    ReadOnly(String),
     /// The database does not answer; nothing was changed.
     Away(String),
     /// A queue is full or a wait took too long; later it may work.
@@ -40,6 +42,7 @@ impl Error {
             Self::NotFound(message) => Self::NotFound(about(message)),
             Self::Conflict(message) => Self::Conflict(about(message)),
             Self::Refused(message) => Self::Refused(about(message)),
+            Self::ReadOnly(message) => Self::ReadOnly(about(message)),
             Self::Away(message) => Self::Away(about(message)),
             Self::Busy(message) => Self::Busy(about(message)),
             Self::Failed(message) => Self::Failed(about(message)),
@@ -64,6 +67,7 @@ impl fmt::Display for Error {
             Self::NotFound(message)
             | Self::Conflict(message)
             | Self::Refused(message)
+            | Self::ReadOnly(message)
             | Self::Away(message)
             | Self::Busy(message)
             | Self::Failed(message) => f.write_str(message),

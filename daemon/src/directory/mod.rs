@@ -155,6 +155,36 @@ impl fmt::Debug for Credential {
     }
 }
 
+/// A password that somebody gave, for a directory that judges it itself. It has no `Debug`.
+#[derive(Clone, Copy)]
+pub struct Attempted<'a> {
+    /// Whose it is said to be.
+    pub name: Name,
+    /// The password.
+    pub password: &'a str,
+    /// The remote host that the login comes from.
+    pub rhost: Option<&'a str>,
+}
+
+/// How a directory elsewhere judged a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// It is right.
+    Right {
+        /// Whose it is.
+        uuid: String,
+        /// The revision in which it was set.
+        revision: u64,
+    },
+    /// It is wrong, or there is none, or no such user.
+    Wrong,
+    /// Nobody looked at it: there were too many failures.
+    LockedOut {
+        /// How long that lasts.
+        seconds: u64,
+    },
+}
+
 /// What only a replica is given that answers for the directory while it is away. It has no `Debug`.
 #[derive(Clone, Default)]
 pub struct Secrets {
@@ -354,9 +384,25 @@ pub trait Directory: Send + Sync + 'static {
     /// What a login of this user is checked against; none: no such user.
     fn credential(&self, name: Name) -> impl Future<Output = Result<Option<Credential>>> + Send;
 
+    /// Judges a password, where verifiers never leave the directory; none: it is checked here, against the [`Credential`].
+    fn authenticate(&self, _attempted: Attempted<'_>) -> impl Future<Output = Result<Option<Judged>>> + Send {
+        async { Ok(None) }
+    }
+
     /// Sets or takes away a password, by its verifier.
     fn set_password(&self, name: Name, hash: Option<String>)
     -> impl Future<Output = Result<Position>> + Send;
+
+    /// Sets the password of somebody who has just shown to know the old one, which is all that some directories want to
+    /// be told by a node that may change nothing else.
+    fn set_own_password(
+        &self,
+        name: Name,
+        _old: &str,
+        hash: String,
+    ) -> impl Future<Output = Result<Position>> + Send {
+        self.set_password(name, Some(hash))
+    }
 
     /// Replaces a verifier by a stronger one of the same password, unless it has changed meanwhile.
     /// Nobody's view changes: there is no new revision.

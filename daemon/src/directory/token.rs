@@ -63,10 +63,14 @@ pub enum Scope {
     Authenticate,
     /// To change the directory.
     Write,
+    /// To change a password that one knows.
+    Password,
+    /// To have users created who log in for the first time.
+    Provision,
 }
 
 impl Scope {
-    const ALL: [Self; 3] = [Self::Read, Self::Authenticate, Self::Write];
+    const ALL: [Self; 5] = [Self::Read, Self::Authenticate, Self::Write, Self::Password, Self::Provision];
 
     /// Its word.
     pub fn as_str(self) -> &'static str {
@@ -74,6 +78,8 @@ impl Scope {
             Self::Read => "read",
             Self::Authenticate => "authenticate",
             Self::Write => "write",
+            Self::Password => "password",
+            Self::Provision => "provision",
         }
     }
 }
@@ -91,7 +97,7 @@ impl FromStr for Scope {
         Self::ALL
             .into_iter()
             .find(|scope| scope.as_str() == text)
-            .ok_or("a scope is one of: read, authenticate, write")
+            .ok_or("a scope is one of: read, authenticate, write, password, provision")
     }
 }
 

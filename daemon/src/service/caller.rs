@@ -1,8 +1,8 @@
-//! Who is asking, and what they may do. The kernel says who (SO_PEERCRED); the directory says what for.
+//! Who is asking, and what they may do. The kernel says who (SO_PEERCRED), or a token; the directory says what for.
 
 use identity::Name;
 
-use crate::directory::{Error, Result};
+use crate::directory::{Error, Result, Scope, Scopes};
 
 /// The peer of a socket, as the kernel knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,53 @@ pub enum Caller {
     User(Name),
     /// Anybody else: a local account, or somebody who is locked or expired.
     Other(u32),
+    /// A program elsewhere.
+    Bearer(Bearer),
+}
+
+/// Whoever shows a token over the network, and what this node lets such a one do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// Which token it is, for people: never its text.
+    pub token: String,
+    /// What it is for.
+    pub scopes: Scopes,
+    /// Whether nobody may change anything over the network.
+    pub readonly: bool,
+    /// Whether users may change their own passwords all the same.
+    pub own_passwords: bool,
+}
+
+impl Bearer {
+    fn may(&self, operation: Operation) -> Result<()> {
+        let (scope, is_change) = match operation {
+            Operation::Look | Operation::LookAt(_) | Operation::List => (Scope::Read, false),
+            Operation::LogIn(_) => (Scope::Authenticate, false),
+            Operation::AcceptTokens | Operation::CheckTokens => (Scope::Authenticate, false),
+            Operation::SetPassword(_) if !self.may_write() => (Scope::Password, !self.own_passwords),
+            Operation::SetPassword(_) | Operation::Change | Operation::UseTokensOf(_) => (Scope::Write, true),
+            Operation::Export | Operation::Database => {
+                return Err(Error::Refused("this is for root on the node itself".into()));
+            }
+        };
+        if !self.scopes.holds(scope) {
+            return Err(Error::Refused(format!(
+                "this token is not for that: it has {}, and not {scope}",
+                self.scopes
+            )));
+        }
+        if is_change && self.readonly {
+            return Err(Error::ReadOnly(
+                "this service is read only: change users and groups on the node that it runs on".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether anything may be changed, and not one's own password alone.
+    fn may_write(&self) -> bool {
+        self.scopes.holds(Scope::Write) && !self.readonly
+    }
 }
 
 /// What one may ask for; each operation names its own.
@@ -33,6 +80,8 @@ pub enum Operation {
     Look,
     /// To look at one user.
     LookAt(Name),
+    /// To look at all users.
+    List,
     /// To change the directory.
     Change,
     /// To set one user's password.
@@ -55,6 +104,7 @@ impl Caller {
     /// Refuses what this caller may not do. One table for every door.
     pub fn may(&self, operation: Operation) -> Result<()> {
         let allowed = match (self, operation) {
+            (Self::Bearer(bearer), operation) => return bearer.may(operation),
             (Self::Root, _) | (_, Operation::Look) => true,
             (Self::Admin(own) | Self::User(own), Operation::LogIn(name)) => *own == name,
             (Self::Admin(_), operation) => !matches!(operation, Operation::Export | Operation::Database),
@@ -80,7 +130,11 @@ impl Caller {
 
     /// Whether passwords may be set without the old one.
     pub fn is_trusted(&self) -> bool {
-        matches!(self, Self::Root | Self::Admin(_))
+        match self {
+            Self::Root | Self::Admin(_) => true,
+            Self::Bearer(bearer) => bearer.may_write(),
+            Self::User(_) | Self::Other(_) => false,
+        }
     }
 }
 
@@ -96,6 +150,7 @@ mod tests {
             (Operation::Look, [true, true, true, true]),
             (Operation::LookAt(ada), [true, true, true, false]),
             (Operation::LookAt(bob), [true, true, false, false]),
+            (Operation::List, [true, true, false, false]),
             (Operation::Change, [true, true, false, false]),
             (Operation::SetPassword(ada), [true, true, true, false]),
             (Operation::SetPassword(bob), [true, true, false, false]),
@@ -115,5 +170,31 @@ mod tests {
                 assert_eq!(caller.may(operation).is_ok(), allowed, "{caller:?} {operation:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_bearer_may_do_what_the_token_is_for_unless_the_service_is_read_only() {
+        let ada = "ada".parse::<Name>().unwrap();
+        let bearer = |scopes: &str, readonly, own_passwords| {
+            let scopes = scopes.parse().unwrap();
+            Caller::Bearer(Bearer { token: "a test".into(), scopes, readonly, own_passwords })
+        };
+        let change = |caller: &Caller| caller.may(Operation::Change);
+        let set_password = |caller: &Caller| caller.may(Operation::SetPassword(ada));
+        let is_read_only = |outcome| matches!(outcome, Err(Error::ReadOnly(_)));
+        let is_refused = |outcome| matches!(outcome, Err(Error::Refused(_)));
+
+        let writer = bearer("read,write", false, false);
+        assert!(change(&writer).is_ok() && set_password(&writer).is_ok() && writer.is_trusted());
+        assert!(is_refused(writer.may(Operation::LogIn(ada))), "that takes another scope");
+        assert!(is_refused(writer.may(Operation::Export)) && is_refused(writer.may(Operation::Database)));
+
+        let writer = bearer("read,write,password", true, false);
+        assert!(is_read_only(change(&writer)) && is_read_only(set_password(&writer)) && !writer.is_trusted());
+        let node = bearer("read,authenticate,password", true, true);
+        assert!(set_password(&node).is_ok() && !node.is_trusted(), "with the old password, as its owner");
+        assert!(is_refused(change(&node)), "whether it is read only does not matter");
+        assert!(is_refused(set_password(&bearer("read", true, true))));
+        assert!(is_refused(set_password(&bearer("read,write", true, true))));
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use caller::{Caller, Operation, Peer};
+pub use caller::{Bearer, Caller, Operation, Peer};
 pub use database::{Database, DatabaseHealth, Job};
 pub use htpasswd::Htpasswd;
 pub use login::{Decision, Login, Step, Verdict};

@@ -200,7 +200,7 @@ impl<D: Directory> Service<D> {
 fn owner(caller: &Caller, named: Option<Name>) -> Result<Name> {
     let own = match caller {
         Caller::Admin(own) | Caller::User(own) => Some(*own),
-        Caller::Root | Caller::Other(_) => None,
+        Caller::Root | Caller::Other(_) | Caller::Bearer(_) => None,
     };
     named.or(own).ok_or_else(|| {
         Error::invalid("owner", "say whose token: it belongs to a user of Pody, which you are not")

@@ -100,7 +100,7 @@ impl<D: Directory> Service<D> {
 
     /// A page of users.
     pub async fn users(&self, caller: &Caller, after: Option<Name>, limit: u32) -> Result<Page<Member>> {
-        caller.may(Operation::Change)?;
+        caller.may(Operation::List)?;
         self.directory.users(after, limit).await
     }
 
@@ -136,20 +136,26 @@ impl<D: Directory> Service<D> {
     pub async fn set_password(&self, caller: &Caller, name: Name, change: PasswordChange) -> Result<u64> {
         caller.may(Operation::SetPassword(name))?;
         self.check_password_is_ours(name).await?;
-        if !caller.is_trusted() {
-            let Some(old) = change.old else {
-                return Err(Error::Refused("your old password is needed to set a new one".into()));
-            };
-            if change.new.is_none() {
+        let position = match change {
+            PasswordChange { old, new: Some(new) } if !caller.is_trusted() => {
+                let Some(old) = old else {
+                    return Err(Error::Refused("your old password is needed to set a new one".into()));
+                };
+                self.prove(name, old.clone()).await?;
+                let hash = self.hash(new).await?.as_str().to_owned();
+                self.directory.set_own_password(name, &old, hash).await?
+            }
+            PasswordChange { new: None, .. } if !caller.is_trusted() => {
                 return Err(Error::Refused("only an admin can take a password away".into()));
             }
-            self.prove(name, old).await?;
-        }
-        let hash = match change.new {
-            Some(password) => Some(self.hash(password).await?.as_str().to_owned()),
-            None => None,
+            PasswordChange { new, .. } => {
+                let hash = match new {
+                    Some(password) => Some(self.hash(password).await?.as_str().to_owned()),
+                    None => None,
+                };
+                self.directory.set_password(name, hash).await?
+            }
         };
-        let position = self.directory.set_password(name, hash).await?;
         self.visible(&position).await?;
         tracing::info!(user = %name, by = ?caller, "password changed");
         Ok(position.revision)

@@ -15,9 +15,9 @@ use tokio::time::{sleep, timeout};
 use super::NodeStore;
 use super::sql::{SqlDirectory, copy_secrets, tokens};
 use crate::directory::{
-    Batch, Change, Contact, Counts, Credential, Directory, Error, Feed, Key, Member, NewToken, Page,
-    Position, Present, Refusal, Result, Rules, Secrets, Sink, Team, Token, TokenHash, TokenLookup, TokenName,
-    TokenUse, UserChange, named,
+    Attempted, Batch, Change, Contact, Counts, Credential, Directory, Error, Feed, Judged, Key, Member,
+    NewToken, Page, Position, Present, Refusal, Result, Rules, Secrets, Sink, Team, Token, TokenHash,
+    TokenLookup, TokenName, TokenUse, UserChange, named,
 };
 use crate::limits::CREDENTIAL_DEADLINE;
 
@@ -315,8 +315,16 @@ impl<S: Directory> Directory for Replicated<S> {
         }
     }
 
+    async fn authenticate(&self, attempted: Attempted<'_>) -> Result<Option<Judged>> {
+        self.in_time(self.source.authenticate(attempted)).await
+    }
+
     async fn set_password(&self, name: Name, hash: Option<String>) -> Result<Position> {
         self.tell(self.source.set_password(name, hash).await)
+    }
+
+    async fn set_own_password(&self, name: Name, old: &str, hash: String) -> Result<Position> {
+        self.tell(self.source.set_own_password(name, old, hash).await)
     }
 
     async fn upgrade_password(&self, uuid: &str, old: &str, new: &str) -> Result<()> {
