@@ -1,5 +1,7 @@
 //! podyd from its first to its last second: opens what it needs, serves, follows signals, drains.
 
+mod backend;
+
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -14,13 +16,13 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::clock::Clock;
-use crate::config::{Backend, ConfigError, Environment, Paths, Settings};
+use crate::config::{ConfigError, Environment, Paths, Settings};
 use crate::directory::{Directory, Error, LocalAccounts, Rules};
 use crate::doors::varlink;
 use crate::log::Log;
-use crate::publish::{self, Publisher};
+use crate::publish::Publisher;
 use crate::service::{Database, Htpasswd, Service};
-use crate::store::{NodeStore, Replicated, SqlDirectory};
+use crate::store::{NodeStore, SqlDirectory};
 use crate::verifiers::{Argon2Parameters, Pool, lockout};
 use crate::{etc, notify};
 
@@ -86,52 +88,7 @@ async fn serve(
         etc_changed,
         node_rules: NodeRules { settings, rules, pool, reload, log },
     };
-    match backend {
-        Backend::Local => {
-            let directory = SqlDirectory::sqlite(&podyd.paths.state.join("directory.sqlite")).await?;
-            let directory = Arc::new(directory);
-            podyd.serve(Arc::clone(&directory), directory).await
-        }
-        shared => {
-            let source = Arc::new(SqlDirectory::shared(&shared)?);
-            let own_file = podyd.paths.state.join("replica.sqlite");
-            let replica_path = shared.replica_path().unwrap_or(&own_file);
-            if shared.replica_path().is_some() && is_another_file(replica_path, &podyd.paths) {
-                let text = format!(
-                    "replicaPath: {} is another file of podyd's: take another name",
-                    replica_path.display()
-                );
-                return Err(Error::Failed(text));
-            }
-            let replica = SqlDirectory::replica(replica_path).await?;
-            let has_snapshot = publish::shows_accounts(&podyd.paths.cache, &podyd.paths.run);
-            let directory =
-                Replicated::new(Arc::clone(&source), replica, has_snapshot).forgetting(podyd.node.clone());
-            let directory = Arc::new(match shared.replica_path() {
-                Some(_) => directory.holding_secrets(),
-                None => directory,
-            });
-            let following = tokio::spawn({
-                let directory = Arc::clone(&directory);
-                async move {
-                    if shared.auto_migrate() {
-                        directory.migrate().await;
-                    }
-                    directory.follow().await;
-                }
-            });
-            let outcome = podyd.serve(directory, source).await;
-            following.abort();
-            outcome
-        }
-    }
-}
-
-/// Whether a path is one of podyd's own files, which hold something else than a replica with passwords.
-fn is_another_file(path: &Path, paths: &Paths) -> bool {
-    ["directory.sqlite", "node.sqlite", "replica.sqlite", "lock"]
-        .iter()
-        .any(|own| paths.state.join(own) == path)
+    backend::serve(podyd, backend).await
 }
 
 /// What podyd is made of, whatever its directory.
@@ -147,7 +104,11 @@ struct Podyd<R> {
 }
 
 impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
-    async fn serve<D: Directory>(self, directory: Arc<D>, database: Arc<SqlDirectory>) -> Result<(), Error> {
+    async fn serve<D: Directory>(
+        self,
+        directory: Arc<D>,
+        database: Option<Arc<SqlDirectory>>,
+    ) -> Result<(), Error> {
         let Self {
             paths,
             environment,
@@ -183,7 +144,10 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
             current_settings,
             clock.clone(),
         );
-        let mut service = service.with_database(Database::new(database, environment));
+        let mut service = match database {
+            Some(database) => service.with_database(Database::new(database, environment)),
+            None => service,
+        };
         if let Some(path) = htpasswd {
             service.htpasswd = Some(Htpasswd::new(path, node.clone()).await?);
         }
