@@ -108,6 +108,7 @@ fn fields(user: UserRecord) -> impl Iterator<Item = (&'static str, Value)> {
         ("admin", Some(yes_no(user.is_admin))),
         ("password", Some(yes_no(user.has_password))),
         ("groups", Some(user.groups.join(" ").into())),
+        ("origin", Some(user.origin).filter(|origin| !origin.is_empty()).map(Into::into)),
         ("hidden", user.hidden.map(Value::Striking)),
         ("uuid", Some(user.uuid.into())),
     ]

@@ -41,6 +41,8 @@ struct UserLine {
     password_hash: Option<Secret>,
     #[serde(rename = "uuid")]
     _uuid: Option<IgnoredAny>,
+    #[serde(rename = "origin")]
+    _origin: Option<IgnoredAny>,
     #[serde(rename = "has_password")]
     _has_password: Option<IgnoredAny>,
     #[serde(rename = "revision")]

@@ -24,6 +24,7 @@ fn ada() -> UserRecord {
         gecos: "Ada Lovelace".into(),
         state: "active".into(),
         has_password: true,
+        origin: "htpasswd".into(),
         groups: vec!["chess".into(), "physics".into()],
         ..Default::default()
     }
@@ -164,7 +165,9 @@ fn a_number_is_an_id_and_a_record_is_shown_a_field_a_line() {
     let podyd = Podyd::that_answers(reply(UserReply { user: ada() }));
     let ran = podyd.podyctl(&["user", "show", "1900000000"], "").done();
     assert_eq!(podyd.calls()[0].1, json!({"name": null, "uid": 1_900_000_000}));
-    assert!(ran.out.contains(" groups    chess physics\n"), "{}", ran.out);
+    for line in [" groups    chess physics\n", " origin    htpasswd\n"] {
+        assert!(ran.out.contains(line), "{}", ran.out);
+    }
     let shown: UserRecord =
         serde_json::from_str(&podyd.podyctl(&["--json", "user", "show", "ada"], "").out).unwrap();
     assert_eq!(shown, ada());

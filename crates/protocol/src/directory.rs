@@ -51,6 +51,9 @@ pub struct UserRecord {
     /// Whether there is a password to log in with.
     #[serde(default)]
     pub has_password: bool,
+    /// Who brought the user into the directory: `admin`, or `htpasswd` for this node's htpasswd file.
+    #[serde(default)]
+    pub origin: String,
     /// Supplementary groups, sorted; the private group is not among them.
     #[serde(default)]
     pub groups: Vec<String>,

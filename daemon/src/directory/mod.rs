@@ -300,6 +300,10 @@ pub struct Contact {
     pub current_at: Option<Instant>,
     /// Why it cannot follow, if so.
     pub trouble: Option<String>,
+    /// By how many seconds this node's clock is ahead of the other's, by its last answer, where that tells.
+    pub clock_skew: Option<i64>,
+    /// What an admin should know of the directory that is followed.
+    pub warnings: Vec<String>,
 }
 
 /// How many users and groups there are.
@@ -319,7 +323,8 @@ pub trait Directory: Send + Sync + 'static {
     /// What kind it is (`local`, `sql`, `remote`) and where, without secrets.
     fn describe(&self) -> (&'static str, String);
 
-    /// How this node's replica stands to what it follows; none: the directory is here.
+    /// How this node's replica stands to what it follows; none: the directory is here. One that is followed says what it
+    /// knows of the other's clock, and what an admin should know of it.
     fn contact(&self) -> Option<Contact> {
         None
     }

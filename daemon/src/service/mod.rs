@@ -139,6 +139,7 @@ impl<D: Directory> Service<D> {
         };
         let contact = self.directory.contact();
         let away = contact.as_ref().and_then(|contact| contact.trouble.clone());
+        let of_the_source = contact.clone().unwrap_or_default().warnings;
         let htpasswd = self.htpasswd.iter().flat_map(Htpasswd::warnings);
         Ok(Health {
             directory: self.directory.describe(),
@@ -151,6 +152,7 @@ impl<D: Directory> Service<D> {
             warnings: (self.published.trouble().into_iter())
                 .chain(self.node.warnings())
                 .chain(away)
+                .chain(of_the_source)
                 .chain(htpasswd)
                 .collect(),
         })

@@ -192,8 +192,8 @@ impl<S: Directory> Replicated<S> {
     fn report(&self, outcome: Result<()>) {
         match outcome {
             Ok(()) => {
-                let before =
-                    self.contact.send_replace(Contact { current_at: Some(Instant::now()), trouble: None });
+                let current = Contact { current_at: Some(Instant::now()), ..Contact::default() };
+                let before = self.contact.send_replace(current);
                 if before.trouble.is_some() {
                     tracing::info!("the shared directory answers again");
                 }
@@ -256,7 +256,8 @@ impl<S: Directory> Directory for Replicated<S> {
     }
 
     fn contact(&self) -> Option<Contact> {
-        Some(self.contact.borrow().clone())
+        let Contact { clock_skew, warnings, .. } = self.source.contact().unwrap_or_default();
+        Some(Contact { clock_skew, warnings, ..self.contact.borrow().clone() })
     }
 
     async fn close(&self) {

@@ -74,7 +74,7 @@ pub fn secret(secret: Secret) -> Zeroizing<String> {
 
 /// A user for the wire.
 pub fn user(member: Member, hidden: Option<String>) -> UserRecord {
-    let Member { user, groups, password_revision, .. } = member;
+    let Member { user, origin, groups, password_revision } = member;
     UserRecord {
         uuid: user.uuid,
         name: user.name.to_string(),
@@ -88,6 +88,7 @@ pub fn user(member: Member, hidden: Option<String>) -> UserRecord {
         expires_at: user.expires_at.as_ref().map(Day::to_string),
         is_admin: user.is_admin,
         has_password: password_revision.is_some(),
+        origin: origin.as_str().to_owned(),
         groups: groups.into_iter().map(|(_, name)| name.to_string()).collect(),
         revision: user.revision,
         hidden,
