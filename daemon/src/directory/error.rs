@@ -14,8 +14,10 @@ pub enum Error {
     },
     /// There is no such user or group.
     NotFound(String),
-    /// The name or id is taken, or was, or the record changed meanwhile.
+    /// The name or id is taken, or was.
     Conflict(String),
+    /// The record has changed since the revision that the caller saw.
+    Changed(String),
     /// The caller may not, or policy forbids it.
     Refused(String),
     /// It may be looked at here and changed elsewhere.
@@ -41,6 +43,7 @@ impl Error {
             Self::InvalidInput { field, message } => Self::InvalidInput { field, message: about(message) },
             Self::NotFound(message) => Self::NotFound(about(message)),
             Self::Conflict(message) => Self::Conflict(about(message)),
+            Self::Changed(message) => Self::Changed(about(message)),
             Self::Refused(message) => Self::Refused(about(message)),
             Self::ReadOnly(message) => Self::ReadOnly(about(message)),
             Self::Away(message) => Self::Away(about(message)),
@@ -66,6 +69,7 @@ impl fmt::Display for Error {
             Self::InvalidInput { field, message } => write!(f, "{field}: {message}"),
             Self::NotFound(message)
             | Self::Conflict(message)
+            | Self::Changed(message)
             | Self::Refused(message)
             | Self::ReadOnly(message)
             | Self::Away(message)

@@ -372,11 +372,20 @@ pub trait Directory: Send + Sync + 'static {
         rules: &Rules,
     ) -> impl Future<Output = Result<Position>> + Send;
 
-    /// Deletes a user, the private group, every membership, the credential and the tokens; leaves tombstones.
-    fn delete_user(&self, name: Name) -> impl Future<Output = Result<Position>> + Send;
+    /// Deletes a user, the private group, every membership, the credential and the tokens; leaves tombstones. Refused when
+    /// the user is not at this revision any more.
+    fn delete_user(
+        &self,
+        name: Name,
+        if_revision: Option<u64>,
+    ) -> impl Future<Output = Result<Position>> + Send;
 
-    /// Deletes a group and its memberships; leaves a tombstone.
-    fn delete_group(&self, name: Name) -> impl Future<Output = Result<Position>> + Send;
+    /// Deletes a group and its memberships; leaves a tombstone. Refused when the group is not at this revision any more.
+    fn delete_group(
+        &self,
+        name: Name,
+        if_revision: Option<u64>,
+    ) -> impl Future<Output = Result<Position>> + Send;
 
     /// Begins or ends memberships that an admin grants.
     fn set_members(

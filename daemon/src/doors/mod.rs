@@ -1,4 +1,5 @@
 //! The ways in. A door decodes, calls the service, and encodes: what is allowed and what happens is not
 //! decided here.
 
+mod record;
 pub mod varlink;

@@ -46,9 +46,9 @@ impl<D: Directory> Service<D> {
     }
 
     /// Deletes a group.
-    pub async fn delete_group(&self, caller: &Caller, name: Name) -> Result<u64> {
+    pub async fn delete_group(&self, caller: &Caller, name: Name, if_revision: Option<u64>) -> Result<u64> {
         caller.may(Operation::Change)?;
-        let position = self.directory.delete_group(name).await?;
+        let position = self.directory.delete_group(name, if_revision).await?;
         self.visible(&position).await?;
         tracing::info!(group = %name, by = ?caller, "group deleted");
         Ok(position.revision)

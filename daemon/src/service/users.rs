@@ -123,9 +123,9 @@ impl<D: Directory> Service<D> {
     }
 
     /// Deletes a user.
-    pub async fn delete_user(&self, caller: &Caller, name: Name) -> Result<u64> {
+    pub async fn delete_user(&self, caller: &Caller, name: Name, if_revision: Option<u64>) -> Result<u64> {
         caller.may(Operation::Change)?;
-        let position = self.directory.delete_user(name).await?;
+        let position = self.directory.delete_user(name, if_revision).await?;
         self.visible(&position).await?;
         tracing::info!(user = %name, by = ?caller, "user deleted");
         Ok(position.revision)

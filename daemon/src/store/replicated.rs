@@ -297,12 +297,12 @@ impl<S: Directory> Directory for Replicated<S> {
         self.tell(self.source.update_user(name, change, rules).await)
     }
 
-    async fn delete_user(&self, name: Name) -> Result<Position> {
-        self.tell(self.source.delete_user(name).await)
+    async fn delete_user(&self, name: Name, if_revision: Option<u64>) -> Result<Position> {
+        self.tell(self.source.delete_user(name, if_revision).await)
     }
 
-    async fn delete_group(&self, name: Name) -> Result<Position> {
-        self.tell(self.source.delete_group(name).await)
+    async fn delete_group(&self, name: Name, if_revision: Option<u64>) -> Result<Position> {
+        self.tell(self.source.delete_group(name, if_revision).await)
     }
 
     async fn set_members(&self, group: Name, users: Vec<Name>, present: bool) -> Result<Position> {

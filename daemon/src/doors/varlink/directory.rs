@@ -1,14 +1,14 @@
 //! `org.pody.Directory`, but for the import.
 
-use identity::{Gid, Name, State, Uid};
+use identity::{Gid, Name, Uid};
 use protocol::directory::{
     AddMembers, CreateGroup, CreateUser, DeleteGroup, DeleteUser, Done, GetGroup, GetUser, GroupReply,
     GroupsReply, ListGroups, ListUsers, RemoveMembers, SetPassword, UpdateUser, UserReply, UsersReply,
 };
 
 use super::Handle;
-use super::record::{self, fitting, key, names, page_size, parse, parse_change, parse_option, secret};
-use crate::directory::{Directory, Error, Member, Result, UserChange};
+use crate::directory::{Directory, Member, Result, UserChange};
+use crate::doors::record::{self, fitting, key, names, page_size, parse, parse_change, parse_option, secret};
 use crate::limits::{MAX_MEMBERS_PAGE, MAX_PAGE};
 use crate::service::{Caller, NewAccount, PasswordChange, Service};
 
@@ -62,7 +62,7 @@ impl<D: Directory> Handle<D> for UpdateUser {
             email: parse_change("email", self.email.as_deref())?,
             home: parse_option("home", self.home.as_deref())?,
             shell: parse_option("shell", self.shell.as_deref())?,
-            state: self.state.as_deref().map(state).transpose()?,
+            state: self.state.as_deref().map(record::state).transpose()?,
             expires_at: parse_change("expires_at", self.expires_at.as_deref())?,
             is_admin: self.is_admin,
             if_revision: self.if_revision,
@@ -72,16 +72,9 @@ impl<D: Directory> Handle<D> for UpdateUser {
     }
 }
 
-fn state(text: &str) -> Result<State> {
-    [State::Active, State::Locked]
-        .into_iter()
-        .find(|state| state.as_str() == text)
-        .ok_or_else(|| Error::invalid("state", "it is 'active' or 'locked'"))
-}
-
 impl<D: Directory> Handle<D> for DeleteUser {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<Done> {
-        Ok(Done { revision: service.delete_user(caller, parse("name", &self.name)?).await? })
+        Ok(Done { revision: service.delete_user(caller, parse("name", &self.name)?, None).await? })
     }
 }
 
@@ -121,7 +114,7 @@ impl<D: Directory> Handle<D> for ListGroups {
 
 impl<D: Directory> Handle<D> for DeleteGroup {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<Done> {
-        Ok(Done { revision: service.delete_group(caller, parse("name", &self.name)?).await? })
+        Ok(Done { revision: service.delete_group(caller, parse("name", &self.name)?, None).await? })
     }
 }
 

@@ -7,8 +7,8 @@ use protocol::directory::{
 };
 
 use super::Handle;
-use super::record::{self, fitting, page_size, parse, parse_option};
 use crate::directory::{Batch, Directory, Error, NewGroup, NewMember, NewUser, Origin, Primary, Result};
+use crate::doors::record::{self, fitting, page_size, parse, parse_option};
 use crate::limits::{MAX_BATCH, MAX_EXPORT_PAGE};
 use crate::service::{Caller, Service, new_uuid};
 

@@ -3,8 +3,8 @@
 use protocol::login::{self, Answer, Begin, ChangePassword, CheckAccount};
 
 use super::Handle;
-use super::record::secret;
 use crate::directory::{Directory, Result};
+use crate::doors::record::secret;
 use crate::service::{Caller, Decision, Login, PasswordChange, Service, Step, Verdict};
 
 impl<D: Directory> Handle<D> for Begin {

@@ -8,7 +8,7 @@ mod directory;
 mod import;
 mod login;
 mod node;
-mod record;
+
 mod token;
 
 use std::collections::HashMap;
@@ -353,7 +353,7 @@ fn wire_error(error: Error) -> protocol::Error {
             protocol::Error::InvalidInput { field: field.to_owned(), message }
         }
         Error::NotFound(message) => protocol::Error::NotFound { message },
-        Error::Conflict(message) => protocol::Error::Conflict { message },
+        Error::Conflict(message) | Error::Changed(message) => protocol::Error::Conflict { message },
         Error::Refused(message) | Error::ReadOnly(message) => protocol::Error::Refused { message },
         Error::Away(message) => protocol::Error::Away { message },
         Error::Busy(message) => protocol::Error::Busy { message },

@@ -2,14 +2,11 @@
 
 use identity::Name;
 use protocol::directory::{Done, Secret};
-use protocol::token::{self, Check, Create, Created, List, Revoke, TokenKey, TokenRecord, TokensReply};
+use protocol::token::{self, Check, Create, Created, List, Revoke, TokenKey, TokensReply};
 
 use super::Handle;
-use super::record::{fitting, page_size, parse, parse_option, secret};
-use crate::clock::rfc_3339;
-use crate::directory::{
-    Attempt, Directory, Error, Networks, Objection, Result, Scope, Scopes, Token, TokenName,
-};
+use crate::directory::{Attempt, Directory, Error, Networks, Objection, Result, Scope, Scopes, TokenName};
+use crate::doors::record::{self, fitting, page_size, parse, parse_option, secret};
 use crate::limits::MAX_PAGE;
 use crate::service::{Caller, Checked, Operation, Service, TokenRequest};
 
@@ -25,7 +22,7 @@ impl<D: Directory> Handle<D> for Create {
             expires_at: parse_option("expires_at", self.expires_at.as_deref())?,
         };
         let (token, secret) = service.create_token(caller, request).await?;
-        Ok(Created { token: record(token), secret: Secret(secret.expose().to_owned()) })
+        Ok(Created { token: record::token(token), secret: Secret(secret.expose().to_owned()) })
     }
 }
 
@@ -34,7 +31,7 @@ impl<D: Directory> Handle<D> for List {
         let owner = parse_option("owner", self.owner.as_deref())?;
         let after = self.after.as_ref().map(key).transpose()?;
         let page = service.tokens(caller, owner, after, page_size(self.limit, MAX_PAGE)).await?;
-        let (tokens, some_stay) = fitting(page.items.into_iter().map(record).collect());
+        let (tokens, some_stay) = fitting(page.items.into_iter().map(record::token).collect());
         Ok(TokensReply { tokens, more: page.more || some_stay })
     }
 }
@@ -76,22 +73,6 @@ fn wire(checked: Checked) -> token::Checked {
     token::Checked {
         accepted: checked.is_accepted(),
         objections: checked.objections.iter().map(Objection::to_string).collect(),
-        token: checked.token.map(record),
-    }
-}
-
-/// A token for the wire.
-fn record(token: Token) -> TokenRecord {
-    TokenRecord {
-        uuid: token.uuid,
-        owner: token.owner.name.to_string(),
-        name: token.name.to_string(),
-        scopes: token.scopes.iter().map(|scope| scope.to_string()).collect(),
-        networks: token.networks.iter().map(ToString::to_string).collect(),
-        expires_at: token.expires_at.map(|day| day.to_string()),
-        created_at: rfc_3339(token.created_at),
-        last_used_at: token.last_use.map(|(at, _)| rfc_3339(at)),
-        last_used_from: token.last_use.map(|(_, source)| source.to_string()),
-        revision: token.revision,
+        token: checked.token.map(record::token),
     }
 }

@@ -98,7 +98,7 @@ async fn a_removal_is_on_disk_within_about_a_second() {
         || look(&cache, &no_run).is_ok_and(|loaded| loaded.view().user_by_name(b"ada").unwrap().is_some());
     until("ada is on disk", async || survives_a_reboot()).await;
 
-    publishing.directory.delete_user(name("ada")).await.unwrap();
+    publishing.directory.delete_user(name("ada"), None).await.unwrap();
     publishing.up_to_date().await;
     let began = Instant::now();
     until("ada is gone from the disk", async || !survives_a_reboot()).await;
@@ -197,7 +197,7 @@ async fn while_the_disk_takes_nothing_lookups_go_on_and_the_status_says_so() {
     publishing.up_to_date().await;
     let (cache, away) = (folder.join("cache"), folder.join("cache.away"));
     fs::rename(&cache, &away).unwrap();
-    publishing.directory.delete_user(name("gone")).await.unwrap();
+    publishing.directory.delete_user(name("gone"), None).await.unwrap();
     publishing.up_to_date().await;
     until("the status says so", async || publishing.published.trouble().is_some()).await;
     // Local accounts change meanwhile: that needs a new base, which cannot be written either.

@@ -190,13 +190,13 @@ impl Node {
                 };
                 update(user, change).await
             }
-            Event::Delete { user } => directory.delete_user(name(user)).await,
+            Event::Delete { user } => directory.delete_user(name(user), None).await,
             Event::Join { group, user } => directory.set_members(name(group), names(&[user]), true).await,
             Event::Leave { group, user } => directory.set_members(name(group), names(&[user]), false).await,
             Event::CreateGroup { group, reuse_name } => {
                 create(one_group(NewGroup { reuse_name, ..new_group(group) })).await
             }
-            Event::DeleteGroup { group } => directory.delete_group(name(group)).await,
+            Event::DeleteGroup { group } => directory.delete_group(name(group), None).await,
             other => unreachable!("{other:?} does not change the directory"),
         }
     }

@@ -160,7 +160,7 @@ impl<D: Directory> Service<D> {
 /// An admin who changes or deletes a user at the same moment is right; the next look sees what there is then.
 fn unless_overtaken<T>(outcome: Result<T>) -> Result<Option<T>> {
     match outcome {
-        Err(Error::Conflict(_) | Error::NotFound(_)) => Ok(None),
+        Err(Error::Changed(_) | Error::Conflict(_) | Error::NotFound(_)) => Ok(None),
         outcome => outcome.map(Some),
     }
 }

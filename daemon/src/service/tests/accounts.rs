@@ -28,9 +28,9 @@ async fn what_is_done_is_visible_to_lookups() {
     assert_eq!(members(), Some(vec![b"countess".to_vec()]));
     service.set_members(root, name("physics"), names(&["countess"]), false).await.unwrap();
     assert_eq!(members(), Some(vec![]));
-    service.delete_user(root, name("countess")).await.unwrap();
+    service.delete_user(root, name("countess"), None).await.unwrap();
     assert!(!publishing.shows("countess"));
-    service.delete_group(root, name("physics")).await.unwrap();
+    service.delete_group(root, name("physics"), None).await.unwrap();
     assert_eq!(members(), None);
 }
 

@@ -194,7 +194,7 @@ async fn lines_that_cannot_be_taken_are_named_and_the_rest_is_taken() {
     let service = &follower.node.service;
     add_user(follower.node.directory(), "eve").await;
     create(&follower.node, "gone", NewAccount::default()).await;
-    service.delete_user(&Caller::Root, name("gone")).await.unwrap();
+    service.delete_user(&Caller::Root, name("gone"), None).await.unwrap();
     let local = LocalAccounts::parse("lab:x:1000:1000::/:/bin/sh", "");
     follower.node.publishing.rules.send_replace(Arc::new(Rules { local, ..rules() }));
     let bad = ["eve", "gone", "lab", "root", "sudo", "Bob"].map(|name| format!("{name}:{X}\n")).concat();
@@ -283,7 +283,7 @@ async fn what_the_file_says_is_changed_in_the_file() {
         service.update_user(root, name("bob"), admin).await.unwrap().user.is_admin,
         "the rest is not the file's"
     );
-    service.delete_user(root, name("bob")).await.unwrap();
+    service.delete_user(root, name("bob"), None).await.unwrap();
     follower.look().await;
     assert_eq!(follower.state("bob").await, None);
     assert!(follower.warnings().await.concat().contains("htpasswd:1: bob is the name of a deleted user"));

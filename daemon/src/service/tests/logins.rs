@@ -203,7 +203,7 @@ async fn a_user_who_is_deleted_in_the_middle_does_not_get_in() {
     else {
         panic!("nothing has failed");
     };
-    node.service.delete_user(&Caller::Root, name("ada")).await.unwrap();
+    node.service.delete_user(&Caller::Root, name("ada"), None).await.unwrap();
     let decision = node.service.answer_login(&Caller::Root, &login, secret(PASSWORD)).await.unwrap();
     assert_eq!(decision.verdict, Verdict::Denied);
 }

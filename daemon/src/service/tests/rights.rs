@@ -43,7 +43,7 @@ async fn an_admin_who_is_locked_expired_or_gone_is_one_no_more() {
     assert_eq!(caller().await, Caller::Other(uid));
     change(UserChange { expires_at: Some(None), is_admin: Some(false), ..UserChange::default() }).await;
     assert_eq!(caller().await, Caller::User(name("eve")));
-    node.directory().delete_user(name("eve")).await.unwrap();
+    node.directory().delete_user(name("eve"), None).await.unwrap();
     assert_eq!(caller().await, Caller::Other(uid));
 }
 
@@ -121,9 +121,9 @@ async fn users_change_nothing_of_the_directory() {
         let change = UserChange { is_admin: Some(true), ..UserChange::default() };
         assert!(service.create_user(&caller, name("eve"), NewAccount::default()).await.is_err());
         assert!(service.update_user(&caller, ada, change).await.is_err());
-        assert!(service.delete_user(&caller, ada).await.is_err());
+        assert!(service.delete_user(&caller, ada, None).await.is_err());
         assert!(service.create_group(&caller, name("art"), None, false).await.is_err());
-        assert!(service.delete_group(&caller, name("art")).await.is_err());
+        assert!(service.delete_group(&caller, name("art"), None).await.is_err());
         assert!(service.set_members(&caller, name("art"), vec![ada], true).await.is_err());
         assert!(service.import(&caller, Batch::default(), true, true).await.is_err());
         assert!(service.export(&caller, None, 10).await.is_err());

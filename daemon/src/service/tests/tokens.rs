@@ -96,7 +96,7 @@ async fn a_token_ends_with_its_time_its_owner_and_by_hand() {
     assert!(matches!(objection(&node, &secret).await, Objection::Revoked(_)));
 
     let (node, secret) = node_with_token().await;
-    node.service.delete_user(&Caller::Root, name("ada")).await.unwrap();
+    node.service.delete_user(&Caller::Root, name("ada"), None).await.unwrap();
     let words = objection(&node, &secret).await.to_string();
     assert!(words.starts_with("it was revoked in revision") && words.ends_with("ada's backup"), "{words}");
 

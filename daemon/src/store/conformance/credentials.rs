@@ -47,7 +47,7 @@ pub async fn a_hash_is_upgraded_only_while_it_is_what_was_checked(storage: &impl
 pub async fn a_password_goes_with_its_user(storage: &impl Backend) {
     let directory = storage.open().await;
     create_user(&directory, NewUser { password: Some("a hash".into()), ..new_user("ada") }).await.unwrap();
-    directory.delete_user(name("ada")).await.unwrap();
+    directory.delete_user(name("ada"), None).await.unwrap();
     assert_eq!(credential(&directory, "ada").await, None);
     create_user(&directory, NewUser { reuse_name: true, ..new_user("ada") }).await.unwrap();
     assert_eq!(credential(&directory, "ada").await.unwrap().hash, None);

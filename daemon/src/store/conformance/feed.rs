@@ -71,9 +71,9 @@ pub async fn every_kind_of_change_appears(storage: &impl Backend) {
     let batch = Batch { members: vec![new_member("physics", "countess")], ..Batch::default() };
     directory.create(batch, &rules(), false).await.unwrap();
     follower.sees([membership(&physics, &ada)]).await;
-    directory.delete_user(name("countess")).await.unwrap();
+    directory.delete_user(name("countess"), None).await.unwrap();
     follower.sees([user(&ada), group(&private), membership(&physics, &ada)]).await;
-    directory.delete_group(name("physics")).await.unwrap();
+    directory.delete_group(name("physics"), None).await.unwrap();
     follower.sees([group(&physics)]).await;
     follower.sees([]).await;
 }
@@ -113,7 +113,7 @@ pub async fn changes_come_with_the_state_that_they_led_to(storage: &impl Backend
     let beginning = directory.position().await.unwrap();
     add_user(&directory, "ada").await;
     join(&directory, "physics", &["ada"]).await;
-    directory.delete_user(name("gone")).await.unwrap();
+    directory.delete_user(name("gone"), None).await.unwrap();
     let Feed::Changes { changes, present, position } = directory.changes(&beginning).await.unwrap() else {
         panic!("three changes are followed")
     };
@@ -149,8 +149,8 @@ pub async fn the_present_holds_the_living_and_the_tombstones(storage: &impl Back
         let change = UserChange { name: Some(name(to)), ..UserChange::default() };
         directory.update_user(from, change, &rules()).await.unwrap();
     }
-    directory.delete_user(name("last")).await.unwrap();
-    directory.delete_group(name("art")).await.unwrap();
+    directory.delete_user(name("last"), None).await.unwrap();
+    directory.delete_group(name("art"), None).await.unwrap();
 
     let users = [ada.uuid.clone(), gone.uuid.clone(), "never seen".into()];
     let groups = [physics.uuid.clone(), art.uuid.clone()];
@@ -254,7 +254,7 @@ pub async fn a_restart_keeps_everything(storage: &impl Backend) {
         add_user(&directory, "gone").await;
         join(&directory, "physics", &["ada"]).await;
         directory.set_password(name("ada"), Some("a hash".into())).await.unwrap();
-        directory.delete_user(name("gone")).await.unwrap();
+        directory.delete_user(name("gone"), None).await.unwrap();
         (Everything::of(&directory).await, directory.position().await.unwrap(), beginning)
     };
     let directory = storage.open().await;

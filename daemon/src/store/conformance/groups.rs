@@ -58,10 +58,10 @@ pub async fn a_group_is_not_deleted_while_it_is_somebodys_primary_group(storage:
     let directory = storage.open().await;
     add_group(&directory, "staffers").await;
     create_user(&directory, new_user_in("ada", "staffers")).await.unwrap();
-    let message = refusal!(directory.delete_group(name("staffers")).await, Conflict);
+    let message = refusal!(directory.delete_group(name("staffers"), None).await, Conflict);
     assert!(message.contains("primary group of 1 user"), "{message}");
-    directory.delete_user(name("ada")).await.unwrap();
-    directory.delete_group(name("staffers")).await.unwrap();
+    directory.delete_user(name("ada"), None).await.unwrap();
+    directory.delete_group(name("staffers"), None).await.unwrap();
     assert!(find_group(&directory, "staffers").await.is_none());
 }
 
@@ -70,18 +70,18 @@ pub async fn a_user_is_not_deleted_while_others_live_in_the_private_group(storag
     add_user(&directory, "ada").await;
     create_user(&directory, new_user_in("lodger", "ada")).await.unwrap();
     let (before, position) = (Everything::of(&directory).await, directory.position().await.unwrap());
-    refusal!(directory.delete_user(name("ada")).await, Conflict);
+    refusal!(directory.delete_user(name("ada"), None).await, Conflict);
     assert_eq!(Everything::of(&directory).await, before);
     assert_eq!(directory.position().await.unwrap(), position);
-    directory.delete_user(name("lodger")).await.unwrap();
-    directory.delete_user(name("ada")).await.unwrap();
+    directory.delete_user(name("lodger"), None).await.unwrap();
+    directory.delete_user(name("ada"), None).await.unwrap();
 }
 
 pub async fn a_private_group_goes_with_its_user_alone(storage: &impl Backend) {
     let directory = storage.open().await;
     add_user(&directory, "ada").await;
-    refusal!(directory.delete_group(name("ada")).await, Refused);
-    directory.delete_user(name("ada")).await.unwrap();
+    refusal!(directory.delete_group(name("ada"), None).await, Refused);
+    directory.delete_user(name("ada"), None).await.unwrap();
     assert!(find_group(&directory, "ada").await.is_none());
 }
 
@@ -90,7 +90,7 @@ pub async fn a_deleted_group_leaves_nobody_in_it_and_its_name_kept_back(storage:
     let physics = add_group(&directory, "physics").await.group;
     add_user(&directory, "ada").await;
     join(&directory, "physics", &["ada"]).await;
-    directory.delete_group(name("physics")).await.unwrap();
+    directory.delete_group(name("physics"), None).await.unwrap();
     assert!(find_user(&directory, "ada").await.unwrap().groups.is_empty());
     assert!(directory.group(Key::Id(physics.gid.0)).await.unwrap().is_none());
 
@@ -136,6 +136,6 @@ pub async fn a_change_of_members_is_a_change_of_the_group(storage: &impl Backend
     let change = UserChange { name: Some(name("countess")), ..UserChange::default() };
     directory.update_user(name("ada"), change, &rules()).await.unwrap();
     assert!(changed_now().await, "its list of members shows the new name");
-    directory.delete_user(name("bob")).await.unwrap();
+    directory.delete_user(name("bob"), None).await.unwrap();
     assert!(changed_now().await);
 }

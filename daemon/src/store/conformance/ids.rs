@@ -91,8 +91,8 @@ pub async fn an_id_is_never_given_twice(storage: &impl Backend) {
     let physics = add_group(&directory, "physics").await.group;
     for gone in [false, true] {
         if gone {
-            directory.delete_user(name("ada")).await.unwrap();
-            directory.delete_group(name("physics")).await.unwrap();
+            directory.delete_user(name("ada"), None).await.unwrap();
+            directory.delete_group(name("physics"), None).await.unwrap();
         }
         let message = refusal!(create_user(&directory, new_user_with("bob", ada.uid.0)).await, Conflict);
         assert!(message.contains("never given twice"), "{message}");

@@ -29,7 +29,7 @@ pub async fn forty_creators_never_exceed_the_cap(storage: &impl Backend) {
         assert!(refusal!(refused, Refused).contains("auth.max_users"));
     }
     assert_eq!(directory.counts().await.unwrap().users, 5);
-    directory.delete_user(directory.users(None, 1).await.unwrap().items[0].user.name).await.unwrap();
+    directory.delete_user(directory.users(None, 1).await.unwrap().items[0].user.name, None).await.unwrap();
     directory.create(one_user(new_user("late")), &rules, false).await.unwrap();
 }
 
@@ -75,7 +75,7 @@ async fn append(directory: &impl Directory, text: &str) {
         let change = UserChange { gecos, if_revision: Some(seen.revision), ..UserChange::default() };
         match directory.update_user(name("ada"), change, &rules()).await {
             Ok(_) => return,
-            Err(Error::Conflict(_)) => {}
+            Err(Error::Changed(_) | Error::Conflict(_)) => {}
             Err(other) => panic!("{other}"),
         }
     }
@@ -160,7 +160,7 @@ pub async fn a_dump_is_of_one_moment_while_others_write(storage: &impl Backend) 
                 let (_, position) = directory.create(batch, &rules(), false).await.unwrap();
                 users_at.insert(position.revision, number as usize - number as usize / 3 + 1);
                 if number % 3 == 2 {
-                    let position = directory.delete_user(name(&user)).await.unwrap();
+                    let position = directory.delete_user(name(&user), None).await.unwrap();
                     users_at.insert(position.revision, number as usize - number as usize / 3);
                 }
             }
@@ -201,7 +201,7 @@ pub async fn a_user_who_is_deleted_while_joining_is_in_no_group(storage: &impl B
         });
         let deleting = tokio::spawn({
             let (directory, user) = (Arc::clone(&directory), name(&user));
-            async move { directory.delete_user(user).await }
+            async move { directory.delete_user(user, None).await }
         });
         deleting.await.unwrap().unwrap();
         if let Err(error) = joining.await.unwrap() {

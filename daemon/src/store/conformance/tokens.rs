@@ -151,7 +151,7 @@ pub async fn tokens_go_with_their_owner_and_come_back_for_nobody(storage: &impl 
         directory.create_token(new.clone()).await.unwrap();
     }
     let before = directory.position().await.unwrap();
-    let after = directory.delete_user(name("ada")).await.unwrap();
+    let after = directory.delete_user(name("ada"), None).await.unwrap();
     assert_eq!(after.revision, before.revision + 1, "the same commit");
     let changes = changes_since(&directory, &before).await;
     assert!(token_changes(&[&one, &two]).iter().all(|token| changes.contains(token)), "{changes:?}");
@@ -255,7 +255,7 @@ pub async fn whoever_is_deleted_while_a_token_is_made_leaves_none(storage: &impl
             making.spawn(async move { directory.create_token(new).await });
         }
         let ending = match round % 2 {
-            0 => directory.delete_user(name(&user)).await,
+            0 => directory.delete_user(name(&user), None).await,
             _ => directory.update_user(name(&user), locked(), &rules()).await,
         };
         ending.unwrap();

@@ -210,7 +210,7 @@ pub async fn a_deleted_user_leaves_nothing_but_a_name_that_is_kept_back(storage:
         .unwrap();
     add_group(&directory, "physics").await;
     join(&directory, "physics", &["ada"]).await;
-    directory.delete_user(name("ada")).await.unwrap();
+    directory.delete_user(name("ada"), None).await.unwrap();
 
     assert!(find_user(&directory, "ada").await.is_none() && find_group(&directory, "ada").await.is_none());
     assert!(directory.user(Key::Id(ada.user.uid.0)).await.unwrap().is_none());
@@ -230,12 +230,20 @@ pub async fn an_update_of_what_has_changed_meanwhile_is_refused(storage: &impl B
     let seen = add_user(&directory, "ada").await.user.revision;
     let lock = |if_revision| UserChange { state: Some(State::Locked), if_revision, ..UserChange::default() };
     directory.update_user(name("ada"), lock(Some(seen)), &rules()).await.unwrap();
-    let message = refusal!(directory.update_user(name("ada"), lock(Some(seen)), &rules()).await, Conflict);
+    let message = refusal!(directory.update_user(name("ada"), lock(Some(seen)), &rules()).await, Changed);
     assert!(message.contains("ada has changed"), "{message}");
+    refusal!(directory.delete_user(name("ada"), Some(seen)).await, Changed);
     add_group(&directory, "physics").await;
     let seen = find_user(&directory, "ada").await.unwrap().user.revision;
+    let group = find_group(&directory, "physics").await.unwrap().group.revision;
     join(&directory, "physics", &["ada"]).await;
-    refusal!(directory.update_user(name("ada"), lock(Some(seen)), &rules()).await, Conflict);
+    refusal!(directory.update_user(name("ada"), lock(Some(seen)), &rules()).await, Changed);
+    refusal!(directory.delete_group(name("physics"), Some(group)).await, Changed);
+
+    let group = find_group(&directory, "physics").await.unwrap().group.revision;
+    directory.delete_group(name("physics"), Some(group)).await.unwrap();
+    let seen = find_user(&directory, "ada").await.unwrap().user.revision;
+    directory.delete_user(name("ada"), Some(seen)).await.unwrap();
 }
 
 pub async fn whoever_does_not_exist_is_not_found(storage: &impl Backend) {
@@ -245,8 +253,8 @@ pub async fn whoever_does_not_exist_is_not_found(storage: &impl Backend) {
     assert!(directory.user(Key::Id(u32::MAX)).await.unwrap().is_none());
     assert!(directory.group(Key::Id(u32::MAX)).await.unwrap().is_none());
     refusal!(directory.update_user(nobody, UserChange::default(), &rules()).await, NotFound);
-    refusal!(directory.delete_user(nobody).await, NotFound);
-    refusal!(directory.delete_group(nobody).await, NotFound);
+    refusal!(directory.delete_user(nobody, None).await, NotFound);
+    refusal!(directory.delete_group(nobody, None).await, NotFound);
     refusal!(directory.set_password(nobody, None).await, NotFound);
     refusal!(directory.set_members(nobody, vec![], true).await, NotFound);
     assert_eq!(directory.credential(nobody).await.unwrap(), None);

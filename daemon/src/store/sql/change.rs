@@ -66,12 +66,7 @@ async fn log_memberships(session: &mut Session, revision: u64, user: &str) -> Re
 
 pub async fn update_user(session: &mut Session, name: Name, change: UserChange, rules: &Rules) -> Result<()> {
     let user = read::existing_user(session, name).await?.user;
-    if change.if_revision.is_some_and(|revision| revision != user.revision) {
-        return Err(Error::Conflict(format!(
-            "{name} has changed since revision {}: look at it again",
-            change.if_revision.unwrap_or_default()
-        )));
-    }
+    check_unchanged(name, user.revision, change.if_revision)?;
     let revision = next_revision(session).await?;
     if let Some(new) = change.name.filter(|new| *new != name) {
         rename(session, revision, &user, new, rules).await?;
@@ -100,6 +95,16 @@ pub async fn update_user(session: &mut Session, name: Name, change: UserChange, 
     ];
     session.execute(statement, values).await?;
     log(session, revision, &Change::User { uuid: user.uuid }).await
+}
+
+/// Refuses what somebody asks for who has seen another revision.
+fn check_unchanged(name: Name, revision: u64, seen: Option<u64>) -> Result<()> {
+    match seen {
+        Some(seen) if seen != revision => {
+            Err(Error::Changed(format!("{name} has changed since revision {seen}: look at it again")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Gives a user, and the private group with it, another name. The old name is kept back as a
@@ -172,8 +177,9 @@ async fn count(session: &mut Session, statement: &str, values: &[Value]) -> Resu
     session.query(statement, values).await?.one()?.unsigned("users")
 }
 
-pub async fn delete_user(session: &mut Session, name: Name) -> Result<()> {
+pub async fn delete_user(session: &mut Session, name: Name, if_revision: Option<u64>) -> Result<()> {
     let user = read::existing_user(session, name).await?.user;
+    check_unchanged(name, user.revision, if_revision)?;
     let revision = next_revision(session).await?;
     log_memberships(session, revision, &user.uuid).await?;
     if let Some((uuid, gid)) = private_group_of(session, &user.uuid).await? {
@@ -198,8 +204,9 @@ pub async fn delete_user(session: &mut Session, name: Name) -> Result<()> {
     log(session, revision, &Change::User { uuid: user.uuid }).await
 }
 
-pub async fn delete_group(session: &mut Session, name: Name) -> Result<()> {
+pub async fn delete_group(session: &mut Session, name: Name, if_revision: Option<u64>) -> Result<()> {
     let team = read::existing_group(session, name).await?;
+    check_unchanged(name, team.group.revision, if_revision)?;
     if team.private_of.is_some() {
         return Err(Error::Refused(format!(
             "{name} is the private group of the user {name}, and goes with the user"

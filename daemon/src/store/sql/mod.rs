@@ -235,15 +235,15 @@ impl Directory for SqlDirectory {
         finish(session, changed).await
     }
 
-    async fn delete_user(&self, name: Name) -> Result<Position> {
+    async fn delete_user(&self, name: Name, if_revision: Option<u64>) -> Result<Position> {
         let mut session = self.write().await?;
-        let changed = change::delete_user(&mut session, name).await;
+        let changed = change::delete_user(&mut session, name, if_revision).await;
         finish(session, changed).await
     }
 
-    async fn delete_group(&self, name: Name) -> Result<Position> {
+    async fn delete_group(&self, name: Name, if_revision: Option<u64>) -> Result<Position> {
         let mut session = self.write().await?;
-        let changed = change::delete_group(&mut session, name).await;
+        let changed = change::delete_group(&mut session, name, if_revision).await;
         finish(session, changed).await
     }
 

@@ -86,8 +86,8 @@ async fn every_node_has_what_any_node_changed() {
     let replica = other.directory.replica.credential(name("lovelace")).await.unwrap().unwrap();
     assert_eq!(replica.hash.as_deref(), Some(""));
 
-    one.directory.delete_user(name("lovelace")).await.unwrap();
-    one.directory.delete_group(name("physics")).await.unwrap();
+    one.directory.delete_user(name("lovelace"), None).await.unwrap();
+    one.directory.delete_group(name("physics"), None).await.unwrap();
     let position = other.directory.source.position().await.unwrap();
     other.reaches(&position).await;
     assert_eq!(find_user(&*other.directory, "lovelace").await, None);

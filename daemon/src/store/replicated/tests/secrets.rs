@@ -96,7 +96,7 @@ async fn a_deleted_owner_has_no_token_here_either() {
     let (here, following) = node(&folder, &server, Some(Duration::from_millis(100))).await;
     until("the first copy is there", async || here.contact().unwrap().current_at.is_some()).await;
     assert!(knows(&*here, &token).await);
-    here.delete_user(name("ada")).await.unwrap();
+    here.delete_user(name("ada"), None).await.unwrap();
     until("ada is gone", async || find_user(&*here, "ada").await.is_none()).await;
     assert!(!knows(&*here, &token).await);
     assert_eq!(hash_of(&*here, "ada").await, None);

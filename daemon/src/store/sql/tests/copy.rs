@@ -23,7 +23,7 @@ async fn filled(folder: &Folder) -> SqlDirectory {
     }
     add_group(&directory, "physics").await;
     join(&directory, "physics", &["ada", "bob"]).await;
-    directory.delete_user(name("eve")).await.unwrap();
+    directory.delete_user(name("eve"), None).await.unwrap();
     directory
 }
 

@@ -89,7 +89,7 @@ async fn everybody_does_what_the_grants_say(Accounts { owner, writer, reader }: 
     crate::testing::add_group(&writer, "physics").await;
     crate::testing::join(&writer, "physics", &["ada"]).await;
     add_user(&writer, "bob").await;
-    writer.delete_user("bob".parse().unwrap()).await.unwrap();
+    writer.delete_user("bob".parse().unwrap(), None).await.unwrap();
 
     let everything = crate::testing::Everything::of(&reader).await;
     assert_eq!(everything.user_names(), ["ada"]);

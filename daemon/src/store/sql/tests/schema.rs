@@ -46,7 +46,7 @@ async fn a_database_without_tables_is_told_of(open: Open, url: &str) {
     assert_eq!(directory.schema().await.unwrap(), Schema::Missing);
     let words = "the database has no tables of Pody's yet: run podyctl db migrate on one node";
     assert_eq!(directory.position().await, Err(Error::Away(words.into())));
-    assert_eq!(directory.delete_user("ada".parse().unwrap()).await, Err(Error::Away(words.into())));
+    assert_eq!(directory.delete_user("ada".parse().unwrap(), None).await, Err(Error::Away(words.into())));
 
     let migrated = directory.migrate().await.unwrap();
     assert_eq!(migrated.before, Schema::Missing);

@@ -1,15 +1,17 @@
-//! Between the wire's text and the directory's types.
+//! Between the text of a wire and the directory's types: what Varlink and HTTP have in common.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
-use identity::{Day, Name};
+use identity::{Day, Name, State};
 use protocol::MAX_FRAME_BYTES;
 use protocol::directory::{GroupRecord, Secret, UserRecord};
+use protocol::token::TokenRecord;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::directory::{Error, Key, Member, Result, Team};
+use crate::clock::rfc_3339;
+use crate::directory::{Error, Key, Member, Result, Team, Token};
 use crate::limits::MAX_PAGE;
 
 /// Reads one field.
@@ -72,6 +74,14 @@ pub fn secret(secret: Secret) -> Zeroizing<String> {
     Zeroizing::new(secret.0)
 }
 
+/// Reads whether somebody is locked.
+pub fn state(text: &str) -> Result<State> {
+    [State::Active, State::Locked]
+        .into_iter()
+        .find(|state| state.as_str() == text)
+        .ok_or_else(|| Error::invalid("state", "it is 'active' or 'locked'"))
+}
+
 /// A user for the wire.
 pub fn user(member: Member, hidden: Option<String>) -> UserRecord {
     let Member { user, origin, groups, password_revision } = member;
@@ -104,6 +114,22 @@ pub fn group(team: Team) -> GroupRecord {
         members: team.members.iter().map(Name::to_string).collect(),
         private: team.private_of.is_some(),
         revision: team.group.revision,
+    }
+}
+
+/// A token for the wire.
+pub fn token(token: Token) -> TokenRecord {
+    TokenRecord {
+        uuid: token.uuid,
+        owner: token.owner.name.to_string(),
+        name: token.name.to_string(),
+        scopes: token.scopes.iter().map(|scope| scope.to_string()).collect(),
+        networks: token.networks.iter().map(ToString::to_string).collect(),
+        expires_at: token.expires_at.map(|day| day.to_string()),
+        created_at: rfc_3339(token.created_at),
+        last_used_at: token.last_use.map(|(at, _)| rfc_3339(at)),
+        last_used_from: token.last_use.map(|(_, source)| source.to_string()),
+        revision: token.revision,
     }
 }
 
