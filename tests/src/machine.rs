@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::host::Host;
+use crate::host::{Host, Outcome};
 use crate::paths::repository;
 use crate::scratch::Scratch;
 use crate::wait;
@@ -31,6 +31,19 @@ pub struct Machine {
 impl Machine {
     /// Boots one and waits until it is up.
     pub fn boot() -> Self {
+        let mut machine = Self::start();
+        machine.wait_until_up();
+        machine
+    }
+
+    /// Boots so many at the same time.
+    pub fn boot_several(count: usize) -> Vec<Self> {
+        let mut machines: Vec<_> = (0..count).map(|_| Self::start()).collect();
+        machines.iter_mut().for_each(Self::wait_until_up);
+        machines
+    }
+
+    fn start() -> Self {
         let directory = Scratch::new();
         let socket = directory.join("notify");
         let notifications = UnixDatagram::bind(&socket).expect("a socket can be bound");
@@ -47,9 +60,7 @@ impl Machine {
             .stderr(console)
             .spawn()
             .expect("setpriv is installed");
-        let mut machine = Self { host: Host::of(boot.id()), boot, notifications, directory };
-        machine.wait_until_up();
-        machine
+        Self { host: Host::of(boot.id()), boot, notifications, directory }
     }
 
     /// Boots one, with Pody installed and podyd running.
@@ -64,6 +75,29 @@ impl Machine {
     pub fn reboot(&mut self) {
         self.run("systemctl reboot").succeeds();
         self.wait_until_up();
+    }
+
+    /// Everything in it stands still, as when its power management sends it to sleep; `thaw` lets it go on.
+    /// What [`Host::run`] brings in still runs.
+    pub fn freeze(&self) {
+        self.set_frozen(true);
+        let frozen = || self.in_cgroup("cat cgroup.events").succeeds().contains("frozen 1");
+        wait::until("the machine to stand still", BOOT, frozen);
+    }
+
+    /// Lets a frozen one go on.
+    pub fn thaw(&self) {
+        self.set_frozen(false);
+    }
+
+    fn set_frozen(&self, frozen: bool) {
+        self.in_cgroup(&format!("echo {} >cgroup.freeze", u8::from(frozen))).succeeds();
+    }
+
+    /// Runs a script in the cgroup directory that holds all its processes, and not what watches over them.
+    fn in_cgroup(&self, script: &str) -> Outcome {
+        let cgroup = format!("/sys/fs/cgroup/pody-{}/payload", self.directory.name());
+        Host::of(self.boot.id()).run(&format!("cd {cgroup} && {script}"))
     }
 
     /// Follows what systemd-nspawn reports: first who the new first process is, then that it is ready.

@@ -58,12 +58,7 @@ impl Sandbox {
 
     /// Enters what a command makes, whose first process is so many generations below the command.
     fn held_by(mut command: Command, generations: u32) -> Self {
-        let holder = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut holder = holder.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let mut line = String::new();
-        let output = holder.stdout.take().expect("a pipe");
-        BufReader::new(output).read_line(&mut line).expect("a pipe can be read");
-        assert_eq!(line, "ready\n", "{command:?} did not come up: what it said stands above");
+        let holder = held(&mut command);
         let first_process = (0..generations).fold(holder.id(), |process, _| only_child(process));
         Self { host: Host::of(first_process), holder }
     }
@@ -130,6 +125,17 @@ impl Drop for Sandbox {
         drop(self.holder.stdin.take());
         let _ = self.holder.wait();
     }
+}
+
+/// Starts what says "ready" and lives until its standard input ends: when the test lets go of it, or is killed.
+pub(crate) fn held(command: &mut Command) -> Child {
+    let holder = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut holder = holder.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut line = String::new();
+    let output = holder.stdout.take().expect("a pipe");
+    BufReader::new(output).read_line(&mut line).expect("a pipe can be read");
+    assert_eq!(line, "ready\n", "{command:?} did not come up: what it said stands above");
+    holder
 }
 
 fn only_child(process: u32) -> u32 {

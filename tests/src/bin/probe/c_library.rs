@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::time::Duration;
 
 unsafe extern "C" {
     /// Of glibc's nss.h: which services a database asks, for this process.
@@ -106,10 +107,27 @@ fn answer(status: c_int, found: Option<u32>) -> Answer {
     }
 }
 
-/// Has users looked up in these services alone. glibc then no longer looks at nsswitch.conf each time.
-pub fn configure(services: &CStr) {
+/// Has what a database holds looked up in these services alone. glibc then no longer looks at nsswitch.conf each time.
+pub fn configure(database: &CStr, services: &CStr) {
     // SAFETY: both are strings that glibc reads.
-    unsafe { __nss_configure_lookup(c"passwd".as_ptr(), services.as_ptr()) };
+    unsafe { __nss_configure_lookup(database.as_ptr(), services.as_ptr()) };
+}
+
+/// How often this thread gave up the processor by itself, to wait for something.
+pub fn times_waited() -> i64 {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: getrusage(2) fills the struct.
+    unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) };
+    // SAFETY: it is numbers alone, which were zero before.
+    unsafe { usage.assume_init() }.ru_nvcsw
+}
+
+/// How long this thread has had the processor.
+pub fn processor_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: clock_gettime(2) fills the struct.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Whether the kernel told this process that it has more rights than its caller.

@@ -4,6 +4,7 @@
 //! A lookup prints what the C library said: `ada found 1900000000`, `eve absent` or `ada error 74`, an errno.
 //! Any other step prints nothing unless it fails, and then ends the process.
 
+mod beside;
 mod c_library;
 mod steps;
 
@@ -32,8 +33,10 @@ fn take(verb: &str, value: &[u8]) -> Result<(), String> {
     match verb {
         "user" | "uid" | "group" | "gid" | "groups" => show(&text, ask(verb, &key)),
         // Which services are asked for users, whatever nsswitch.conf says.
-        "only" => c_library::configure(&key),
+        "only" => c_library::configure(c"passwd", &key),
         "await" => steps::await_user(&key)?,
+        "beside" => beside::beside(&text)?,
+        "control" => beside::control(&text)?,
         "times" => steps::times(&text)?,
         "run" => steps::run(&text)?,
         "chroot" => steps::chroot(&key)?,
