@@ -16,6 +16,7 @@ pub mod service;
 pub mod store;
 pub mod verifiers;
 pub mod watch;
+pub mod wire;
 
 mod run;
 

@@ -146,3 +146,7 @@ pub const MAX_NOTED_TOKEN_USES: usize = 10_000;
 
 /// Uses of tokens that are written down in one transaction, which keeps other changes waiting.
 pub const MAX_TOKEN_USES_A_TRANSACTION: usize = 100;
+
+/// One line that another node sends, in bytes: a user in as many groups as Linux lets anybody be in (65 536), and nothing
+/// longer.
+pub const MAX_WIRE_LINE_BYTES: usize = 4 * 1024 * 1024;

@@ -57,14 +57,16 @@ const LICENCES: &[&str] = &[
 const LGPL: &[&str] = &["libsystemd-sys", "systemd"];
 
 /// In the daemon: an area, and the areas that it must not know. doors → service → {directory, verifiers,
-/// store, publish}; none of the last four knows another, but for the directory, whose words all may use.
+/// store, publish}; none of the last four knows another, but for the directory, whose words all may use. What nodes say
+/// to each other, the wire, is for the door of one and the store of the other.
 const STRANGERS: &[(&str, &[&str])] = &[
     ("doors", &["publish", "store", "verifiers"]),
-    ("service", &["doors"]),
-    ("verifiers", &["doors", "publish", "service", "store"]),
+    ("service", &["doors", "wire"]),
+    ("verifiers", &["doors", "publish", "service", "store", "wire"]),
     ("store", &["doors", "publish", "service", "verifiers"]),
-    ("publish", &["doors", "service", "store", "verifiers"]),
-    ("directory", &["doors", "publish", "service", "store", "verifiers"]),
+    ("publish", &["doors", "service", "store", "verifiers", "wire"]),
+    ("directory", &["doors", "publish", "service", "store", "verifiers", "wire"]),
+    ("wire", &["doors", "publish", "service", "store", "verifiers"]),
 ];
 
 /// What code that only decides has no use for: files, sockets, processes, databases, clocks and chance.
