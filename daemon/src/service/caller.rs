@@ -47,6 +47,7 @@ impl Bearer {
             Operation::Look | Operation::LookAt(_) | Operation::List => (Scope::Read, false),
             Operation::LogIn(_) => (Scope::Authenticate, false),
             Operation::AcceptTokens | Operation::CheckTokens => (Scope::Authenticate, false),
+            Operation::LookAtTokens => (Scope::Write, false),
             Operation::SetPassword(_) if !self.may_write() => (Scope::Password, !self.own_passwords),
             Operation::SetPassword(_) | Operation::Change | Operation::UseTokensOf(_) => (Scope::Write, true),
             Operation::Export | Operation::Database => {
@@ -88,6 +89,8 @@ pub enum Operation {
     SetPassword(Name),
     /// To see, create and revoke the tokens of one user.
     UseTokensOf(Name),
+    /// To look at everybody's tokens.
+    LookAtTokens,
     /// To learn what would become of a token that one holds.
     CheckTokens,
     /// To take tokens that others present, and have their use noted.
@@ -156,6 +159,7 @@ mod tests {
             (Operation::SetPassword(bob), [true, true, false, false]),
             (Operation::UseTokensOf(ada), [true, true, true, false]),
             (Operation::UseTokensOf(bob), [true, true, false, false]),
+            (Operation::LookAtTokens, [true, true, false, false]),
             (Operation::CheckTokens, [true, true, true, false]),
             (Operation::AcceptTokens, [true, true, false, false]),
             (Operation::LogIn(ada), [true, false, true, false]),
@@ -190,6 +194,7 @@ mod tests {
         assert!(is_refused(writer.may(Operation::Export)) && is_refused(writer.may(Operation::Database)));
 
         let writer = bearer("read,write,password", true, false);
+        assert!(writer.may(Operation::LookAtTokens).is_ok(), "which changes nothing");
         assert!(is_read_only(change(&writer)) && is_read_only(set_password(&writer)) && !writer.is_trusted());
         let node = bearer("read,authenticate,password", true, true);
         assert!(set_password(&node).is_ok() && !node.is_trusted(), "with the old password, as its owner");

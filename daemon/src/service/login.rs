@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use offline::Known;
 
 use super::{Caller, Operation, PasswordChange, Service};
-use crate::directory::{Directory, Error, Key, Member, Result};
+use crate::directory::{Directory, Error, Judged, Key, Member, Result};
 use crate::limits::{LOGIN_LIFETIME, MAX_LOGINS, MAX_LOGINS_PER_CALLER};
 use crate::store::Failures;
 use crate::verifiers::lockout::{self, Judgement, Record, Subject};
@@ -130,7 +130,7 @@ impl<D: Directory> Service<D> {
         let source = Subject::source(rhost.as_deref());
         let records = self.failures(&[Subject::User(name), source.clone()]);
         if let Some(until) = self.locked_until(&records) {
-            return Ok(Step::Done(self.locked_out(until)));
+            return Ok(Step::Done(locked_out(self.seconds_until(until))));
         }
         let pending =
             Pending { name, service: login.service, source, began: Instant::now(), caller: caller.clone() };
@@ -181,16 +181,33 @@ impl<D: Directory> Service<D> {
         if old.is_none() && *caller != Caller::Root {
             return Err(Error::Refused("your old password is needed to set a new one".into()));
         }
-        if let Some(old) = old {
-            let decision = self.check_password(name, Subject::Local, old).await?;
+        if let Some(old) = &old {
+            let decision = self.check_password(name, Subject::Local, old.clone()).await?;
             if decision.verdict != Verdict::Granted {
                 return Ok(decision);
             }
         }
         if new.is_some() {
-            self.set_password(&Caller::Root, name, PasswordChange { old: None, new }).await?;
+            self.set_password(&Caller::Root, name, PasswordChange { old, new }).await?;
         }
         Ok(Verdict::Granted.into())
+    }
+
+    /// Judges a password for another node or program, which knows where the login comes from. Somebody who does not exist
+    /// is judged like somebody who is wrong; locks and dates are another question.
+    pub async fn authenticate(
+        &self,
+        caller: &Caller,
+        name: Name,
+        rhost: &str,
+        password: Zeroizing<String>,
+    ) -> Result<Judged> {
+        caller.may(Operation::LogIn(name))?;
+        let source = Subject::source(Some(rhost));
+        let judged = self.judge_password(name, source.clone(), password).await?;
+        let is_right = matches!(judged, Judged::Right { .. });
+        tracing::info!(user = %name, %source, is_right, by = ?caller, "password judged");
+        Ok(judged)
     }
 
     /// Makes sure that whoever asks knows the password.
@@ -214,17 +231,30 @@ impl<D: Directory> Service<D> {
             .map(|_| name))
     }
 
-    /// Checks a password and counts a failure against the user and the source. The records are judged twice:
-    /// before the work, to spare it, and after it, so that guesses sent in parallel do not all count as free.
     async fn check_password(
         &self,
         name: Name,
         source: Subject,
         password: Zeroizing<String>,
     ) -> Result<Decision> {
+        Ok(match self.judge_password(name, source, password).await? {
+            Judged::Right { .. } => Verdict::Granted.into(),
+            Judged::Wrong => Verdict::Denied.into(),
+            Judged::LockedOut { seconds } => locked_out(seconds),
+        })
+    }
+
+    /// Checks a password and counts a failure against the user and the source. The records are judged twice:
+    /// before the work, to spare it, and after it, so that guesses sent in parallel do not all count as free.
+    async fn judge_password(
+        &self,
+        name: Name,
+        source: Subject,
+        password: Zeroizing<String>,
+    ) -> Result<Judged> {
         let subjects = [Subject::User(name), source];
         if let Some(until) = self.locked_until(&self.failures(&subjects)) {
-            return Ok(self.locked_out(until));
+            return Ok(Judged::LockedOut { seconds: self.seconds_until(until) });
         }
         let (credential, is_current) = match self.known_password(name).await? {
             Known::Now(credential) => (credential, true),
@@ -242,9 +272,10 @@ impl<D: Directory> Service<D> {
             sleep_until(tell_failure_at).await;
         }
         if let Some(until) = settled {
-            return Ok(self.locked_out(until));
+            return Ok(Judged::LockedOut { seconds: self.seconds_until(until) });
         }
-        if let Some(credential) = credential.filter(|_| ok && is_current) {
+        let Some(credential) = credential.filter(|_| ok) else { return Ok(Judged::Wrong) };
+        if is_current {
             // A shared directory that answers slowly keeps nobody waiting for this: the next login does it.
             let is_away = self.directory.contact().is_some_and(|contact| contact.trouble.is_some());
             if let (Some(old), Some(new)) = (&credential.hash, rehash.filter(|_| !is_away))
@@ -254,7 +285,7 @@ impl<D: Directory> Service<D> {
             }
             self.remember(&credential, password).await;
         }
-        Ok(if ok { Verdict::Granted } else { Verdict::Denied }.into())
+        Ok(Judged::Right { uuid: credential.uuid, revision: credential.revision })
     }
 
     /// Judges again and counts what the login did; returns the end of a lock that forbids it.
@@ -290,17 +321,17 @@ impl<D: Directory> Service<D> {
         locked_until(&self.current_settings().auth.lockout, records, self.clock.unix_seconds())
     }
 
-    fn locked_out(&self, until: i64) -> Decision {
-        let seconds = until.saturating_sub(self.clock.unix_seconds()).max(1);
-        let wait = if seconds < 120 {
-            format!("{seconds} seconds")
-        } else {
-            format!("{} minutes", seconds / 60 + 1)
-        };
-        Decision {
-            verdict: Verdict::LockedOut,
-            message: Some(format!("Too many wrong passwords. Try again in {wait}.")),
-        }
+    fn seconds_until(&self, until: i64) -> u64 {
+        u64::try_from(until.saturating_sub(self.clock.unix_seconds())).unwrap_or_default().max(1)
+    }
+}
+
+fn locked_out(seconds: u64) -> Decision {
+    let wait =
+        if seconds < 120 { format!("{seconds} seconds") } else { format!("{} minutes", seconds / 60 + 1) };
+    Decision {
+        verdict: Verdict::LockedOut,
+        message: Some(format!("Too many wrong passwords. Try again in {wait}.")),
     }
 }
 

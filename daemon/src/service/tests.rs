@@ -1,4 +1,5 @@
 mod accounts;
+mod bearers;
 mod htpasswd;
 mod logins;
 #[cfg(feature = "backend-postgres")]

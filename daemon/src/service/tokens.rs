@@ -84,6 +84,14 @@ impl<D: Directory> Service<D> {
                 Scopes::OF_USERS
             )));
         }
+        if let Caller::Bearer(bearer) = caller
+            && !request.scopes.are_within(bearer.scopes)
+        {
+            return Err(Error::Refused(format!(
+                "this token has {}, and makes no token that may do more",
+                bearer.scopes
+            )));
+        }
         if let Some(day) = request.expires_at.filter(|day| *day <= self.clock.today()) {
             return Err(Error::invalid("expires_at", format_args!("{day} is not after today (UTC)")));
         }
@@ -121,7 +129,10 @@ impl<D: Directory> Service<D> {
             Caller::User(own) => Some(owner.unwrap_or(*own)),
             _ => owner,
         };
-        caller.may(owner.map_or(Operation::Change, Operation::UseTokensOf))?;
+        caller.may(match owner {
+            Some(owner) if !matches!(caller, Caller::Bearer(_)) => Operation::UseTokensOf(owner),
+            _ => Operation::LookAtTokens,
+        })?;
         self.directory.tokens(owner, after, limit).await
     }
 

@@ -134,27 +134,55 @@ impl<D: Directory> Service<D> {
     /// Sets a password: an admin anybody's, a user their own with the old one. Wrong old passwords count as
     /// failed logins.
     pub async fn set_password(&self, caller: &Caller, name: Name, change: PasswordChange) -> Result<u64> {
+        let PasswordChange { old, new } = change;
+        self.may_set_password(caller, name, old.as_ref(), new.is_some()).await?;
+        let hash = match new {
+            Some(password) => Some(self.hash(password).await?.as_str().to_owned()),
+            None => None,
+        };
+        self.store_password(caller, name, old, hash).await
+    }
+
+    /// The same by the verifier of the new password, which whoever asks has made.
+    pub async fn set_password_hash(
+        &self,
+        caller: &Caller,
+        name: Name,
+        old: Option<Zeroizing<String>>,
+        hash: String,
+    ) -> Result<u64> {
+        self.may_set_password(caller, name, old.as_ref(), true).await?;
+        let hash = self.keepable_hash(hash)?;
+        self.store_password(caller, name, old, Some(hash)).await
+    }
+
+    async fn may_set_password(
+        &self,
+        caller: &Caller,
+        name: Name,
+        old: Option<&Zeroizing<String>>,
+        is_new: bool,
+    ) -> Result<()> {
         caller.may(Operation::SetPassword(name))?;
         self.check_password_is_ours(name).await?;
-        let position = match change {
-            PasswordChange { old, new: Some(new) } if !caller.is_trusted() => {
-                let Some(old) = old else {
-                    return Err(Error::Refused("your old password is needed to set a new one".into()));
-                };
-                self.prove(name, old.clone()).await?;
-                let hash = self.hash(new).await?.as_str().to_owned();
-                self.directory.set_own_password(name, &old, hash).await?
-            }
-            PasswordChange { new: None, .. } if !caller.is_trusted() => {
-                return Err(Error::Refused("only an admin can take a password away".into()));
-            }
-            PasswordChange { new, .. } => {
-                let hash = match new {
-                    Some(password) => Some(self.hash(password).await?.as_str().to_owned()),
-                    None => None,
-                };
-                self.directory.set_password(name, hash).await?
-            }
+        match old {
+            _ if caller.is_trusted() => Ok(()),
+            _ if !is_new => Err(Error::Refused("only an admin can take a password away".into())),
+            None => Err(Error::Refused("your old password is needed to set a new one".into())),
+            Some(old) => self.prove(name, old.clone()).await,
+        }
+    }
+
+    async fn store_password(
+        &self,
+        caller: &Caller,
+        name: Name,
+        old: Option<Zeroizing<String>>,
+        hash: Option<String>,
+    ) -> Result<u64> {
+        let position = match (old, hash) {
+            (Some(old), Some(hash)) => self.directory.set_own_password(name, &old, hash).await?,
+            (_, hash) => self.directory.set_password(name, hash).await?,
         };
         self.visible(&position).await?;
         tracing::info!(user = %name, by = ?caller, "password changed");
