@@ -113,6 +113,35 @@ pub const MAX_EXPORT_PAGE: u32 = 500;
 /// logins do not wait for it.
 pub const MAX_BATCH: usize = 2000;
 
+/// The header of an HTTP request, in bytes: a token and a few lines. The same number of bytes is what a connection that is
+/// read from may hold.
+pub const MAX_HTTP_HEADER_BYTES: u32 = 32 * 1024;
+
+/// The body of an HTTP request, in bytes: that of a Varlink frame.
+pub const MAX_HTTP_BODY_BYTES: usize = 1024 * 1024;
+
+/// How long the body of an HTTP request may take to come in: 1 MiB over a line of 1 Mbit/s.
+pub const HTTP_BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long an HTTP connection may be open before its first request has come in, and how long any header may take.
+pub const HTTP_FIRST_REQUEST: Duration = Duration::from_secs(10);
+
+/// How long an HTTP connection may do nothing between two requests: above the 90 s for which our own client keeps one, which
+/// therefore never asks over one that is about to be closed.
+pub const HTTP_IDLE: Duration = Duration::from_secs(120);
+
+/// How long the kernel waits for a peer to take what was sent to it, before the connection is given up.
+pub const HTTP_UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+
+/// How often a peer that speaks HTTP/2 is asked whether it is still there, and how long it may take to say so.
+pub const HTTP_PING: Duration = Duration::from_secs(20);
+
+/// Requests of one HTTP/2 connection at a time: a node has a few logins under way and waits for one feed.
+pub const MAX_HTTP_STREAMS: u32 = 64;
+
+/// Connections that each address may have even where there are few in all: a node keeps two or three open.
+pub const MIN_HTTP_CONNECTIONS_PER_ADDRESS: usize = 8;
+
 /// An htpasswd file, in bytes: 200 000 lines with bcrypt hashes. It is held in memory while it is read.
 pub const MAX_HTPASSWD_BYTES: u64 = 16 * 1024 * 1024;
 

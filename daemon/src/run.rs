@@ -18,10 +18,10 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Environment, Paths, Settings};
 use crate::directory::{Directory, Error, LocalAccounts, Rules};
-use crate::doors::varlink;
+use crate::doors::{http, varlink};
 use crate::log::Log;
 use crate::publish::Publisher;
-use crate::service::{Database, Htpasswd, Service};
+use crate::service::{Database, Htpasswd, Service, new_uuid};
 use crate::store::{NodeStore, SqlDirectory};
 use crate::verifiers::{Argon2Parameters, Pool, lockout};
 use crate::{etc, notify};
@@ -81,6 +81,7 @@ async fn serve(
     let podyd = Podyd {
         paths,
         environment,
+        instance: new_uuid(),
         clock,
         node,
         current_rules,
@@ -95,6 +96,8 @@ async fn serve(
 struct Podyd<R> {
     paths: Paths,
     environment: Environment,
+    /// Which run of podyd this is, as other nodes see it.
+    instance: String,
     clock: Clock,
     node: NodeStore,
     current_rules: watch::Receiver<Arc<Rules>>,
@@ -112,6 +115,7 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         let Self {
             paths,
             environment,
+            instance,
             clock,
             node,
             current_rules,
@@ -135,6 +139,7 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         let publishing = tokio::spawn(publisher.run(Arc::clone(&stop_publishing)));
 
         let htpasswd = current_settings.borrow().htpasswd().map(Path::to_owned);
+        let profiles = current_settings.borrow().service.clone();
         let service = Service::new(
             Arc::clone(&directory),
             node.clone(),
@@ -148,6 +153,7 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
             Some(database) => service.with_database(Database::new(database, environment)),
             None => service,
         };
+        service.instance = instance;
         if let Some(path) = htpasswd {
             service.htpasswd = Some(Htpasswd::new(path, node.clone()).await?);
         }
@@ -155,7 +161,10 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         let socket = paths.run.join("varlink");
         let listener = varlink::listen(&socket)
             .map_err(|error| Error::Failed(format!("{}: {error}", socket.display())))?;
+        let web = http::listen(&profiles).await?;
         let (stop, stopped) = watch::channel(false);
+        let serving_nodes =
+            web.map(|web| tokio::spawn(http::serve(web, Arc::clone(&service), stopped.clone())));
         let writing = tokio::spawn(write_token_uses(Arc::clone(&service), stopped.clone()));
         let serving = tokio::spawn(varlink::serve(listener, Arc::clone(&service), stopped));
         let following = tokio::spawn({
@@ -174,6 +183,9 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         tracing::info!("podyd stops: calls that are under way finish, lookups go on without it");
         let _ = stop.send(true);
         let _ = serving.await;
+        if let Some(serving_nodes) = serving_nodes {
+            let _ = serving_nodes.await;
+        }
         let _ = writing.await;
         let _ = timeout(LAST_TOKEN_USES, service.write_token_uses()).await;
         following.abort();

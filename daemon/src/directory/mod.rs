@@ -329,6 +329,11 @@ pub trait Directory: Send + Sync + 'static {
         None
     }
 
+    /// The runs of podyd that it comes from, the nearest first; empty: it is here, or in a database.
+    fn via(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Waits for what is under way and lets go of the database.
     fn close(&self) -> impl Future<Output = ()> + Send;
 

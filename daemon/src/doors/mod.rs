@@ -1,5 +1,6 @@
 //! The ways in. A door decodes, calls the service, and encodes: what is allowed and what happens is not
 //! decided here.
 
+pub mod http;
 mod record;
 pub mod varlink;

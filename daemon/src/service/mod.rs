@@ -53,6 +53,9 @@ pub struct Service<D> {
     pub clock: Clock,
     /// The htpasswd file whose users are kept in step with the directory, if there is one.
     pub htpasswd: Option<Htpasswd>,
+    /// Which run of podyd this is, drawn at random: nodes that take their directory from each other in a circle are found
+    /// out by it.
+    pub instance: String,
     database: Option<Database>,
     logins: login::Logins,
     token_uses: tokens::TokenUses,
@@ -100,6 +103,7 @@ impl<D: Directory> Service<D> {
             rules,
             settings,
             clock,
+            instance: new_uuid(),
             database: None,
             htpasswd: None,
             logins: login::Logins::default(),
@@ -158,6 +162,11 @@ impl<D: Directory> Service<D> {
         })
     }
 
+    /// Whose directory this is, this run of podyd first: then those that it comes from, one from the other.
+    pub fn via(&self) -> Vec<String> {
+        std::iter::once(self.instance.clone()).chain(self.directory.via()).collect()
+    }
+
     /// Why this node does not serve a user, if so.
     pub fn objection(&self, Member { user, .. }: &Member) -> Option<String> {
         self.current_rules().objection_to_user(user.name, user.uid, user.gid)
@@ -167,7 +176,8 @@ impl<D: Directory> Service<D> {
         Arc::clone(&self.rules.borrow())
     }
 
-    fn current_settings(&self) -> Arc<Settings> {
+    /// What the configuration says now.
+    pub fn current_settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.borrow())
     }
 

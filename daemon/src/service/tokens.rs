@@ -147,9 +147,15 @@ impl<D: Directory> Service<D> {
     }
 
     /// Whether a token that somebody presents is accepted, for this, from there. One that is, counts as used.
-    /// A directory that does not answer is an error, and never a refusal.
-    pub async fn check_token(&self, presented: &str, scope: Scope, source: IpAddr) -> Result<Checked> {
-        let attempt = Attempt { scope: Some(scope), source: Some(source) };
+    /// Without a scope, whoever asks judges what the token is for. A directory that does not answer is an error, and never a
+    /// refusal.
+    pub async fn check_token(
+        &self,
+        presented: &str,
+        scope: Option<Scope>,
+        source: IpAddr,
+    ) -> Result<Checked> {
+        let attempt = Attempt { scope, source: Some(source) };
         let checked = self.judge_token(presented, attempt).await?;
         let uuid = checked.token.as_ref().filter(|_| checked.is_accepted()).map(|token| token.uuid.clone());
         if let Some(uuid) = uuid {

@@ -260,6 +260,10 @@ impl<S: Directory> Directory for Replicated<S> {
         Some(Contact { clock_skew, warnings, ..self.contact.borrow().clone() })
     }
 
+    fn via(&self) -> Vec<String> {
+        self.source.via()
+    }
+
     async fn close(&self) {
         self.source.close().await;
         self.replica.close().await;

@@ -55,7 +55,7 @@ impl<D: Directory> Handle<D> for Check {
             (false, attempt) => service.explain_token(caller, &presented, attempt).await?,
             (true, Attempt { scope: Some(scope), source: Some(source) }) => {
                 caller.may(Operation::AcceptTokens)?;
-                service.check_token(&presented, scope, source).await?
+                service.check_token(&presented, Some(scope), source).await?
             }
             (true, _) => {
                 return Err(Error::invalid("is_use", "a use is for a scope and from an address: give both"));

@@ -37,7 +37,7 @@ async fn node_with_token() -> (TestNode, TokenSecret) {
 
 async fn check(node: &TestNode, secret: &TokenSecret) -> Checked {
     let source = "192.0.2.7".parse().unwrap();
-    node.service.check_token(secret.expose(), Scope::Read, source).await.unwrap()
+    node.service.check_token(secret.expose(), Some(Scope::Read), source).await.unwrap()
 }
 
 async fn objection(node: &TestNode, secret: &TokenSecret) -> Objection {
@@ -60,7 +60,11 @@ async fn a_token_is_accepted_for_what_it_was_made_for_and_nothing_else() {
     let checked = check(&node, &secret).await;
     assert!(checked.is_accepted() && checked.token.unwrap().owner.name == name("ada"));
     let ask = async |scope, source: &str| {
-        node.service.check_token(secret.expose(), scope, source.parse().unwrap()).await.unwrap().objections
+        node.service
+            .check_token(secret.expose(), Some(scope), source.parse().unwrap())
+            .await
+            .unwrap()
+            .objections
     };
     assert!(matches!(ask(Scope::Write, "192.0.2.7").await[..], [Objection::Scope(Scope::Write, _)]));
     assert!(matches!(ask(Scope::Read, "198.51.100.7").await[..], [Objection::Source(..)]));
@@ -68,7 +72,7 @@ async fn a_token_is_accepted_for_what_it_was_made_for_and_nothing_else() {
     let text = secret.expose();
     for wrong in ["", &text[..62], &text.to_uppercase()] {
         let checked =
-            node.service.check_token(wrong, Scope::Read, "192.0.2.7".parse().unwrap()).await.unwrap();
+            node.service.check_token(wrong, Some(Scope::Read), "192.0.2.7".parse().unwrap()).await.unwrap();
         assert!(matches!(checked.objections[..], [Objection::Malformed(_)]) && !checked.is_accepted());
     }
     assert_eq!(objection(&node, &TokenSecret::from_random(&[7; 32])).await, Objection::Unknown);
@@ -178,14 +182,19 @@ async fn users_learn_what_concerns_their_own_tokens_and_admins_everything() {
 async fn the_last_use_is_written_down_later_and_a_look_is_no_use() {
     let (node, secret) = node_with_token().await;
     node.service.explain_token(&Caller::Root, secret.expose(), Attempt::default()).await.unwrap();
-    node.service.check_token(secret.expose(), Scope::Write, "192.0.2.7".parse().unwrap()).await.unwrap();
+    node.service
+        .check_token(secret.expose(), Some(Scope::Write), "192.0.2.7".parse().unwrap())
+        .await
+        .unwrap();
     node.service.write_token_uses().await;
     assert_eq!(first_token(&node).await.last_use, None, "neither a look nor a refusal is a use");
 
     check(&node, &secret).await;
     node.clock.advance(5);
     let source = "::ffff:192.0.2.9".parse().unwrap();
-    assert!(node.service.check_token(secret.expose(), Scope::Read, source).await.unwrap().is_accepted());
+    assert!(
+        node.service.check_token(secret.expose(), Some(Scope::Read), source).await.unwrap().is_accepted()
+    );
     assert_eq!(first_token(&node).await.last_use, None, "not yet");
     let before = node.directory().position().await.unwrap();
     node.service.write_token_uses().await;
@@ -200,6 +209,7 @@ async fn uses_that_cannot_be_written_wait_and_a_directory_that_is_away_refuses_n
     node.directory().close().await;
     node.service.write_token_uses().await;
     assert_eq!(node.service.token_uses.take().len(), 1, "it is still there");
-    let away = node.service.check_token(secret.expose(), Scope::Read, "192.0.2.7".parse().unwrap()).await;
+    let away =
+        node.service.check_token(secret.expose(), Some(Scope::Read), "192.0.2.7".parse().unwrap()).await;
     assert!(matches!(away, Err(Error::Away(_))), "{away:?}");
 }

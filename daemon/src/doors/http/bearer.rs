@@ -1,0 +1,102 @@
+//! Who asks: whoever shows the token of the configuration, or one of the directory.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::{Code, Http, Problem};
+use crate::config::{Backend, Settings};
+use crate::directory::{Directory, Objection, Scope, Scopes};
+use crate::service::{Bearer, Caller, Checked};
+
+/// What the token of the configuration is for. It cannot have users created where nothing else may be changed: that takes
+/// a token that was made for it.
+const SHARED: [Scope; 4] = [Scope::Read, Scope::Authenticate, Scope::Write, Scope::Password];
+
+/// Where a request comes from; `listen` puts it there.
+#[derive(Clone, Copy, Debug)]
+pub struct Visitor {
+    /// The address at the other end of the connection.
+    pub address: IpAddr,
+}
+
+/// Whoever shows a token that is accepted. What it is for is judged by the service, in each operation.
+pub struct Asking(pub Caller);
+
+impl<D: Directory> FromRequestParts<Arc<Http<D>>> for Asking {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, http: &Arc<Http<D>>) -> Result<Self, Problem> {
+        let visitor = *parts.extensions.get::<Visitor>().expect("every connection says where it comes from");
+        let token = presented(&parts.headers)?;
+        let settings = http.service.current_settings();
+        let (label, scopes) = match is_shared(token, &settings) {
+            true => ("the shared token".into(), Scopes::new(SHARED).expect("there are four")),
+            false => of_directory(http, token, visitor.address).await?,
+        };
+        let is_replica = matches!(settings.backend, Backend::Remote(_));
+        Ok(Self(Caller::Bearer(Bearer {
+            token: label,
+            scopes,
+            readonly: settings.service.readonly || is_replica,
+            own_passwords: settings.service.own_passwords,
+        })))
+    }
+}
+
+/// The token of a request.
+fn presented(headers: &HeaderMap) -> Result<&str, Problem> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let Some(header) = given.next() else {
+        return Err(Problem::new(Code::NoToken, "show a token: Authorization: Bearer TOKEN"));
+    };
+    if given.next().is_some() {
+        return Err(Problem::new(Code::BadRequest, "the header Authorization is there more than once"));
+    }
+    let bearer = header.to_str().ok().and_then(|text| text.split_once(' '));
+    match bearer {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(Problem::new(Code::NoToken, "show a token in this way: Authorization: Bearer TOKEN")),
+    }
+}
+
+/// Whether it is the configuration's. Digests are compared, which are of one length, and in the same time wherever they differ.
+fn is_shared(token: &str, settings: &Settings) -> bool {
+    let shared = &settings.service.access_token;
+    let same = Sha256::digest(token).ct_eq(&Sha256::digest(shared.expose()));
+    !shared.is_empty() && bool::from(same)
+}
+
+/// Which token of the directory it is, for people, and what it is for.
+async fn of_directory<D: Directory>(
+    http: &Http<D>,
+    token: &str,
+    source: IpAddr,
+) -> Result<(String, Scopes), Problem> {
+    let checked = http.service.check_token(token, None, source).await?;
+    match &checked.token {
+        Some(token) if checked.is_accepted() => {
+            Ok((format!("{}/{}", token.owner.name, token.name), token.scopes))
+        }
+        _ => Err(Problem::new(Code::WrongToken, why(&checked))),
+    }
+}
+
+fn why(checked: &Checked) -> String {
+    match &checked.objections[..] {
+        [Objection::Malformed(_)] => {
+            "this is neither the token that the service was given (access_token) nor one of its directory"
+                .into()
+        }
+        objections => {
+            let objections: Vec<_> = objections.iter().map(ToString::to_string).collect();
+            format!("this token is not accepted: {}", objections.join("; "))
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! HTTP: this node's directory for other nodes, under `/v1`.
+//!
+//! Here requests find their handlers, and what is the same for all of them is done: limits, time-outs and headers. Who
+//! asks is found out in `bearer`, connections are looked after in `listen`; nothing about users is known here.
+
+mod bearer;
+mod given;
+mod health;
+mod listen;
+mod problem;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+pub use bearer::{Asking, Visitor};
+pub use given::{Asked, Sent};
+pub use listen::{listen, serve};
+pub use problem::{Code, Problem};
+
+use crate::directory::Directory;
+use crate::limits::{CALL_DEADLINE, MAX_HTTP_BODY_BYTES};
+use crate::service::Service;
+
+/// By whose directories an answer came to be, the answering node's first: so a node that consumes learns that what it would
+/// read is its own.
+pub const VIA: HeaderName = HeaderName::from_static("pody-via");
+
+/// A feed is waited for, and a whole directory takes as long as it takes: this route has deadlines of its own.
+const FEED: &str = "/v1/changes";
+
+/// What handlers are given.
+pub struct Http<D> {
+    /// What podyd does.
+    pub service: Arc<Service<D>>,
+    /// Turns true when podyd is to end: whoever waits for news then answers at once.
+    pub stopping: watch::Receiver<bool>,
+}
+
+impl<D> Http<D> {
+    /// A door to this service.
+    pub fn new(service: Arc<Service<D>>, stopping: watch::Receiver<bool>) -> Arc<Self> {
+        Arc::new(Self { service, stopping })
+    }
+}
+
+/// Everything that can be asked for.
+pub fn router<D: Directory>(http: Arc<Http<D>>) -> Router {
+    Router::new()
+        .merge(health::routes())
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_HTTP_BODY_BYTES))
+        .layer(from_fn_with_state(Arc::clone(&http), every_answer))
+        .with_state(http)
+}
+
+async fn no_such_path() -> Problem {
+    Problem::new(Code::NotFound, "there is nothing at this path; /v1/openapi.json lists what there is")
+}
+
+async fn wrong_method() -> Problem {
+    Problem::new(
+        Code::MethodNotAllowed,
+        "this path takes other methods: the header Allow of this answer names them",
+    )
+}
+
+/// Answers in time, and says whose answer it is.
+async fn every_answer<D: Directory>(
+    State(http): State<Arc<Http<D>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut answer = match request.uri().path() {
+        FEED => next.run(request).await,
+        _ => timeout(CALL_DEADLINE, next.run(request)).await.unwrap_or_else(|_| late()),
+    };
+    let headers = answer.headers_mut();
+    if let Ok(via) = HeaderValue::try_from(http.service.via().join(", ")) {
+        headers.insert(VIA, via);
+    }
+    // Answers are for whoever showed the token.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    answer
+}
+
+fn late() -> Response {
+    Problem::new(Code::Busy, "this took too long and was given up").into_response()
+}
+
+#[cfg(test)]
+mod tests;
