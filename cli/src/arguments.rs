@@ -64,6 +64,16 @@ pub enum Command {
     #[command(after_help = "Examples:\n  podyctl status\n  podyctl status --json | jq .published_revision")]
     Status,
 
+    /// Look for what is wrong with this node, or soon may be
+    ///
+    /// Each finding is a problem (something does not work, or a secret is open to others), a warning (it may
+    /// not work for long, or is not as safe as it could be) or a note, with what to do about it. Nothing is
+    /// changed. Exits with 0 if there is no problem and 1 if there is one, podyd not answering among them.
+    /// What is said of secrets and tokens is for root and admins alone.
+    #[command(after_help = "Examples:\n  sudo podyctl doctor\n  \
+        podyctl doctor --json | jq -r '.[] | select(.severity == \"problem\").finding'")]
+    Doctor,
+
     /// Look after the database behind the directory; for root alone
     #[command(
         subcommand,

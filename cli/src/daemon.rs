@@ -29,6 +29,11 @@ pub fn socket(pody_home: Option<OsString>) -> PathBuf {
     }
 }
 
+/// Where podyd's configuration is: in `$PODY_HOME`, or in `/etc/pody` without `PODY_HOME`.
+pub fn configuration(pody_home: Option<OsString>) -> PathBuf {
+    pody_home.filter(|home| !home.is_empty()).map_or_else(|| "/etc/pody".into(), PathBuf::from)
+}
+
 /// podyd, at the other end of its socket.
 pub struct Daemon(Client);
 

@@ -11,6 +11,7 @@ pub mod import;
 mod arguments;
 mod daemon;
 mod database;
+mod doctor;
 mod export;
 mod failure;
 mod generate;
@@ -42,6 +43,8 @@ pub type Result<T> = std::result::Result<T, Failure>;
 pub struct Session<'a> {
     /// podyd's socket.
     pub socket: PathBuf,
+    /// Where Pody's configuration is.
+    pub configuration: PathBuf,
     /// The uid that podyd sees; none where that cannot be found out.
     pub caller: Option<u32>,
     /// Standard input.
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
     let mut terminal = Terminal;
     let mut session = Session {
         socket: daemon::socket(std::env::var_os("PODY_HOME")),
+        configuration: daemon::configuration(std::env::var_os("PODY_HOME")),
         // Who owns this process's entry in proc(5) is who podyd sees (SO_PEERCRED).
         caller: std::fs::metadata("/proc/self").map(|process| process.uid()).ok(),
         person: if stdin.is_terminal() { Some(&mut terminal) } else { None },
@@ -98,6 +102,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<()> {
         Command::Group(command) => group::run(command, session),
         Command::Token(command) => token::run(command, session),
         Command::Status => status::run(session),
+        Command::Doctor => doctor::run(session),
         Command::Db(command) => database::run(command, session),
         Command::Completions { shell } => generate::completions(shell, session),
         Command::Generate(command) => generate::run(command),

@@ -170,6 +170,15 @@ pub const MAX_REVOKED_TOKENS_PER_USER: u64 = 100;
 /// Networks that a token may be used from: each use is compared with all of them, and they are one column of a table.
 pub const MAX_TOKEN_NETWORKS: usize = 32;
 
+/// Pages of tokens that are looked through for those that end soon: 10 000 tokens, one for each node of the largest clusters.
+pub const MAX_EXAMINED_TOKEN_PAGES: usize = 10;
+
+/// Tokens that end soon and are named in one sentence; of the others it says how many there are.
+pub const MAX_NAMED_TOKENS: usize = 10;
+
+/// A file of certificates, in bytes: all the authorities that a system trusts are a fifth of that.
+pub const MAX_CERTIFICATE_FILE_BYTES: u64 = 1024 * 1024;
+
 /// Tokens whose last use waits to be written down: at some 100 bytes each, a megabyte. What finds no room is not noted.
 pub const MAX_NOTED_TOKEN_USES: usize = 10_000;
 

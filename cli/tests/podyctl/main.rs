@@ -4,6 +4,7 @@
 
 mod commands;
 mod directory;
+mod doctor;
 mod imports;
 mod parsers;
 mod podyd;

@@ -39,6 +39,7 @@ fn run(
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut session = Session {
         socket: podyd.home.path().join("run/varlink"),
+        configuration: podyd.home.path().to_owned(),
         caller: Some(caller),
         input: &mut io::empty(),
         output: Output::new(Box::new(&mut out), Box::new(&mut err)),

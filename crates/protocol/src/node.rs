@@ -55,6 +55,49 @@ pub struct NodeStatus {
     pub warnings: Vec<String>,
 }
 
+/// Asks what is wrong with the node, or soon may be.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Doctor {}
+
+impl Method for Doctor {
+    const NAME: &'static str = "org.pody.Node.Doctor";
+    type Reply = Findings;
+}
+
+/// What podyd finds (`podyctl doctor`), the worst first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
+    /// Each finding. What is said of secrets and tokens is for root and admins alone.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+}
+
+/// Something that an admin should look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is about: a setting, or a part of the node.
+    pub subject: String,
+    /// What is so, as a clause.
+    pub finding: String,
+    /// What to do, as a clause.
+    pub advice: String,
+}
+
+/// How bad something is, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something does not work, or a secret is open to others.
+    Problem,
+    /// It works, and may not do so for long, or not as safely as it could.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
 /// A copy of a shared directory on this node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replica {

@@ -64,6 +64,11 @@ impl Database {
         Self { source, environment, job: Mutex::new(None) }
     }
 
+    /// By how many seconds a clock that shows this is ahead of the database's own, where that has one.
+    pub(super) async fn clock_skew(&self, now: i64) -> Result<Option<i64>> {
+        Ok(self.source.server_seconds().await?.map(|server| now.saturating_sub(server)))
+    }
+
     fn job(&self) -> Option<Job> {
         self.job.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

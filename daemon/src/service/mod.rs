@@ -5,6 +5,7 @@
 
 mod caller;
 mod database;
+mod doctor;
 mod groups;
 mod htpasswd;
 mod import;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 
 pub use caller::{Bearer, Caller, Operation, Peer};
 pub use database::{Database, DatabaseHealth, Job};
+pub use doctor::{Finding, Severity};
 pub use htpasswd::Htpasswd;
 pub use login::{Decision, Login, Step, Verdict};
 pub use tokens::{Checked, TokenRequest};

@@ -34,7 +34,13 @@ impl Authority {
 
     /// Vouches for a host, by name or address.
     pub fn certify(&self, host: &str) -> Certified {
-        let parameters = CertificateParams::new([host.to_owned()]).expect("a name or an address");
+        self.certify_until(host, (4096, 1, 1))
+    }
+
+    /// Vouches for a host until a day: year, month and day, at 0:00 UTC.
+    pub fn certify_until(&self, host: &str, (year, month, day): (i32, u8, u8)) -> Certified {
+        let mut parameters = CertificateParams::new([host.to_owned()]).expect("a name or an address");
+        parameters.not_after = rcgen::date_time_ymd(year, month, day);
         let key = new_key();
         let certificate = parameters.signed_by(&key, &self.issuer).expect("a certificate of our own");
         Certified { certificate: certificate.pem(), key: key.serialize_pem() }

@@ -311,6 +311,7 @@ methods! {
     protocol::login::CheckAccount,
     protocol::login::ChangePassword,
     protocol::node::Status,
+    protocol::node::Doctor,
     protocol::token::Create,
     protocol::token::List,
     protocol::token::Revoke,

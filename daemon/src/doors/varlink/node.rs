@@ -1,10 +1,10 @@
 //! `org.pody.Node`.
 
-use protocol::node::{NodeStatus, Replica, Status};
+use protocol::node::{self, Doctor, Findings, NodeStatus, Replica, Status};
 
 use super::Handle;
 use crate::directory::{Directory, Result};
-use crate::service::{Caller, Service};
+use crate::service::{Caller, Finding, Service, Severity};
 
 impl<D: Directory> Handle<D> for Status {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<NodeStatus> {
@@ -36,4 +36,20 @@ impl<D: Directory> Handle<D> for Status {
         }
         Ok(status)
     }
+}
+
+impl<D: Directory> Handle<D> for Doctor {
+    async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<Findings> {
+        let findings = service.doctor(caller).await?;
+        Ok(Findings { findings: findings.into_iter().map(finding).collect() })
+    }
+}
+
+fn finding(Finding { severity, subject, finding, advice }: Finding) -> node::Finding {
+    let severity = match severity {
+        Severity::Problem => node::Severity::Problem,
+        Severity::Warning => node::Severity::Warning,
+        Severity::Note => node::Severity::Note,
+    };
+    node::Finding { severity, subject: subject.to_owned(), finding, advice }
 }

@@ -145,6 +145,16 @@ impl SqlDirectory {
         self.database.schema().await
     }
 
+    /// Seconds since 1970 by the clock of the database's machine; none: that is this one.
+    pub async fn server_seconds(&self) -> Result<Option<i64>> {
+        if matches!(self.database, Database::Sqlite { .. }) {
+            return Ok(None);
+        }
+        let mut session = self.read().await?;
+        let seconds = read::unix_seconds(&mut session).await;
+        session.finish(seconds).await.map(Some)
+    }
+
     async fn read(&self) -> Result<Session> {
         self.begin(Purpose::Read).await
     }

@@ -2,6 +2,7 @@
 
 use identity::Name;
 
+use super::dialect::Dialect;
 use super::rows::{self, select_members, select_teams};
 use super::session::Session;
 use super::value::{Rows, values};
@@ -17,6 +18,16 @@ pub async fn position(session: &mut Session) -> Result<Position> {
         stamp: row.integer("stamp")?,
         committed_at: row.integer("committed_at")?,
     })
+}
+
+/// What the database's own clock shows, in seconds since 1970.
+pub async fn unix_seconds(session: &mut Session) -> Result<i64> {
+    let statement = match session.dialect() {
+        Dialect::Sqlite => "SELECT unixepoch() AS seconds",
+        Dialect::Postgres => "SELECT EXTRACT(EPOCH FROM clock_timestamp())::bigint AS seconds",
+        Dialect::MySql => "SELECT UNIX_TIMESTAMP() AS seconds",
+    };
+    session.query(statement, &[]).await?.one()?.integer("seconds")
 }
 
 pub async fn counts(session: &mut Session) -> Result<Counts> {

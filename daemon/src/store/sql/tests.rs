@@ -1,6 +1,8 @@
 //! What the conformance suite does not tell: tables that do not fit, rights, and servers that fail.
 
 #[cfg(all(feature = "backend-libsql", feature = "backend-postgres", feature = "backend-mysql"))]
+mod clock;
+#[cfg(all(feature = "backend-libsql", feature = "backend-postgres", feature = "backend-mysql"))]
 mod copy;
 #[cfg(all(feature = "backend-postgres", feature = "backend-mysql"))]
 mod failures;
