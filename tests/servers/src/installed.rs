@@ -1,4 +1,4 @@
-//! Where the servers' programs are: `tests/servers/install` has put them into the target directory.
+//! Where the servers' programs are: `tests/servers/install` and `tests/servers/oidc/install` have put them into the target directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,8 @@ pub fn root(name: &str, product: &str) -> PathBuf {
         Some(directory.join("servers").join(name)).filter(|root| root.join("key").exists())
     };
     let how = if name == "mysql" { "make test-mysql" } else { "make test" };
+    let install = if name == "oidc" { "oidc/install".to_owned() } else { format!("install {name}") };
     test.ancestors().find_map(unpacked).unwrap_or_else(|| {
-        panic!("{product} is not installed for tests: run `tests/servers/install {name}` or `{how}`")
+        panic!("{product} is not installed for tests: run `tests/servers/{install}` or `{how}`")
     })
 }

@@ -1,5 +1,6 @@
 //! Real servers for tests: each is started by the test that needs it, as an ordinary user in a directory of its own, and
-//! ends with it, even if the test is killed. `tests/servers/install` brings their programs.
+//! ends with it, even if the test is killed. `tests/servers/install` and
+//! `tests/servers/oidc/install` bring their programs.
 //!
 //! One server of a kind is shared by the tests of a process, and each test takes a database of its own from it; a test that
 //! wants to hurt a server starts its own.
@@ -10,6 +11,7 @@ mod database;
 pub mod hrana;
 mod installed;
 mod mysql;
+mod oidc;
 mod pgbouncer;
 mod place;
 mod postgres;
@@ -21,6 +23,7 @@ use tokio::sync::OnceCell;
 
 pub use database::{Database, Kind, Options};
 pub use hrana::Hrana;
+pub use oidc::{Answer, OidcOptions, OidcProvider};
 pub use pgbouncer::PgBouncer;
 pub use turso::TursoDb;
 
