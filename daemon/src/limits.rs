@@ -142,6 +142,13 @@ pub const MAX_HTTP_STREAMS: u32 = 64;
 /// Connections that each address may have even where there are few in all: a node keeps two or three open.
 pub const MIN_HTTP_CONNECTIONS_PER_ADDRESS: usize = 8;
 
+/// Answers to HTTP requests with an Idempotency-Key that are kept for a day: a hundred tools, each with a hundred changes
+/// whose answers it may have lost.
+pub const MAX_KEPT_ANSWERS: u32 = 10_000;
+
+/// The longest answer that is kept, in bytes: a user in hundreds of groups. With [`MAX_KEPT_ANSWERS`], 160 MB.
+pub const MAX_KEPT_ANSWER_BYTES: usize = 16 * 1024;
+
 /// An htpasswd file, in bytes: 200 000 lines with bcrypt hashes. It is held in memory while it is read.
 pub const MAX_HTPASSWD_BYTES: u64 = 16 * 1024 * 1024;
 

@@ -8,7 +8,7 @@ pub mod pody_database;
 mod replicated;
 mod sql;
 
-pub use node::{Failures, NodeStore, Remembered, Taken};
+pub use node::{Answer, Digest, Failures, NodeStore, Remembered, Taken};
 pub use replicated::Replicated;
 pub use sql::{Copied, Progress, Schema, SqlDirectory};
 

@@ -1,9 +1,10 @@
-//! What belongs to this machine and never travels: failed logins, passwords that were right here, and what was taken from
-//! its htpasswd file.
+//! What belongs to this machine and never travels: failed logins, passwords that were right here, what was taken from
+//! its htpasswd file, and answers that may have been lost on their way.
 //!
 //! None of it is worth more than that people can log in: a file that is damaged is set aside, and one that cannot be
 //! written holds nobody up.
 
+mod answers;
 mod failures;
 mod htpasswd;
 mod remembered;
@@ -18,6 +19,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{ConnectOptions, Connection};
 
+pub use answers::{Answer, Digest};
 pub use failures::Failures;
 pub use htpasswd::Taken;
 pub use remembered::Remembered;

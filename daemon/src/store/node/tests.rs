@@ -3,7 +3,7 @@
 use sqlx::query;
 
 use super::*;
-use crate::limits::MAX_LOCKOUT_RECORDS;
+use crate::limits::{MAX_KEPT_ANSWERS, MAX_LOCKOUT_RECORDS};
 use crate::testing::{Folder, NOW, until};
 
 const ADA: &str = "user:ada";
@@ -137,4 +137,35 @@ async fn the_oldest_records_make_room_and_those_without_effect_are_deleted() {
     node.close().await;
     let node = open(&folder).await;
     assert_eq!((counted(&node, "source:1"), counted(&node, &newest)), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_kept_for_a_day_and_there_are_only_so_many() {
+    let folder = Folder::new();
+    let node = open(&folder).await;
+    let answer = |body: Option<&str>| Answer {
+        request: [7; 32],
+        status: 201,
+        etag: Some("\"1\"".into()),
+        location: None,
+        body: body.map(|text| text.as_bytes().to_vec()),
+    };
+    node.keep_answer(&[0; 32], &answer(Some("{}")), NOW).await.unwrap();
+    node.keep_answer(&[1; 32], &answer(None), NOW + 1).await.unwrap();
+    node.pool.close().await;
+    let node = open(&folder).await;
+    assert_eq!(node.answer(&[0; 32], NOW).await.unwrap(), Some(answer(Some("{}"))));
+    assert_eq!(node.answer(&[1; 32], NOW).await.unwrap(), Some(answer(None)));
+    assert_eq!(node.answer(&[2; 32], NOW).await.unwrap(), None);
+    let tomorrow = NOW + 24 * 60 * 60;
+    assert_eq!(node.answer(&[0; 32], tomorrow).await.unwrap(), None);
+
+    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) \
+                INSERT INTO answers SELECT randomblob(32), zeroblob(32), 200, NULL, NULL, NULL, ? FROM n";
+    query(fill).bind(MAX_KEPT_ANSWERS).bind(NOW + 2).execute(&node.pool).await.unwrap();
+    node.keep_answer(&[2; 32], &answer(None), NOW + 3).await.unwrap();
+    let count: u32 = sqlx::query_scalar("SELECT COUNT(*) FROM answers").fetch_one(&node.pool).await.unwrap();
+    assert_eq!(count, MAX_KEPT_ANSWERS);
+    assert_eq!(node.answer(&[1; 32], NOW).await.unwrap(), None, "the oldest made room");
+    assert!(node.answer(&[2; 32], NOW).await.unwrap().is_some());
 }
