@@ -48,6 +48,8 @@ impl Bearer {
             Operation::LogIn(_) => (Scope::Authenticate, false),
             Operation::AcceptTokens | Operation::CheckTokens => (Scope::Authenticate, false),
             Operation::LookAtTokens => (Scope::Write, false),
+            // It is made for where nothing else may be changed.
+            Operation::Provision => (Scope::Provision, false),
             Operation::SetPassword(_) if !self.may_write() => (Scope::Password, !self.own_passwords),
             Operation::SetPassword(_) | Operation::Change | Operation::UseTokensOf(_) => (Scope::Write, true),
             Operation::Export | Operation::Database => {
@@ -95,6 +97,8 @@ pub enum Operation {
     CheckTokens,
     /// To take tokens that others present, and have their use noted.
     AcceptTokens,
+    /// To have users created who log in for the first time.
+    Provision,
     /// To log in as one user, as PAM does: an admin is nobody else there.
     LogIn(Name),
     /// To take password hashes out.
@@ -162,6 +166,7 @@ mod tests {
             (Operation::LookAtTokens, [true, true, false, false]),
             (Operation::CheckTokens, [true, true, true, false]),
             (Operation::AcceptTokens, [true, true, false, false]),
+            (Operation::Provision, [true, true, false, false]),
             (Operation::LogIn(ada), [true, false, true, false]),
             (Operation::LogIn(bob), [true, false, false, false]),
             (Operation::LogIn(eve), [true, true, false, false]),

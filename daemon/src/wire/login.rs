@@ -28,7 +28,7 @@ impl Drop for AuthenticateBody {
 pub enum AuthenticateReply {
     /// The password is right.
     #[serde(rename = "granted")]
-    Right {
+    Granted {
         /// Whose it is.
         uuid: String,
         /// The revision in which it was set.
@@ -36,7 +36,7 @@ pub enum AuthenticateReply {
     },
     /// It is wrong, or there is none, or no such user.
     #[serde(rename = "denied")]
-    Wrong,
+    Denied,
     /// Nobody looked at it: there were too many failures.
     LockedOut {
         /// How long that lasts.
@@ -47,8 +47,8 @@ pub enum AuthenticateReply {
 impl From<Judged> for AuthenticateReply {
     fn from(judged: Judged) -> Self {
         match judged {
-            Judged::Right { uuid, revision } => Self::Right { uuid, password_revision: revision },
-            Judged::Wrong => Self::Wrong,
+            Judged::Right { uuid, revision } => Self::Granted { uuid, password_revision: revision },
+            Judged::Wrong => Self::Denied,
             Judged::LockedOut { seconds } => Self::LockedOut { seconds },
         }
     }
@@ -57,10 +57,10 @@ impl From<Judged> for AuthenticateReply {
 impl From<AuthenticateReply> for Judged {
     fn from(reply: AuthenticateReply) -> Self {
         match reply {
-            AuthenticateReply::Right { uuid, password_revision } => {
+            AuthenticateReply::Granted { uuid, password_revision } => {
                 Self::Right { uuid, revision: password_revision }
             }
-            AuthenticateReply::Wrong => Self::Wrong,
+            AuthenticateReply::Denied => Self::Wrong,
             AuthenticateReply::LockedOut { seconds } => Self::LockedOut { seconds },
         }
     }

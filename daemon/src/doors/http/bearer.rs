@@ -26,6 +26,13 @@ pub struct Visitor {
     pub address: IpAddr,
 }
 
+impl Visitor {
+    /// Whether nobody on the way can read along or say something else.
+    pub fn is_private(self) -> bool {
+        self.address.is_loopback()
+    }
+}
+
 /// Whoever shows a token that is accepted. What it is for is judged by the service, in each operation.
 pub struct Asking(pub Caller);
 

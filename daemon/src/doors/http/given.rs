@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -14,6 +14,9 @@ use crate::limits::HTTP_BODY_DEADLINE;
 /// A JSON body. It is read after whatever stands before it in a handler's parameters: put [`super::bearer::Asking`] there,
 /// so that nobody without a token can have a body kept.
 pub struct Sent<T>(pub T);
+
+/// The names in the path, as texts.
+pub struct InPath<T>(pub T);
 
 /// The part behind the question mark.
 pub struct Asked<T>(pub T);
@@ -37,6 +40,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(value)) => Ok(Self(value)),
             Err(rejection) => Err(Problem::new(Code::InvalidInput, rejection.body_text()).about("query")),
+        }
+    }
+}
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(value)) => Ok(Self(value)),
+            Err(_) => {
+                Err(Problem::new(Code::NotFound, "there is nobody and nothing of this name: it is no UTF-8"))
+            }
         }
     }
 }

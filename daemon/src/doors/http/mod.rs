@@ -4,19 +4,29 @@
 //! asks is found out in `bearer`, connections are looked after in `listen`; nothing about users is known here.
 
 mod bearer;
+mod fields;
 mod given;
+mod groups;
 mod health;
 mod listen;
+mod once;
+mod page;
+mod passwords;
 mod problem;
+mod provision;
+mod tokens;
+mod users;
+mod version;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -42,24 +52,37 @@ pub struct Http<D> {
     pub service: Arc<Service<D>>,
     /// Turns true when podyd is to end: whoever waits for news then answers at once.
     pub stopping: watch::Receiver<bool>,
+    under_way: once::UnderWay,
 }
 
 impl<D> Http<D> {
     /// A door to this service.
     pub fn new(service: Arc<Service<D>>, stopping: watch::Receiver<bool>) -> Arc<Self> {
-        Arc::new(Self { service, stopping })
+        Arc::new(Self { service, stopping, under_way: once::UnderWay::default() })
     }
 }
 
 /// Everything that can be asked for.
 pub fn router<D: Directory>(http: Arc<Http<D>>) -> Router {
     Router::new()
+        .merge(users::routes())
+        .merge(passwords::routes())
+        .merge(groups::routes())
+        .merge(tokens::routes())
+        .merge(provision::routes())
+        .route_layer(from_fn_with_state(Arc::clone(&http), once::once))
         .merge(health::routes())
+        .route("/v1/openapi.json", get(contract))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_HTTP_BODY_BYTES))
         .layer(from_fn_with_state(Arc::clone(&http), every_answer))
         .with_state(http)
+}
+
+/// The contract: what there is, what it takes and what it answers.
+async fn contract() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], include_str!("openapi.json"))
 }
 
 async fn no_such_path() -> Problem {

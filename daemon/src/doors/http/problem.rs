@@ -1,5 +1,7 @@
 //! What went wrong, as other programs read it: `application/problem+json` (RFC 9457) with a `code` that never changes.
 
+use std::borrow::Cow;
+
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -46,6 +48,8 @@ codes! {
     WrongToken = "wrong_token", FORBIDDEN;
     /// The token is not for that, or policy forbids it.
     Refused = "refused", FORBIDDEN;
+    /// This does not come over plain http.
+    NeedsTls = "needs_tls", FORBIDDEN;
     /// There is no such user, group or path.
     NotFound = "not_found", NOT_FOUND;
     /// The path takes other methods.
@@ -54,6 +58,10 @@ codes! {
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT;
     /// The name or id is taken, or was; or something else is in the way.
     Conflict = "conflict", CONFLICT;
+    /// The request with this Idempotency-Key is being worked on.
+    InProgress = "in_progress", CONFLICT;
+    /// The request with this Idempotency-Key was carried out, and its answer is not kept.
+    AnswerNotKept = "answer_not_kept", CONFLICT;
     /// What followed the directory must read all of it again.
     StartOver = "start_over", GONE;
     /// The record is not as If-Match says any more.
@@ -64,12 +72,16 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE;
     /// A field can never be right; `field` says which.
     InvalidInput = "invalid_input", UNPROCESSABLE_ENTITY;
+    /// The Idempotency-Key was another request's.
+    KeyReused = "key_reused", UNPROCESSABLE_ENTITY;
     /// Nothing is changed here.
     ReadOnly = "read_only", LOCKED;
     /// Too many requests, or too many wrong tokens.
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS;
     /// The service is broken.
     Failed = "failed", INTERNAL_SERVER_ERROR;
+    /// Users are not created at their first login here.
+    ProvisioningNotConfigured = "provisioning_not_configured", NOT_IMPLEMENTED;
     /// The directory does not answer.
     Away = "away", SERVICE_UNAVAILABLE;
     /// A queue is full or a wait took too long.
@@ -86,7 +98,7 @@ const COME_BACK_AFTER: u64 = 1;
 pub struct Problem {
     code: Code,
     detail: String,
-    field: Option<&'static str>,
+    field: Option<Cow<'static, str>>,
     retry_after: Option<u64>,
 }
 
@@ -98,8 +110,8 @@ impl Problem {
     }
 
     /// The same, about one field.
-    pub fn about(self, field: &'static str) -> Self {
-        Self { field: Some(field), ..self }
+    pub fn about(self, field: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field.into()), ..self }
     }
 
     /// The same, with a time after which it may work, in seconds.
@@ -133,7 +145,7 @@ struct Body<'a> {
     code: &'static str,
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'static str>,
+    field: Option<&'a str>,
 }
 
 impl IntoResponse for Problem {
@@ -145,7 +157,7 @@ impl IntoResponse for Problem {
             status: status.as_u16(),
             code: self.code.as_str(),
             detail: &self.detail,
-            field: self.field,
+            field: self.field.as_deref(),
         };
         let text = serde_json::to_string(&body).unwrap_or_default();
         let mut answer = (status, [(CONTENT_TYPE, "application/problem+json")], text).into_response();

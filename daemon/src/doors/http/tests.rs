@@ -1,6 +1,7 @@
 //! The door over real sockets, from the outside.
 
 mod connections;
+mod rest;
 mod tokens;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
