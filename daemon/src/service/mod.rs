@@ -3,6 +3,7 @@
 //! Nothing here knows a wire format or a socket. Who asks is a [`Caller`]; each operation checks what that
 //! caller may, does it in the directory, and returns when the node's lookups show it.
 
+mod answers;
 mod caller;
 mod database;
 mod doctor;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub use answers::{Answer, Digest};
 pub use caller::{Bearer, Caller, Operation, Peer};
 pub use database::{Database, DatabaseHealth, Job};
 pub use doctor::{Finding, Severity};

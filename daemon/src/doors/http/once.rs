@@ -20,8 +20,7 @@ use tokio::time::timeout;
 use super::{Asking, Code, Http, Problem};
 use crate::directory::{Directory, Error};
 use crate::limits::{HTTP_BODY_DEADLINE, MAX_KEPT_ANSWER_BYTES};
-use crate::service::{Caller, Service};
-use crate::store::{Answer, Digest};
+use crate::service::{Answer, Caller, Digest, Service};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -72,8 +71,7 @@ pub async fn once<D: Directory>(
             "the request with this Idempotency-Key is being worked on",
         ));
     };
-    let now = http.service.clock.unix_seconds();
-    if let Some(answer) = http.service.node.answer(&id, now).await? {
+    if let Some(answer) = http.service.earlier_answer(&id).await? {
         return again(answer, request);
     }
     let service = Arc::clone(&http.service);
@@ -161,7 +159,7 @@ fn again(
     Ok(answer)
 }
 
-/// Keeps an answer and passes it on. One that cannot be kept is given all the same.
+/// Keeps an answer and passes it on.
 async fn kept<D: Directory>(service: &Service<D>, id: Digest, request: Digest, answer: Response) -> Response {
     if !answer.status().is_success() {
         return answer;
@@ -180,8 +178,6 @@ async fn kept<D: Directory>(service: &Service<D>, id: Digest, request: Digest, a
         location: text(LOCATION),
         body: is_kept.then(|| body.to_vec()),
     };
-    if let Err(error) = service.node.keep_answer(&id, &answer, service.clock.unix_seconds()).await {
-        tracing::warn!(%error, "an answer is not kept: whoever asks with the same Idempotency-Key has it done again");
-    }
+    service.keep_answer(&id, &answer).await;
     Response::from_parts(parts, Body::from(body))
 }
