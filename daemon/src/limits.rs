@@ -136,6 +136,12 @@ pub const HTTP_UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 /// How often a peer that speaks HTTP/2 is asked whether it is still there, and how long it may take to say so.
 pub const HTTP_PING: Duration = Duration::from_secs(20);
 
+/// How long a TLS handshake of a peer may take: three lost packets.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// A file of certificates or a key, in bytes: some 500 authorities.
+pub const MAX_CERTIFICATES_BYTES: u64 = 1024 * 1024;
+
 /// Requests of one HTTP/2 connection at a time: a node has a few logins under way and waits for one feed.
 pub const MAX_HTTP_STREAMS: u32 = 64;
 

@@ -161,10 +161,9 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         let socket = paths.run.join("varlink");
         let listener = varlink::listen(&socket)
             .map_err(|error| Error::Failed(format!("{}: {error}", socket.display())))?;
-        let web = http::listen(&profiles).await?;
+        let port = http::Port::open(&profiles).await?;
         let (stop, stopped) = watch::channel(false);
-        let serving_nodes =
-            web.map(|web| tokio::spawn(http::serve(web, Arc::clone(&service), stopped.clone())));
+        let serving_nodes = port.map(|port| tokio::spawn(port.serve(Arc::clone(&service), stopped.clone())));
         let writing = tokio::spawn(write_token_uses(Arc::clone(&service), stopped.clone()));
         let serving = tokio::spawn(varlink::serve(listener, Arc::clone(&service), stopped));
         let following = tokio::spawn({

@@ -75,6 +75,11 @@ impl ProfileService {
     /// The port that the original listens on.
     const PORT: u16 = 8799;
 
+    /// Whether somebody between the nodes can read along: without TLS, beyond this machine.
+    pub fn is_exposed(&self) -> bool {
+        self.tls_cert.is_none() && !self.listen.ip().is_loopback()
+    }
+
     /// The same, with relative paths inside `state`.
     pub(super) fn within(self, state: &Path) -> Self {
         let [tls_cert, tls_key, client_ca] = within(state, [self.tls_cert, self.tls_key, self.client_ca]);

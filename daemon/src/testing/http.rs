@@ -46,12 +46,17 @@ impl<D: Directory> ServedNode<D> {
             ..ProfileService::default()
         };
         change(&mut service);
-        let listener = http::listen(&service).await.unwrap().unwrap();
-        let address = listener.local_addr().unwrap();
+        let port = http::Port::open(&service).await.unwrap().unwrap();
+        let address = port.address().unwrap();
         set(&node, |settings| settings.service = service);
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(http::serve(listener, Arc::clone(&node.service), stopped));
+        let serving = tokio::spawn(port.serve(Arc::clone(&node.service), stopped));
         Self { node, address, client: Client::new(), stop, serving }
+    }
+
+    /// Changes settings, as a reload does.
+    pub fn set(&self, change: impl FnOnce(&mut ProfileService)) {
+        set(&self.node, |settings| change(&mut settings.service));
     }
 
     /// Where a path is.

@@ -4,6 +4,7 @@
 //! asks is found out in `bearer`, connections are looked after in `listen`; nothing about users is known here.
 
 mod bearer;
+mod connection;
 mod fields;
 mod given;
 mod groups;
@@ -12,8 +13,10 @@ mod listen;
 mod once;
 mod page;
 mod passwords;
+mod places;
 mod problem;
 mod provision;
+mod tls;
 mod tokens;
 mod users;
 mod version;
@@ -32,7 +35,7 @@ use tokio::time::timeout;
 
 pub use bearer::{Asking, Visitor};
 pub use given::{Asked, Sent};
-pub use listen::{listen, serve};
+pub use listen::Port;
 pub use problem::{Code, Problem};
 
 use crate::directory::Directory;
@@ -117,6 +120,11 @@ async fn every_answer<D: Directory>(
 
 fn late() -> Response {
     Problem::new(Code::Busy, "this took too long and was given up").into_response()
+}
+
+/// Waits until it is time to stop; whoever would say so is gone when the process is.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod connections;
 mod rest;
+mod tls;
 mod tokens;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};

@@ -22,12 +22,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
+use super::complaints::Complaints;
 use crate::directory::{Directory, Error, Result};
 use crate::limits::{
-    CALL_DEADLINE, COMPLAINT_EVERY, CONNECTION_IDLE, DRAIN_DEADLINE, MAX_CONNECTIONS,
-    MAX_CONNECTIONS_PER_UID, MAX_READS_OF_OTHERS,
+    CALL_DEADLINE, CONNECTION_IDLE, DRAIN_DEADLINE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_UID,
+    MAX_READS_OF_OTHERS,
 };
 use crate::service::{Caller, Peer, Service};
 
@@ -58,7 +59,7 @@ pub async fn serve<D: Directory>(
     mut stop: watch::Receiver<bool>,
 ) {
     let places = Places::default();
-    let mut turned_away = TurnedAway::default();
+    let turned_away = Complaints::default();
     let reads_of_others = Arc::new(Semaphore::new(MAX_READS_OF_OTHERS));
     let mut connections = JoinSet::new();
     let for_connections = stop.clone();
@@ -66,7 +67,7 @@ pub async fn serve<D: Directory>(
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    if let Some((peer, place)) = admit(&stream, &places, &mut turned_away) {
+                    if let Some((peer, place)) = admit(&stream, &places, &turned_away) {
                         let (service, stop) = (Arc::clone(&service), for_connections.clone());
                         let turns = Turns { own: Arc::clone(&place.turn), of_others: Arc::clone(&reads_of_others) };
                         connections.spawn(async move {
@@ -98,37 +99,17 @@ async fn told(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Finds a place for a connection; without one it is closed.
-fn admit(stream: &UnixStream, places: &Places, turned_away: &mut TurnedAway) -> Option<(Peer, Place)> {
+fn admit(stream: &UnixStream, places: &Places, turned_away: &Complaints) -> Option<(Peer, Place)> {
     let credentials = stream.peer_cred().ok()?;
     let peer = Peer { uid: credentials.uid(), pid: credentials.pid().unwrap_or_default() };
     let place = places.take(peer.uid);
-    if place.is_none() {
-        turned_away.one_more(peer);
+    if place.is_none()
+        && let Some(closed) = turned_away.one_more()
+    {
+        let Peer { uid, pid } = peer;
+        tracing::warn!(uid, pid, closed, "too many connections: the last that was closed is this one's");
     }
     Some((peer, place?))
-}
-
-/// Connections that were closed for want of a place. They are told of now and then: a line for each would let anybody
-/// flood the journal, which then drops the lines about logins.
-#[derive(Default)]
-struct TurnedAway {
-    told: Option<Instant>,
-    untold: u64,
-}
-
-impl TurnedAway {
-    fn one_more(&mut self, Peer { uid, pid }: Peer) {
-        self.untold += 1;
-        if self.told.is_none_or(|told| told.elapsed() >= COMPLAINT_EVERY) {
-            tracing::warn!(
-                uid,
-                pid,
-                closed = self.untold,
-                "too many connections: the last that was closed is this one's"
-            );
-            *self = Self { told: Some(Instant::now()), untold: 0 };
-        }
-    }
 }
 
 /// Calls that read or change the directory are taken in turns: one at a time for each uid but root's, and a few of them
