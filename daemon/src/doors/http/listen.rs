@@ -16,7 +16,6 @@ use super::connection::{converse, prepare};
 use super::places::{Place, Places};
 use super::tls::Tls;
 use super::{Http, router, told};
-use crate::clock::Clock;
 use crate::config::ProfileService;
 use crate::directory::{Directory, Error, Result};
 use crate::limits::{DRAIN_DEADLINE, TLS_HANDSHAKE};
@@ -52,11 +51,11 @@ impl Port {
     /// Serves until `stop` turns true, then lets requests that are under way finish.
     pub async fn serve<D: Directory>(self, service: Arc<Service<D>>, mut stop: watch::Receiver<bool>) {
         let Self { listener, mut tls } = self;
-        let (mut settings, clock) = (service.settings.clone(), service.clock.clone());
+        let mut settings = service.settings.clone();
         let places = Places::new(settings.borrow_and_update().service.max_connections);
         let router = router(Http::new(service, stop.clone()));
         let porter = Arc::new(Porter { router, stop: stop.clone(), handshakes: Complaints::default() });
-        warn(tls.as_ref(), &settings.borrow().service, &clock);
+        warn_of_plain_http(&settings.borrow().service);
         let (mut connections, turned_away) = (JoinSet::new(), Complaints::default());
         loop {
             tokio::select! {
@@ -74,7 +73,7 @@ impl Port {
                         sleep(Duration::from_millis(100)).await;
                     }
                 },
-                Ok(()) = settings.changed() => reload(&mut tls, &settings.borrow_and_update().service, &clock),
+                Ok(()) = settings.changed() => reload(&mut tls, &settings.borrow_and_update().service),
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
                 () = told(&mut stop) => break,
             }
@@ -98,29 +97,25 @@ async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Takes over certificates that may be new. Whoever exchanges them gets a word, and no outage for a mistake.
-fn reload(tls: &mut Option<Tls>, settings: &ProfileService, clock: &Clock) {
+fn reload(tls: &mut Option<Tls>, settings: &ProfileService) {
     match Tls::read(settings) {
         Ok(new) if new == *tls => {}
         Ok(new) => {
             tracing::info!(tls = new.is_some(), "the service shows other certificates from now on");
             *tls = new;
-            warn(tls.as_ref(), settings, clock);
+            warn_of_plain_http(settings);
         }
         Err(error) => tracing::error!(%error, "the service goes on with the certificate that it had"),
     }
 }
 
-/// Says what an admin should know of a port before something happens.
-fn warn(tls: Option<&Tls>, settings: &ProfileService, clock: &Clock) {
+fn warn_of_plain_http(settings: &ProfileService) {
     if settings.is_exposed() {
         tracing::warn!(
             listen = %settings.listen,
             "other nodes are served over plain http: whoever is between them reads passwords and tokens along. Set \
              remote_user_profile.service.tls_cert and tls_key, or listen on an address that nobody else reaches"
         );
-    }
-    if let Some(warning) = tls.and_then(|tls| tls.warning(clock.unix_seconds())) {
-        tracing::warn!("{warning}");
     }
 }
 

@@ -20,16 +20,11 @@ use crate::config::ProfileService;
 use crate::directory::{Error, Result};
 use crate::limits::MAX_CERTIFICATES_BYTES;
 
-/// How many days before its end a certificate is spoken of: those that are renewed by themselves are by then.
-const ENDS_SOON: i64 = 14;
-
 /// Makes TLS of a connection.
 #[derive(Clone)]
 pub struct Tls {
     /// What does it.
     pub acceptor: TlsAcceptor,
-    /// When the service's certificate ends, in seconds since 1970-01-01 UTC.
-    ends_at: i64,
     /// Of what was in the files.
     digest: [u8; 32],
 }
@@ -62,8 +57,6 @@ impl Tls {
             .finalize()
             .into();
         let certificates = chain.certificates()?;
-        let ends_at =
-            ends_at(&certificates[0]).ok_or_else(|| chain.wrong("the first certificate makes no sense"))?;
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::Failed(error.to_string()))?
@@ -72,22 +65,7 @@ impl Tls {
         let mut config =
             config.map_err(|error| key.wrong(&format!("it does not go with tls_cert: {error}")))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Some(Self { acceptor: Arc::new(config).into(), ends_at, digest }))
-    }
-
-    /// What an admin should know at this time (in seconds since 1970-01-01 UTC): a certificate ends.
-    pub fn warning(&self, now: i64) -> Option<String> {
-        let days = (self.ends_at - now).div_euclid(24 * 60 * 60);
-        match days {
-            ..0 => Some(
-                "the certificate of the service for other nodes has ended: they do not trust it any more"
-                    .into(),
-            ),
-            0..ENDS_SOON => Some(format!(
-                "the certificate of the service for other nodes ends in {days} days: renew it, and then: systemctl reload podyd"
-            )),
-            _ => None,
-        }
+        Ok(Some(Self { acceptor: Arc::new(config).into(), digest }))
     }
 }
 
@@ -101,11 +79,6 @@ fn clients(authorities: Option<&Pem<'_>>) -> Result<Arc<dyn ClientCertVerifier>>
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()))
         .build()
         .map_err(|error| authorities.wrong(&error.to_string()))
-}
-
-fn ends_at(certificate: &CertificateDer<'_>) -> Option<i64> {
-    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    Some(certificate.validity().not_after.timestamp())
 }
 
 impl<'a> Pem<'a> {

@@ -5,7 +5,6 @@ use std::path::Path;
 use reqwest::{Certificate, Client, Identity};
 use servers::tls::{Authority, Certified};
 
-use super::super::tls::Tls;
 use super::*;
 use crate::config::ProfileService;
 use crate::testing::{SHARED_TOKEN, TestNode, until};
@@ -116,20 +115,4 @@ async fn a_service_with_files_that_make_no_sense_does_not_start() {
     std::fs::write(&other, "-----BEGIN PRIVATE KEY-----\nhunter2\n").unwrap();
     let why = refused(&settings).await;
     assert!(why.contains("tls_key") && !why.contains("hunter2"), "{why}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_ends_soon_is_spoken_of() {
-    let (authority, folder) = (Authority::new(), crate::testing::Folder::new());
-    install(&authority, &folder);
-    let [cert, key] = ["cert.pem", "key.pem"].map(|name| Some(folder.join(name)));
-    let settings = ProfileService { tls_cert: cert, tls_key: key, ..ProfileService::default() };
-    let tls = Tls::read(&settings).unwrap().unwrap();
-    // 4096-01-01, when such a certificate ends.
-    let end = 67_090_118_400;
-    let day = 24 * 60 * 60;
-    let told = |now| tls.warning(now);
-    assert_eq!(told(end - 15 * day), None);
-    assert!(told(end - 2 * day).unwrap().contains("in 2 days"));
-    assert!(told(end + 1).unwrap().contains("has ended"));
 }
