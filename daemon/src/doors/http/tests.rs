@@ -1,6 +1,7 @@
 //! The door over real sockets, from the outside.
 
 mod connections;
+mod contract;
 mod rest;
 mod tls;
 mod tokens;
@@ -8,6 +9,7 @@ mod tokens;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
+use super::bearer::Visitor;
 use super::*;
 use crate::testing::ServedNode;
 
@@ -48,4 +50,9 @@ async fn other_paths_and_methods_are_told_apart() {
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
     assert_eq!(body(answer).await["code"], "method_not_allowed");
     door.close().await;
+}
+
+/// Whoever comes from this address, over a line on which others may read along.
+fn visitor_from(address: &str) -> Visitor {
+    Visitor { address: address.parse().unwrap() }
 }
