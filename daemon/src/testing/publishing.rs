@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use snapshot::{Loaded, LoadedAccounts, Places, Trouble};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, block_in_place};
 
 use super::PATIENCE;
 use crate::clock::Clock;
@@ -26,6 +27,8 @@ pub struct Publishing<D> {
     run: PathBuf,
     stop: Arc<Notify>,
     task: JoinHandle<()>,
+    /// All that runs of this podyd, as a process would be: a base that is being written ends with it, too.
+    process: Option<Runtime>,
 }
 
 impl<D: Directory> Publishing<D> {
@@ -41,20 +44,23 @@ impl<D: Directory> Publishing<D> {
         let (publisher, published) =
             Publisher::start(source, &cache, &run, &Clock::System, rules_seen, settings_seen).unwrap();
         let stop = Arc::new(Notify::new());
-        let task = tokio::spawn(publisher.run(Arc::clone(&stop)));
-        Self { directory, published, rules, settings, cache, run, stop, task }
+        let process = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let task = process.spawn(publisher.run(Arc::clone(&stop)));
+        Self { directory, published, rules, settings, cache, run, stop, task, process: Some(process) }
     }
 
     /// Ends it as SIGTERM does.
     pub async fn stop(&mut self) {
         self.stop.notify_one();
         (&mut self.task).await.unwrap();
+        block_in_place(|| drop(self.process.take()));
     }
 
     /// Ends it in the middle of whatever it does, and nothing more is written.
     pub async fn crash(&mut self) {
         self.task.abort();
         assert!((&mut self.task).await.unwrap_err().is_cancelled());
+        block_in_place(|| drop(self.process.take()));
     }
 
     /// What a next run of podyd says before it has published anything.
@@ -85,6 +91,15 @@ impl<D: Directory> Publishing<D> {
     /// Whether a lookup of this user finds somebody.
     pub fn shows(&self, user: &str) -> bool {
         self.look().unwrap().view().user_by_name(user.as_bytes()).unwrap().is_some()
+    }
+}
+
+impl<D> Drop for Publishing<D> {
+    fn drop(&mut self) {
+        // Where nobody may wait, a runtime must not be dropped.
+        if let Some(process) = self.process.take() {
+            process.shutdown_background();
+        }
     }
 }
 

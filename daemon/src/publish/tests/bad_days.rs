@@ -73,6 +73,24 @@ async fn a_crash_takes_nothing_out_of_sight() {
     after.stop().await;
 }
 
+/// Should anything of it write on, it would write into the files of the podyd that comes after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_podyd_that_crashed_nothing_goes_on() {
+    let folder = Folder::new();
+    let mut before = publishing(&folder).await;
+    let users = (0..2000).map(|number| new_user(&format!("crowd{number}"))).collect();
+    before.directory.create(Batch { users, ..Batch::default() }, &rules(), false).await.unwrap();
+    before.up_to_date().await;
+    let at_rest = Arc::strong_count(&before.directory);
+    until("a base is in the making", async || {
+        local_accounts_become(&before, "unrelated:x:1000:1000::/:/bin/sh", "");
+        Arc::strong_count(&before.directory) > at_rest
+    })
+    .await;
+    before.crash().await;
+    assert_eq!(Arc::strong_count(&before.directory), 1, "nobody but this test holds the directory");
+}
+
 /// Programs see the last run's accounts from the first moment; a change of this run they see when it has published.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_podyd_that_starts_says_what_the_last_one_published_and_claims_no_more() {
