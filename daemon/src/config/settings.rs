@@ -93,7 +93,7 @@ pub struct Auth {
 /// What goes on while a shared directory is away.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Offline {
-    /// How long a password that was right here lets its owner in; zero: not at all.
+    /// How long a password that was right here lets its owner in, and a copy that was current is believed; zero: not at all.
     pub max_age: Duration,
 }
 

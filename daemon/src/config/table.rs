@@ -203,7 +203,7 @@ pub static SETTINGS: &[Setting] = &[
         "backend.libsql.replicaPath",
         OptionalPath(|draft| &mut draft.backends.libsql.replica_path),
         "A copy of the database on this node, with password hashes and tokens, which answers for them while the database \
-         is away, however long that is. Without it, [offline] holds. A relative path lies in the state directory.",
+         is away, for offline.max_age from when both were last the same. A relative path lies in the state directory.",
     ).example("\"libsql-replica.sqlite\"").after_a_restart(),
     setting(
         "backend.libsql.syncIntervalSecs",
@@ -370,8 +370,8 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "offline.max_age",
         Time(|draft| &mut draft.settings.offline.max_age, 0..=365 * DAY),
-        "How long after a login on this node the same password lets the same user in again without the \
-         shared directory. \"off\": not at all.",
+        "How long after a login on this node the same password lets the same user in again without the shared \
+         directory, and how long a copy of passwords and tokens (replicaPath) stands in for it. \"off\": not at all.",
     ),
     setting(
         "password.memory_kib",

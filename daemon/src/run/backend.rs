@@ -42,7 +42,9 @@ where
     let directory =
         Replicated::new(Arc::clone(&source), replica, has_snapshot).forgetting(podyd.node.clone());
     let directory = Arc::new(match shared.replica_path() {
-        Some(_) => directory.holding_secrets(),
+        Some(_) => {
+            directory.holding_secrets(podyd.node.clone(), podyd.current_settings.clone(), podyd.clock.clone())
+        }
         None => directory,
     });
     let following = tokio::spawn({

@@ -5,6 +5,7 @@
 //! written holds nobody up.
 
 mod answers;
+mod current_copy;
 mod failures;
 mod htpasswd;
 mod remembered;

@@ -4,6 +4,8 @@
 //! tokens are the source's: nobody else can say what holds now. Where it is told to, the replica holds those, too, and answers
 //! while the source does not.
 
+mod stand_in;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,12 +16,16 @@ use tokio::time::{sleep, timeout};
 
 use super::NodeStore;
 use super::sql::{SqlDirectory, copy_secrets, tokens};
+use crate::clock::Clock;
+use crate::config::Settings;
 use crate::directory::{
     Attempted, Batch, Change, Contact, Counts, Credential, Directory, Error, Feed, Judged, Key, Member,
     NewToken, Page, Position, Present, Refusal, Result, Rules, Secrets, Sink, Team, Token, TokenHash,
     TokenLookup, TokenName, TokenUse, UserChange, named,
 };
 use crate::limits::CREDENTIAL_DEADLINE;
+
+use stand_in::StandIn;
 
 /// How long to wait before a source that does not answer is tried again; twice as long each time.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
@@ -43,9 +49,8 @@ pub struct Replicated<S> {
     source: Arc<S>,
     replica: SqlDirectory,
     shows_accounts: bool,
-    holds_secrets: bool,
+    stand_in: Option<StandIn>,
     node: Option<NodeStore>,
-    compared: watch::Sender<Option<Instant>>,
     contact: watch::Sender<Contact>,
     /// Something was changed through this node.
     wake: Notify,
@@ -61,9 +66,8 @@ impl<S: Directory> Replicated<S> {
             source,
             replica,
             shows_accounts,
-            holds_secrets: false,
+            stand_in: None,
             node: None,
-            compared: watch::Sender::default(),
             contact: watch::Sender::default(),
             wake: Notify::new(),
             moved: Notify::new(),
@@ -75,9 +79,15 @@ impl<S: Directory> Replicated<S> {
         Self { node: Some(node), ..self }
     }
 
-    /// Has the replica keep password hashes and tokens, too, and answer for them while the source does not.
-    pub fn holding_secrets(self) -> Self {
-        Self { holds_secrets: true, ..self }
+    /// Has the replica keep password hashes and tokens, too, and answer for them while the source does not, for as long as
+    /// the settings say.
+    pub fn holding_secrets(
+        self,
+        node: NodeStore,
+        settings: watch::Receiver<Arc<Settings>>,
+        clock: Clock,
+    ) -> Self {
+        Self { stand_in: Some(StandIn::new(node, settings, clock)), ..self }
     }
 
     /// The replica, once it holds what the source does: before that, nobody can be told that somebody does not exist.
@@ -96,11 +106,23 @@ impl<S: Directory> Replicated<S> {
         Err(Error::Away(format!("this node does not have the shared directory yet: {trouble}")))
     }
 
+    /// The replica, where it may answer for a source that is away for this reason.
+    async fn in_its_place(&self, why: String) -> Result<&SqlDirectory> {
+        match &self.stand_in {
+            Some(stand_in) => stand_in.check(why).await?,
+            None => return Err(Error::Away(why)),
+        }
+        self.loaded().await
+    }
+
     /// Keeps the replica at the source's position.
     pub async fn follow(&self) {
-        let mut retry_after = RETRY_AFTER;
+        let (mut retry_after, mut compared) = (RETRY_AFTER, None);
         loop {
-            let outcome = self.catch_up().await;
+            let outcome = self.catch_up(&mut compared).await;
+            if let (Ok(()), Some(stand_in)) = (&outcome, &self.stand_in) {
+                stand_in.note_current().await;
+            }
             // Nodes that lost their source at once do not come back at once.
             let pause = outcome.is_err().then(|| retry_after.mul_f64(0.5 + chance()));
             retry_after = pause.map_or(RETRY_AFTER, |_| (2 * retry_after).min(RETRY_AT_LEAST_EVERY));
@@ -112,11 +134,15 @@ impl<S: Directory> Replicated<S> {
         }
     }
 
-    /// Brings the replica to where the source is.
-    async fn catch_up(&self) -> Result<()> {
+    /// Brings the replica to where the source is; `compared` is when both were last compared.
+    async fn catch_up(&self, compared: &mut Option<Instant>) -> Result<()> {
         let position = self.replica.position().await?;
         let now = timeout(POSITION_DEADLINE, self.source.position()).await.unwrap_or_else(|_| Err(late()))?;
         if now == position {
+            if compared.is_some_and(|at| at.elapsed() < COMPARE_EVERY) {
+                return Ok(());
+            }
+            *compared = Some(Instant::now());
             return self.compare(&position).await;
         }
         let changes = match self.source.changes(&position).await {
@@ -127,9 +153,9 @@ impl<S: Directory> Replicated<S> {
         match changes {
             Feed::Changes { changes, present, position } => {
                 let (users, _) = named(&changes);
-                let secrets = match self.holds_secrets {
-                    true => Some(self.source.secrets(&users, &tokens(&changes)).await?),
-                    false => None,
+                let secrets = match self.stand_in {
+                    Some(_) => Some(self.source.secrets(&users, &tokens(&changes)).await?),
+                    None => None,
                 };
                 self.replica.follow(&changes, &present, secrets.as_ref(), &position).await?;
                 self.moved.notify_one();
@@ -142,11 +168,6 @@ impl<S: Directory> Replicated<S> {
     /// Looks, from time to time, whether what is at the same position is the same: whoever restores a database table by table
     /// shows us something in between, and no change ever tells of the rest.
     async fn compare(&self, position: &Position) -> Result<()> {
-        let is_time = self.compared.borrow().is_none_or(|at| at.elapsed() > COMPARE_EVERY);
-        if !is_time {
-            return Ok(());
-        }
-        self.compared.send_replace(Some(Instant::now()));
         let (ours, theirs) = (self.replica.counts().await?, self.source.counts().await?);
         if ours == theirs || self.source.position().await? != *position {
             return Ok(());
@@ -174,7 +195,7 @@ impl<S: Directory> Replicated<S> {
         tracing::info!(users = offered.users, "copying the whole directory");
         let mut loader = self.replica.reload().await?;
         let mut dumped = self.source.dump(&mut loader).await;
-        if self.holds_secrets && dumped.is_ok() {
+        if self.stand_in.is_some() && dumped.is_ok() {
             dumped = copy_secrets(&*self.source, &mut loader).await.and(dumped);
         }
         // What was remembered of passwords was of another history, in which the same revisions meant something else.
@@ -315,7 +336,7 @@ impl<S: Directory> Directory for Replicated<S> {
 
     async fn credential(&self, name: Name) -> Result<Option<Credential>> {
         match self.in_time(self.source.credential(name)).await {
-            Err(Error::Away(_)) if self.holds_secrets => self.loaded().await?.credential(name).await,
+            Err(Error::Away(why)) => self.in_its_place(why).await?.credential(name).await,
             answer => answer,
         }
     }
@@ -334,7 +355,7 @@ impl<S: Directory> Directory for Replicated<S> {
 
     async fn upgrade_password(&self, uuid: &str, old: &str, new: &str) -> Result<()> {
         self.in_time(self.source.upgrade_password(uuid, old, new)).await?;
-        if self.holds_secrets {
+        if self.stand_in.is_some() {
             self.replica.upgrade_password(uuid, old, new).await?;
         }
         Ok(())
@@ -359,7 +380,7 @@ impl<S: Directory> Directory for Replicated<S> {
 
     async fn token(&self, hash: &TokenHash) -> Result<TokenLookup> {
         match self.in_time(self.source.token(hash)).await {
-            Err(Error::Away(_)) if self.holds_secrets => self.loaded().await?.token(hash).await,
+            Err(Error::Away(why)) => self.in_its_place(why).await?.token(hash).await,
             answer => answer,
         }
     }

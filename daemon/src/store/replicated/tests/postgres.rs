@@ -236,6 +236,6 @@ async fn what_is_missing_at_the_same_position_is_noticed_and_copied() {
     let rest =
         "INSERT INTO members SELECT g.uuid, u.uuid, 'admin' FROM groups g, users u WHERE g.name = 'physics'";
     sqlx::raw_sql(rest).execute(&mut connection).await.unwrap();
-    other.catch_up().await.unwrap();
+    other.catch_up(&mut None).await.unwrap();
     assert_eq!(Everything::of(&other).await, Everything::of(&*other.source).await);
 }

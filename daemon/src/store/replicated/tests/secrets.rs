@@ -4,14 +4,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::*;
+use crate::config::Offline;
 use crate::directory::{NewToken, TokenLookup};
 use crate::store::hrana::Endpoint;
 use crate::store::sql::SqlDirectory;
-use crate::testing::{Folder, add_user, find_user, name, new_user, rules, until};
+use crate::testing::{Folder, NOW, add_user, find_user, name, new_user, rules, until};
+
+const A_WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 fn source(server: &servers::Hrana, sync_interval: Option<Duration>) -> SqlDirectory {
     let endpoint = Endpoint { url: server.url(), auth_token: None };
     SqlDirectory::libsql(&endpoint, sync_interval).unwrap()
+}
+
+/// A node whose copy stands in for so long, by this clock.
+async fn node_by(
+    clock: &Clock,
+    max_age: Duration,
+    folder: &Folder,
+    server: &servers::Hrana,
+    sync_interval: Option<Duration>,
+) -> (Arc<Replicated<SqlDirectory>>, tokio::task::JoinHandle<()>) {
+    let replica = SqlDirectory::replica(&folder.join("secrets.sqlite")).await.unwrap();
+    let memory = NodeStore::open(&folder.join("node.sqlite"), NOW).await.unwrap();
+    let settings = Settings { offline: Offline { max_age }, ..Settings::default() };
+    let directory = Replicated::new(Arc::new(source(server, sync_interval)), replica, false);
+    let directory =
+        Arc::new(directory.holding_secrets(memory, watch::channel(settings.into()).1, clock.clone()));
+    let following = tokio::spawn({
+        let directory = Arc::clone(&directory);
+        async move { directory.follow().await }
+    });
+    (directory, following)
 }
 
 async fn node(
@@ -19,14 +43,7 @@ async fn node(
     server: &servers::Hrana,
     sync_interval: Option<Duration>,
 ) -> (Arc<Replicated<SqlDirectory>>, tokio::task::JoinHandle<()>) {
-    let replica = SqlDirectory::replica(&folder.join("secrets.sqlite")).await.unwrap();
-    let directory =
-        Arc::new(Replicated::new(Arc::new(source(server, sync_interval)), replica, false).holding_secrets());
-    let following = tokio::spawn({
-        let directory = Arc::clone(&directory);
-        async move { directory.follow().await }
-    });
-    (directory, following)
+    node_by(&Clock::set_to(NOW), A_WEEK, folder, server, sync_interval).await
 }
 
 fn new_token(owner: &str, number: u8) -> NewToken {
@@ -81,6 +98,58 @@ async fn passwords_and_tokens_are_known_while_the_database_is_away_and_after_a_r
     let (here, following) = node(&folder, &server, None).await;
     assert!(knows(&*here, &other).await, "in the file, for the next podyd");
     assert_eq!(hash_of(&*here, "ada").await.as_deref(), Some("second"));
+    following.abort();
+}
+
+/// Whoever was locked while this node was cut off does not get in by its copy for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_too_old_answers_for_nobody() {
+    let folder = Folder::new();
+    let mut server = servers::Hrana::start(servers::hrana::Options::default());
+    let primary = source(&server, None);
+    primary.migrate().await.unwrap();
+    add_user(&primary, "ada").await;
+    let token = new_token("ada", 1);
+    primary.create_token(token.clone()).await.unwrap();
+    let clock = Clock::set_to(NOW);
+    let (here, following) = node_by(&clock, A_WEEK, &folder, &server, None).await;
+    until("the first copy is there", async || here.contact().unwrap().current_at.is_some()).await;
+    server.stop();
+    clock.advance(A_WEEK.as_secs().cast_signed() - 1);
+    assert!(knows(&*here, &token).await);
+    assert!(here.credential(name("ada")).await.unwrap().is_some());
+
+    clock.advance(1);
+    following.abort();
+    here.replica.close().await;
+    let (restarted, following) = node_by(&clock, A_WEEK, &folder, &server, None).await;
+    for directory in [&here, &restarted] {
+        for told in [
+            directory.credential(name("ada")).await.unwrap_err(),
+            directory.token(&token.hash).await.unwrap_err(),
+        ] {
+            assert!(
+                matches!(&told, Error::Away(words) if words.contains("older than offline.max_age")),
+                "{told}"
+            );
+        }
+    }
+    following.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_goes_on_without_the_database_its_copy_answers_for_nobody() {
+    let folder = Folder::new();
+    let mut server = servers::Hrana::start(servers::hrana::Options::default());
+    let primary = source(&server, None);
+    primary.migrate().await.unwrap();
+    add_user(&primary, "ada").await;
+    let (here, following) = node_by(&Clock::set_to(NOW), Duration::ZERO, &folder, &server, None).await;
+    until("the first copy is there", async || here.contact().unwrap().current_at.is_some()).await;
+    server.stop();
+    let told = here.credential(name("ada")).await.unwrap_err();
+    assert!(matches!(told, Error::Away(_)), "{told}");
+    assert!(find_user(&*here, "ada").await.is_some(), "lookups go on");
     following.abort();
 }
 
