@@ -33,7 +33,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// The longest wait: a source that is back is noticed within it.
 const RETRY_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 
-/// How long the source may take to say where it is. A connection that is refused is tried again for longer than that.
+/// How long the source may take to say where it is.
 const POSITION_DEADLINE: Duration = Duration::from_secs(4);
 
 /// How often a replica that is current is compared with its source, by numbers of rows: the one thing that a node reads

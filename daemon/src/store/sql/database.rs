@@ -16,8 +16,11 @@ use super::listener::Listener;
 use super::schema::{self, Migrated, Schema};
 use super::session::{Connection, Purpose, Session};
 use crate::directory::{Error, Result};
-#[cfg(feature = "backend-mysql")]
-use tokio::time::sleep;
+#[cfg(any(feature = "backend-postgres", feature = "backend-mysql"))]
+use {
+    std::sync::Arc,
+    tokio::sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 /// Readers of the embedded store at once. Reads are short and come from people's commands; logins add one each.
 const READERS: u32 = 4;
@@ -29,6 +32,11 @@ const MYSQL_POLL: Duration = Duration::from_millis(300);
 /// How long an operation waits for a connection before it says that the database is too busy.
 pub const ACQUIRE_DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long a server may take to accept a connection. One that refuses is tried again for as long: another is about to take
+/// its place, or it is being started. Whoever waits for their turn at a server that answers waits longer.
+#[cfg(any(feature = "backend-postgres", feature = "backend-mysql"))]
+const CONNECT_DEADLINE: Duration = Duration::from_secs(4);
+
 /// A database and the connections to it.
 #[derive(Debug)]
 pub enum Database {
@@ -37,10 +45,10 @@ pub enum Database {
     Sqlite { path: PathBuf, readers: SqlitePool, writer: SqlitePool },
     /// A PostgreSQL server.
     #[cfg(feature = "backend-postgres")]
-    Postgres { place: String, pool: sqlx::PgPool, listener: Listener },
+    Postgres { place: String, pool: sqlx::PgPool, turns: Arc<Semaphore>, listener: Listener },
     /// A MySQL or MariaDB server.
     #[cfg(feature = "backend-mysql")]
-    MySql { place: String, pool: sqlx::MySqlPool },
+    MySql { place: String, pool: sqlx::MySqlPool, turns: Arc<Semaphore> },
     /// A libSQL server.
     #[cfg(feature = "backend-libsql")]
     Libsql(super::libsql::Libsql),
@@ -70,8 +78,9 @@ impl Database {
             .disable_statement_logging();
         let database = options.get_database().unwrap_or_default();
         let place = format!("postgresql://{}:{}/{database}", options.get_host(), options.get_port());
-        let pool = PgPoolOptions::new().max_connections(max_connections).acquire_timeout(ACQUIRE_DEADLINE);
-        Ok(Self::Postgres { place, pool: pool.connect_lazy_with(options), listener: Listener::default() })
+        let pool = PgPoolOptions::new().max_connections(max_connections).acquire_timeout(CONNECT_DEADLINE);
+        let (pool, turns) = (pool.connect_lazy_with(options), turns(max_connections));
+        Ok(Self::Postgres { place, pool, turns, listener: Listener::default() })
     }
 
     /// Prepares connections to a MySQL or MariaDB server, which need not be there yet.
@@ -86,8 +95,8 @@ impl Database {
             .disable_statement_logging();
         let database = options.get_database().unwrap_or_default();
         let place = format!("mysql://{}:{}/{database}", options.get_host(), options.get_port());
-        let pool = MySqlPoolOptions::new().max_connections(max_connections).acquire_timeout(ACQUIRE_DEADLINE);
-        Ok(Self::MySql { place, pool: pool.connect_lazy_with(options) })
+        let pool = MySqlPoolOptions::new().max_connections(max_connections).acquire_timeout(CONNECT_DEADLINE);
+        Ok(Self::MySql { place, pool: pool.connect_lazy_with(options), turns: turns(max_connections) })
     }
 
     /// Makes the tables, or brings them up to date; says what was done. Several nodes may do so at once: all but one wait.
@@ -136,9 +145,15 @@ impl Database {
                 Connection::Sqlite(pool.acquire().await.map_err(database)?)
             }
             #[cfg(feature = "backend-postgres")]
-            Self::Postgres { pool, .. } => Connection::Postgres(pool.acquire().await.map_err(database)?),
+            Self::Postgres { pool, turns, .. } => {
+                let turn = turn(turns).await?;
+                Connection::Postgres(pool.acquire().await.map_err(database)?, turn)
+            }
             #[cfg(feature = "backend-mysql")]
-            Self::MySql { pool, .. } => Connection::MySql(pool.acquire().await.map_err(database)?),
+            Self::MySql { pool, turns, .. } => {
+                let turn = turn(turns).await?;
+                Connection::MySql(pool.acquire().await.map_err(database)?, turn)
+            }
             #[cfg(feature = "backend-libsql")]
             Self::Libsql(libsql) => Connection::Libsql(libsql.link(purpose).await?),
         };
@@ -153,7 +168,7 @@ impl Database {
             #[cfg(feature = "backend-postgres")]
             Self::Postgres { pool, listener, .. } => listener.heard(pool).await,
             #[cfg(feature = "backend-mysql")]
-            Self::MySql { .. } => sleep(MYSQL_POLL).await,
+            Self::MySql { .. } => tokio::time::sleep(MYSQL_POLL).await,
             #[cfg(feature = "backend-libsql")]
             Self::Libsql(libsql) => libsql.changed().await,
         }
@@ -173,6 +188,23 @@ impl Database {
             #[cfg(feature = "backend-libsql")]
             Self::Libsql(libsql) => libsql.close().await,
         }
+    }
+}
+
+/// As many may use a server at a time as there are connections to it.
+#[cfg(any(feature = "backend-postgres", feature = "backend-mysql"))]
+fn turns(max_connections: u32) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(max_connections as usize))
+}
+
+/// Waits until a connection is free, or can be made.
+#[cfg(any(feature = "backend-postgres", feature = "backend-mysql"))]
+async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
+    match tokio::time::timeout(ACQUIRE_DEADLINE, Arc::clone(turns).acquire_owned()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        _ => Err(Error::Away(format!(
+            "every connection of this node to the database has been in use for {ACQUIRE_DEADLINE:?}: is maxConnections too low?"
+        ))),
     }
 }
 

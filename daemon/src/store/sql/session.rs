@@ -12,6 +12,8 @@ use sqlx::{
     AssertSqlSafe, Column, ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Row, SqlSafeStr,
     Type, TypeInfo, ValueRef,
 };
+#[cfg(any(feature = "backend-postgres", feature = "backend-mysql"))]
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::dialect::{Dialect, Rendered};
@@ -20,13 +22,13 @@ use super::value::{Rows, Value};
 use crate::directory::{Error, Result};
 use crate::limits::{MIGRATION_DEADLINE, STATEMENT_DEADLINE};
 
-/// Who is at the other end.
+/// Who is at the other end, and our turn there.
 pub enum Connection {
     Sqlite(PoolConnection<sqlx::Sqlite>),
     #[cfg(feature = "backend-postgres")]
-    Postgres(PoolConnection<sqlx::Postgres>),
+    Postgres(PoolConnection<sqlx::Postgres>, OwnedSemaphorePermit),
     #[cfg(feature = "backend-mysql")]
-    MySql(PoolConnection<sqlx::MySql>),
+    MySql(PoolConnection<sqlx::MySql>, OwnedSemaphorePermit),
     #[cfg(feature = "backend-libsql")]
     Libsql(super::libsql::Link),
 }
@@ -124,9 +126,9 @@ impl Session {
         match self.connection {
             Connection::Sqlite(_) => Dialect::Sqlite,
             #[cfg(feature = "backend-postgres")]
-            Connection::Postgres(_) => Dialect::Postgres,
+            Connection::Postgres(..) => Dialect::Postgres,
             #[cfg(feature = "backend-mysql")]
-            Connection::MySql(_) => Dialect::MySql,
+            Connection::MySql(..) => Dialect::MySql,
             #[cfg(feature = "backend-libsql")]
             Connection::Libsql(_) => Dialect::Sqlite,
         }
@@ -140,9 +142,9 @@ impl Session {
         let outcome = match &mut self.connection {
             Connection::Sqlite(connection) => in_time(deadline, fetch(connection, rendered)).await,
             #[cfg(feature = "backend-postgres")]
-            Connection::Postgres(connection) => in_time(deadline, fetch(connection, rendered)).await,
+            Connection::Postgres(connection, _) => in_time(deadline, fetch(connection, rendered)).await,
             #[cfg(feature = "backend-mysql")]
-            Connection::MySql(connection) => in_time(deadline, fetch(connection, rendered)).await,
+            Connection::MySql(connection, _) => in_time(deadline, fetch(connection, rendered)).await,
             #[cfg(feature = "backend-libsql")]
             Connection::Libsql(link) => return link.query(rendered).await,
         };
@@ -202,11 +204,11 @@ impl Session {
                 in_time(deadline, script.execute(&mut **connection)).await.map(drop)
             }
             #[cfg(feature = "backend-postgres")]
-            Connection::Postgres(connection) => {
+            Connection::Postgres(connection, _) => {
                 in_time(deadline, script.execute(&mut **connection)).await.map(drop)
             }
             #[cfg(feature = "backend-mysql")]
-            Connection::MySql(connection) => {
+            Connection::MySql(connection, _) => {
                 in_time(deadline, script.execute(&mut **connection)).await.map(drop)
             }
             #[cfg(feature = "backend-libsql")]
@@ -235,9 +237,9 @@ impl Drop for Session {
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.close_on_drop(),
             #[cfg(feature = "backend-postgres")]
-            Connection::Postgres(connection) => connection.close_on_drop(),
+            Connection::Postgres(connection, _) => connection.close_on_drop(),
             #[cfg(feature = "backend-mysql")]
-            Connection::MySql(connection) => connection.close_on_drop(),
+            Connection::MySql(connection, _) => connection.close_on_drop(),
             // It ends its stream by itself.
             #[cfg(feature = "backend-libsql")]
             Connection::Libsql(_) => {}

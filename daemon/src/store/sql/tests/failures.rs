@@ -1,6 +1,7 @@
 //! Servers that are frozen, gone, read-only, full, or killed in the middle of a change.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use servers::{Database, Kind, MariaDb, Options, Postgres};
 use tokio::sync::watch;
@@ -15,6 +16,12 @@ use crate::testing::{add_user, create_user, find_user, name, new_user, until};
 /// Writes in the middle of which the server is killed, and how many are under way at a time.
 const WRITES: usize = 512;
 const WRITERS: usize = 16;
+
+/// After what time at the latest somebody who wants to write is told that the server is gone.
+const ABSENCE_TOLD_WITHIN: Duration = Duration::from_secs(7);
+
+/// An absence that nobody who writes is to notice.
+const SHORT_ABSENCE: Duration = Duration::from_secs(3);
 
 /// Makes a test of each story on each server.
 macro_rules! on_servers {
@@ -37,6 +44,7 @@ macro_rules! on_servers {
 
 on_servers!(
     a_server_that_fails_is_away_in_time_and_a_server_that_is_back_is_used,
+    a_write_waits_for_a_server_that_is_being_replaced_and_not_much_longer,
     every_write_that_was_acknowledged_outlives_a_killed_server,
 );
 
@@ -91,6 +99,37 @@ async fn a_server_that_fails_is_away_in_time_and_a_server_that_is_back_is_used<K
     server.start_again().await;
     until("it answers again", async || directory.counts().await.is_ok()).await;
     add_user(&directory, "carol").await;
+}
+
+async fn a_write_waits_for_a_server_that_is_being_replaced_and_not_much_longer<K: Kind>(
+    start: impl AsyncFn(Options) -> Database<K>,
+    open: fn(&str, u32) -> Result<SqlDirectory>,
+) {
+    let mut server = start(Options::default()).await;
+    let directory = open(&server.fresh_database().await, 4).unwrap();
+    directory.migrate().await.unwrap();
+    server.stop().await;
+    let asked = Instant::now();
+    is_away(create_user(&directory, new_user("ada")).await);
+    assert!(asked.elapsed() < ABSENCE_TOLD_WITHIN, "{:?}", asked.elapsed());
+    server.start_again().await;
+
+    // A busy machine may take longer for it than a write waits.
+    for attempt in 0..5 {
+        server.stop().await;
+        let asked = Instant::now();
+        let write = async { create_user(&directory, new_user(&format!("bob{attempt}"))).await };
+        let back = async {
+            server.start_again().await;
+            asked.elapsed()
+        };
+        let (written, absent) = tokio::join!(write, back);
+        if absent < SHORT_ABSENCE {
+            written.unwrap();
+            return;
+        }
+    }
+    panic!("the server never came back within {SHORT_ABSENCE:?}");
 }
 
 fn is_away<T: std::fmt::Debug>(outcome: Result<T>) {
