@@ -206,6 +206,7 @@ macro_rules! conformance {
                     a_restart_keeps_everything;
                 races:
                     forty_creators_never_exceed_the_cap,
+                    a_cap_counts_whom_others_create_and_delete,
                     fifty_creators_get_an_id_and_a_revision_each,
                     thirty_writers_of_one_user_lose_nothing,
                     paging_visits_everybody_once_while_others_write,

@@ -33,6 +33,25 @@ pub async fn forty_creators_never_exceed_the_cap(storage: &impl Backend) {
     directory.create(one_user(new_user("late")), &rules, false).await.unwrap();
 }
 
+pub async fn a_cap_counts_whom_others_create_and_delete(storage: &impl Backend) {
+    let (here, there) = (storage.open().await, storage.open().await);
+    let rules = Rules { max_users: Some(3), ..rules() };
+    create_by(&rules, &here, "ada").await.unwrap();
+    create_by(&rules, &there, "bob").await.unwrap();
+    create_by(&rules, &there, "kim").await.unwrap();
+    for directory in [&here, &there, &here] {
+        assert!(refusal!(create_by(&rules, directory, "eve").await, Refused).contains("auth.max_users"));
+    }
+    there.delete_user(name("bob"), None).await.unwrap();
+    create_by(&rules, &here, "eve").await.unwrap();
+    assert!(refusal!(create_by(&rules, &there, "lea").await, Refused).contains("auth.max_users"));
+    assert_eq!(here.counts().await.unwrap().users, 3);
+}
+
+async fn create_by(rules: &Rules, directory: &impl Directory, user: &str) -> crate::directory::Result<()> {
+    directory.create(one_user(new_user(user)), rules, false).await.map(drop)
+}
+
 pub async fn fifty_creators_get_an_id_and_a_revision_each(storage: &impl Backend) {
     let directory = Arc::new(storage.open().await);
     let mut creators = JoinSet::new();

@@ -8,13 +8,22 @@ use serde_json::{Value as Json, json};
 use super::change::next_revision;
 use super::rows::{self, select_teams};
 use super::session::Session;
+use super::user_count::UserCount;
 use super::value::values;
 use crate::directory::{Batch, Facts, KnownGroup, Plan, Primary, Refusal, Result, Rules, plan};
 
 /// Creates a batch; says what was refused and whether anything was taken.
-pub async fn create(session: &mut Session, batch: Batch, rules: &Rules) -> Result<(Vec<Refusal>, bool)> {
+pub async fn create(
+    session: &mut Session,
+    batch: Batch,
+    rules: &Rules,
+    user_count: &UserCount,
+) -> Result<(Vec<Refusal>, bool)> {
     let all_or_nothing = batch.all_or_nothing;
-    let facts = facts(session, &batch, rules).await?;
+    let mut facts = facts(session, &batch, rules).await?;
+    if let Some(max) = rules.max_users {
+        facts.user_count = user_count.at_most(session, batch.users.len() as u64, max).await?;
+    }
     let mut plan = plan(batch, facts, rules);
     if all_or_nothing && !plan.refused.is_empty() {
         return Err(plan.refused.swap_remove(0).error);
@@ -51,10 +60,6 @@ async fn facts(session: &mut Session, batch: &Batch, rules: &Rules) -> Result<Fa
     let (users, groups, ids) = (json!(users).to_string(), json!(groups).to_string(), json!(ids).to_string());
 
     let mut facts = Facts::default();
-    if rules.max_users.is_some() {
-        let rows = session.query("SELECT COUNT(*) AS users FROM users", &[]).await?;
-        facts.user_count = rows.one()?.unsigned("users")?;
-    }
     let known =
         session.query("SELECT uuid, name FROM users WHERE name IN {texts $1}", values![&users]).await?;
     for row in known.iter() {

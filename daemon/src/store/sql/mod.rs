@@ -19,6 +19,7 @@ mod schema;
 mod secrets;
 mod session;
 mod token;
+mod user_count;
 mod value;
 
 use std::collections::BTreeSet;
@@ -38,6 +39,7 @@ pub(super) use secrets::copy as copy_secrets;
 
 use database::Database;
 use session::{Purpose, Session};
+use user_count::UserCount;
 
 use crate::config::Backend;
 use crate::directory::{
@@ -53,6 +55,7 @@ pub struct SqlDirectory {
     database: Database,
     /// When the tables were last seen to fit.
     fitted: Mutex<Option<Instant>>,
+    user_count: UserCount,
 }
 
 impl SqlDirectory {
@@ -132,7 +135,7 @@ impl SqlDirectory {
     }
 
     fn of(database: Database) -> Self {
-        Self { database, fitted: Mutex::new(None) }
+        Self { database, fitted: Mutex::default(), user_count: UserCount::default() }
     }
 
     /// Makes the tables, or brings them up to date; says what was done. Several nodes may do so at once.
@@ -226,7 +229,7 @@ impl Directory for SqlDirectory {
 
     async fn create(&self, batch: Batch, rules: &Rules, dry_run: bool) -> Result<(Vec<Refusal>, Position)> {
         let mut session = self.write().await?;
-        let outcome = create::create(&mut session, batch, rules).await;
+        let outcome = create::create(&mut session, batch, rules, &self.user_count).await;
         let (refused, taken) = match outcome {
             Ok(outcome) => outcome,
             Err(error) => return session.finish(Err(error)).await,
