@@ -12,6 +12,8 @@ mod rights;
 mod schema;
 #[cfg(all(feature = "backend-postgres", feature = "backend-mysql"))]
 mod tls;
+#[cfg(feature = "backend-postgres")]
+mod turns;
 
 use super::*;
 use crate::testing::{Folder, add_user};
