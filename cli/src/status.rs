@@ -1,6 +1,6 @@
 //! `podyctl status`.
 
-use protocol::node::{NodeStatus, Replica, Status};
+use protocol::node::{NodeStatus, Replica, Served, Status};
 
 use crate::daemon::Daemon;
 use crate::table::{Value, record};
@@ -49,6 +49,9 @@ fn fields(status: &NodeStatus) -> Vec<(&'static str, Value)> {
     if let (Some(median), Some(longest)) = (status.delay_milliseconds, status.longest_delay_milliseconds) {
         fields.push(("changes seen after", format!("{median} ms, {longest} ms at most").into()));
     }
+    if let Some(served) = &status.service {
+        fields.push(("serves other nodes", service(served).into()));
+    }
     if !status.hidden.is_empty() {
         fields.push(("hidden", Value::Striking(format!("{}, see below", status.hidden.len()))));
     }
@@ -62,6 +65,15 @@ fn copy(status: &NodeStatus, replica: &Replica) -> Value {
         Some(seconds) => Value::Striking(format!("as of {} ago", duration(seconds))),
         None => Value::Striking("of an earlier run of podyd".into()),
     }
+}
+
+fn service(served: &Served) -> String {
+    let spoken = if served.tls { "TLS" } else { "plain http" };
+    let readonly = if served.readonly { ", read only" } else { "" };
+    format!(
+        "at {}, {spoken}{readonly}; {} connections, {} requests so far",
+        served.address, served.connections, served.requests
+    )
 }
 
 fn revision(status: &NodeStatus) -> Value {

@@ -145,6 +145,24 @@ pub const MAX_CERTIFICATES_BYTES: u64 = 1024 * 1024;
 /// Requests of one HTTP/2 connection at a time: a node has a few logins under way and waits for one feed.
 pub const MAX_HTTP_STREAMS: u32 = 64;
 
+/// Tokens and addresses whose requests are counted, and those whose tokens were wrong or right lately: at some 100 bytes each,
+/// megabytes.
+pub const MAX_HTTP_CLIENTS: usize = 20_000;
+
+/// Wrong tokens that one address has free: a handful of nodes that were set up with an old one.
+pub const WRONG_TOKENS: u32 = 20;
+
+/// After how long one more is free: ten guesses a minute find no token that was drawn at random, and hardly a bad one.
+pub const ONE_MORE_WRONG_TOKEN: Duration = Duration::from_secs(6);
+
+/// How long a token that was right is not kept waiting because others at the same address are wrong: nodes ask at least every
+/// half minute.
+pub const KNOWN_TOKEN_FOR: Duration = Duration::from_secs(60 * 60);
+
+/// Answers of this size and more are compressed, in bytes. What is smaller costs more memory and time than it saves: a
+/// compressor takes 300 KB, and a thousand nodes are told of a change at once.
+pub const COMPRESSED_FROM_BYTES: u16 = 16 * 1024;
+
 /// Connections that each address may have even where there are few in all: a node keeps two or three open.
 pub const MIN_HTTP_CONNECTIONS_PER_ADDRESS: usize = 8;
 

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use protocol::Error;
 use protocol::database::{DatabaseStatus, JobStatus, ReplicaStatus};
 use protocol::directory::{Done, GroupRecord, GroupReply, UserRecord, UserReply};
-use protocol::node::NodeStatus;
+use protocol::node::{NodeStatus, Served};
 use serde_json::{Value, json};
 
 use crate::directory::Directory;
@@ -273,6 +273,7 @@ fn the_status_says_what_an_admin_should_know() {
         published_revision: 41,
         hidden: vec!["user bob: bob is a local account".into()],
         uptime_seconds: 7500,
+        service: Some(Served { address: "[::]:8799".into(), requests: 7, ..Served::default() }),
         warnings: vec!["the disk is nearly full".into()],
         ..Default::default()
     };
@@ -282,6 +283,7 @@ fn the_status_says_what_an_admin_should_know() {
         ran.out.contains("1.2.3, up 2 h 5 min") && ran.out.contains("programs here still see 41"),
         "{ran:?}"
     );
+    assert!(ran.out.contains("at [::]:8799, plain http; 0 connections, 7 requests so far"), "{ran:?}");
     assert_eq!(
         ran.err,
         "not served on this node: user bob: bob is a local account\nwarning: the disk is nearly full\n"

@@ -50,9 +50,27 @@ pub struct NodeStatus {
     /// The longest of them.
     #[serde(default)]
     pub longest_delay_milliseconds: Option<u64>,
+    /// Where other nodes take this one's directory from; none: nowhere.
+    #[serde(default)]
+    pub service: Option<Served>,
     /// What an admin should know.
     #[serde(default)]
     pub warnings: Vec<String>,
+}
+
+/// The port at which other nodes are served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Served {
+    /// The address and port.
+    pub address: String,
+    /// Whether TLS is spoken there, or plain http.
+    pub tls: bool,
+    /// Whether nothing is changed there.
+    pub readonly: bool,
+    /// Connections that are open.
+    pub connections: u64,
+    /// Requests that were answered since podyd started.
+    pub requests: u64,
 }
 
 /// Asks what is wrong with the node, or soon may be.

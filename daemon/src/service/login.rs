@@ -148,6 +148,7 @@ impl<D: Directory> Service<D> {
             return Err(Error::NotFound("this login has ended; begin a new one".into()));
         };
         let decision = self.check_password(name, source.clone(), password).await?;
+        self.metrics.decided(decision.verdict);
         tracing::info!(user = %name, %service, %source, verdict = ?decision.verdict, "login");
         Ok(decision)
     }
@@ -205,6 +206,7 @@ impl<D: Directory> Service<D> {
         caller.may(Operation::LogIn(name))?;
         let source = Subject::source(Some(rhost));
         let judged = self.judge_password(name, source.clone(), password).await?;
+        self.metrics.judged(&judged);
         let is_right = matches!(judged, Judged::Right { .. });
         tracing::info!(user = %name, %source, is_right, by = ?caller, "password judged");
         Ok(judged)

@@ -11,6 +11,8 @@ mod groups;
 mod htpasswd;
 mod import;
 mod login;
+mod metrics;
+mod network;
 mod tokens;
 mod users;
 
@@ -26,6 +28,8 @@ pub use database::{Database, DatabaseHealth, Job};
 pub use doctor::{Finding, Severity};
 pub use htpasswd::Htpasswd;
 pub use login::{Decision, Login, Step, Verdict};
+pub use metrics::{Metrics, TurnedAway};
+pub use network::{Network, OpenPort, Served};
 pub use tokens::{Checked, TokenRequest};
 pub use users::{NewAccount, PasswordChange, new_uuid};
 
@@ -60,6 +64,10 @@ pub struct Service<D> {
     /// Which run of podyd this is, drawn at random: nodes that take their directory from each other in a circle are found
     /// out by it.
     pub instance: String,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Where other nodes find this one.
+    pub network: Network,
     database: Option<Database>,
     logins: login::Logins,
     token_uses: tokens::TokenUses,
@@ -83,6 +91,8 @@ pub struct Health {
     pub hidden: Vec<String>,
     /// How long podyd has been running.
     pub uptime: Duration,
+    /// Where other nodes are served, if they are.
+    pub served: Option<Served>,
     /// What an admin should know.
     pub warnings: Vec<String>,
 }
@@ -108,6 +118,8 @@ impl<D: Directory> Service<D> {
             settings,
             clock,
             instance: new_uuid(),
+            metrics: Metrics::default(),
+            network: Network::default(),
             database: None,
             htpasswd: None,
             logins: login::Logins::default(),
@@ -157,6 +169,12 @@ impl<D: Directory> Service<D> {
             published_revision: self.published.revision(),
             hidden: self.published.hidden(),
             uptime: self.started.elapsed(),
+            served: self.network.port().map(|port| Served {
+                port,
+                readonly: self.current_settings().service.readonly,
+                connections: u64::try_from(self.metrics.connections.get()).unwrap_or_default(),
+                requests: self.metrics.answers(),
+            }),
             warnings: (self.published.trouble().into_iter())
                 .chain(self.node.warnings())
                 .chain(away)

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::Serialize;
 
-use super::{Code, Http, Problem};
+use super::{Code, Http, Problem, Visitor};
 use crate::directory::Directory;
 
 /// How it is.
@@ -25,7 +25,11 @@ async fn health() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
-async fn ready<D: Directory>(State(http): State<Arc<Http<D>>>) -> Result<Json<Status>, Problem> {
+async fn ready<D: Directory>(
+    State(http): State<Arc<Http<D>>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Result<Json<Status>, Problem> {
+    http.count("", visitor.address)?;
     if *http.stopping.borrow() {
         return Err(Problem::new(Code::Busy, "podyd is about to end"));
     }

@@ -19,7 +19,7 @@ use super::{Http, router, told};
 use crate::config::ProfileService;
 use crate::directory::{Directory, Error, Result};
 use crate::limits::{DRAIN_DEADLINE, TLS_HANDSHAKE};
-use crate::service::Service;
+use crate::service::{OpenPort, Service, TurnedAway};
 
 /// A port that is open, and what is shown there.
 pub struct Port {
@@ -53,8 +53,10 @@ impl Port {
         let Self { listener, mut tls } = self;
         let mut settings = service.settings.clone();
         let places = Places::new(settings.borrow_and_update().service.max_connections);
-        let router = router(Http::new(service, stop.clone()));
-        let porter = Arc::new(Porter { router, stop: stop.clone(), handshakes: Complaints::default() });
+        let router = router(Http::new(Arc::clone(&service), stop.clone()));
+        let porter = Porter { service, router, stop: stop.clone(), handshakes: Complaints::default() };
+        let porter = Arc::new(porter);
+        porter.show(&listener, tls.is_some());
         warn_of_plain_http(&settings.borrow().service);
         let (mut connections, turned_away) = (JoinSet::new(), Complaints::default());
         loop {
@@ -65,7 +67,7 @@ impl Port {
                             let (porter, tls) = (Arc::clone(&porter), tls.clone());
                             connections.spawn(async move { porter.attend(stream, tls, place).await });
                         }
-                        None => complain_of_too_many(&turned_away, peer),
+                        None => porter.turn_away(&turned_away, peer),
                     },
                     Err(error) => {
                         // Out of descriptors, most likely: connections that end give some back.
@@ -73,12 +75,16 @@ impl Port {
                         sleep(Duration::from_millis(100)).await;
                     }
                 },
-                Ok(()) = settings.changed() => reload(&mut tls, &settings.borrow_and_update().service),
+                Ok(()) = settings.changed() => {
+                    reload(&mut tls, &settings.borrow_and_update().service);
+                    porter.show(&listener, tls.is_some());
+                }
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
                 () = told(&mut stop) => break,
             }
         }
         drop(listener);
+        porter.service.network.is(None);
         let drained = async { while connections.join_next().await.is_some() {} };
         if timeout(DRAIN_DEADLINE, drained).await.is_err() {
             tracing::warn!("requests of other nodes that were still under way are cut off");
@@ -119,24 +125,37 @@ fn warn_of_plain_http(settings: &ProfileService) {
     }
 }
 
-fn complain_of_too_many(turned_away: &Complaints, peer: SocketAddr) {
-    if let Some(closed) = turned_away.one_more() {
-        let source = peer.ip().to_canonical();
-        tracing::warn!(%source, closed, "too many connections of other nodes: the last that was closed came from here");
-    }
-}
-
 /// Lets connections in.
-struct Porter {
+struct Porter<D> {
+    service: Arc<Service<D>>,
     router: axum::Router,
     stop: watch::Receiver<bool>,
     handshakes: Complaints,
 }
 
-impl Porter {
+impl<D: Directory> Porter<D> {
+    /// Says what podyctl status shows of the port.
+    fn show(&self, listener: &TcpListener, tls: bool) {
+        self.service.network.is(listener.local_addr().ok().map(|address| OpenPort { address, tls }));
+    }
+
+    fn turn_away(&self, turned_away: &Complaints, peer: SocketAddr) {
+        self.service.metrics.turned_away(TurnedAway::Connection);
+        if let Some(closed) = turned_away.one_more() {
+            let source = peer.ip().to_canonical();
+            tracing::warn!(%source, closed, "too many connections of other nodes: the last that was closed came from here");
+        }
+    }
+
     /// One connection, from its first byte to its last.
     async fn attend(&self, stream: TcpStream, tls: Option<Tls>, place: Place) {
-        let visitor = Visitor { address: place.address };
+        self.service.metrics.connections.inc();
+        self.welcome(stream, tls, &place).await;
+        self.service.metrics.connections.dec();
+    }
+
+    async fn welcome(&self, stream: TcpStream, tls: Option<Tls>, place: &Place) {
+        let visitor = Visitor { address: place.address, tls: tls.is_some() };
         if let Err(error) = prepare(&stream) {
             return tracing::debug!(%error, "a connection was gone before it began");
         }
@@ -156,6 +175,7 @@ impl Porter {
     }
 
     fn complain_of_handshake(&self, visitor: Visitor, error: &io::Error) {
+        self.service.metrics.turned_away(TurnedAway::Handshake);
         if let Some(failed) = self.handshakes.one_more() {
             let source = visitor.address;
             tracing::warn!(%source, failed, %error, "TLS did not come about with other nodes: the last one is this");

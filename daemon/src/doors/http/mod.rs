@@ -10,12 +10,14 @@ mod given;
 mod groups;
 mod health;
 mod listen;
+mod metrics;
 mod once;
 mod page;
 mod passwords;
 mod places;
 mod problem;
 mod provision;
+mod rates;
 mod tls;
 mod tokens;
 mod users;
@@ -24,23 +26,27 @@ mod version;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
 
 pub use bearer::{Asking, Visitor};
 pub use given::{Asked, Sent};
 pub use listen::Port;
 pub use problem::{Code, Problem};
+use rates::Rates;
 
+use super::complaints::Complaints;
 use crate::directory::Directory;
-use crate::limits::{CALL_DEADLINE, MAX_HTTP_BODY_BYTES};
-use crate::service::Service;
+use crate::limits::{CALL_DEADLINE, COMPRESSED_FROM_BYTES, MAX_HTTP_BODY_BYTES};
+use crate::service::{Metrics, Service};
 
 /// By whose directories an answer came to be, the answering node's first: so a node that consumes learns that what it would
 /// read is its own.
@@ -56,12 +62,27 @@ pub struct Http<D> {
     /// Turns true when podyd is to end: whoever waits for news then answers at once.
     pub stopping: watch::Receiver<bool>,
     under_way: once::UnderWay,
+    rates: Rates,
+    wrong_tokens: Complaints,
+    too_many: Complaints,
 }
 
-impl<D> Http<D> {
+impl<D: Directory> Http<D> {
     /// A door to this service.
     pub fn new(service: Arc<Service<D>>, stopping: watch::Receiver<bool>) -> Arc<Self> {
-        Arc::new(Self { service, stopping, under_way: once::UnderWay::default() })
+        let rates = Rates::new(service.current_settings().service.max_requests_per_second);
+        Arc::new(Self {
+            service,
+            stopping,
+            under_way: once::UnderWay::default(),
+            rates,
+            wrong_tokens: Complaints::default(),
+            too_many: Complaints::default(),
+        })
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.service.metrics
     }
 }
 
@@ -75,12 +96,19 @@ pub fn router<D: Directory>(http: Arc<Http<D>>) -> Router {
         .merge(provision::routes())
         .route_layer(from_fn_with_state(Arc::clone(&http), once::once))
         .merge(health::routes())
+        .merge(metrics::routes())
         .route("/v1/openapi.json", get(contract))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_HTTP_BODY_BYTES))
+        .layer(compressed())
         .layer(from_fn_with_state(Arc::clone(&http), every_answer))
         .with_state(http)
+}
+
+/// Compresses large answers and streams for whoever can read that.
+fn compressed() -> CompressionLayer<SizeAbove> {
+    CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_FROM_BYTES))
 }
 
 /// The contract: what there is, what it takes and what it answers.
@@ -99,16 +127,20 @@ async fn wrong_method() -> Problem {
     )
 }
 
-/// Answers in time, and says whose answer it is.
+/// Answers in time, says whose answer it is, and counts it.
 async fn every_answer<D: Directory>(
     State(http): State<Arc<Http<D>>>,
+    route: Option<MatchedPath>,
     request: Request,
     next: Next,
 ) -> Response {
-    let mut answer = match request.uri().path() {
+    let (began, method) = (Instant::now(), known(request.method()));
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    let mut answer = match route {
         FEED => next.run(request).await,
         _ => timeout(CALL_DEADLINE, next.run(request)).await.unwrap_or_else(|_| late()),
     };
+    http.metrics().answered(method, route, answer.status().as_u16(), began.elapsed());
     let headers = answer.headers_mut();
     if let Ok(via) = HeaderValue::try_from(http.service.via().join(", ")) {
         headers.insert(VIA, via);
@@ -116,6 +148,12 @@ async fn every_answer<D: Directory>(
     // Answers are for whoever showed the token.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     answer
+}
+
+/// A method as it is counted: anybody can make one up.
+fn known(method: &Method) -> &'static str {
+    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
 fn late() -> Response {

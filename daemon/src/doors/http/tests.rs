@@ -2,6 +2,8 @@
 
 mod connections;
 mod contract;
+mod metrics;
+mod rates;
 mod rest;
 mod tls;
 mod tokens;

@@ -1,6 +1,6 @@
 //! `org.pody.Node`.
 
-use protocol::node::{self, Doctor, Findings, NodeStatus, Replica, Status};
+use protocol::node::{self, Doctor, Findings, NodeStatus, Replica, Served, Status};
 
 use super::Handle;
 use crate::directory::{Directory, Result};
@@ -22,6 +22,13 @@ impl<D: Directory> Handle<D> for Status {
             }),
             delay_milliseconds: health.delays.median(),
             longest_delay_milliseconds: health.delays.longest(),
+            service: health.served.map(|served| Served {
+                address: served.port.address.to_string(),
+                tls: served.port.tls,
+                readonly: served.readonly,
+                connections: served.connections,
+                requests: served.requests,
+            }),
             warnings: health.warnings,
             ..NodeStatus::default()
         };
