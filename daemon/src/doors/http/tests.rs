@@ -56,5 +56,5 @@ async fn other_paths_and_methods_are_told_apart() {
 
 /// Whoever comes from this address, over a line on which others may read along.
 fn visitor_from(address: &str) -> Visitor {
-    Visitor { address: address.parse().unwrap() }
+    Visitor { address: address.parse().unwrap(), tls: false }
 }

@@ -181,7 +181,9 @@ impl Doors {
                 return send(request()).await;
             }
             412 => request().header("If-Match", "\"0\""),
-            413 => operation.with_body((open, token), "application/json", &" ".repeat(MAX_HTTP_BODY_BYTES + 1)),
+            413 => {
+                operation.with_body((open, token), "application/json", &" ".repeat(MAX_HTTP_BODY_BYTES + 1))
+            }
             415 => operation.with_body((open, token), "text/plain", "{}"),
             422 if operation.body.is_some() => {
                 operation.with_body((open, token), "application/json", "{\"no_such_field\":1}")

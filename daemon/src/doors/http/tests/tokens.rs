@@ -16,7 +16,7 @@ async fn asking(http: &Arc<Http<SqlDirectory>>, headers: &[&str]) -> Result<Bear
     for header in headers {
         request.headers_mut().append("authorization", HeaderValue::from_str(header).unwrap());
     }
-    request.extensions_mut().insert(Visitor { address: "192.0.2.7".parse().unwrap(), tls: false });
+    request.extensions_mut().insert(visitor_from("192.0.2.7"));
     let (mut parts, ()) = request.into_parts();
     match Asking::from_request_parts(&mut parts, http).await {
         Ok(Asking(Caller::Bearer(bearer))) => Ok(bearer),
