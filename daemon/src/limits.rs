@@ -219,3 +219,17 @@ pub const MAX_TOKEN_USES_A_TRANSACTION: usize = 100;
 /// One line that another node sends, in bytes: a user in as many groups as Linux lets anybody be in (65 536), and nothing
 /// longer.
 pub const MAX_WIRE_LINE_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long a connection to the service that this node consumes may take, its TLS handshake included: what is not there by
+/// then is asked for anew, so that a link that is mended is in use within two seconds.
+pub const REMOTE_CONNECT_DEADLINE: Duration = Duration::from_secs(1);
+
+/// One answer of a service, but for its feed: what comes of the largest batch.
+pub const MAX_REMOTE_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Changes that a service tells of at a time: as many as are worth following one by one, at a kilobyte each. Instead of more,
+/// the whole directory is copied, page by page.
+pub const MAX_REMOTE_CHANGES_BYTES: usize = 32 * 1024 * 1024;
+
+/// What of a service's own words goes into a message: two lines of a log.
+pub const MAX_REMOTE_MESSAGE_CHARS: usize = 400;

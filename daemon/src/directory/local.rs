@@ -70,8 +70,8 @@ pub struct Rules {
 impl Rules {
     /// Why a user of this name and ids may not live on this node, if so.
     pub fn objection_to_user(&self, name: Name, uid: Uid, gid: Gid) -> Option<String> {
-        if name.as_str() == "root" || self.local.users.contains(name.as_str()) {
-            return Some(format!("{name} is a local account of this machine (/etc/passwd)"));
+        if let Some(objection) = self.objection_to_user_name(name) {
+            return Some(objection);
         }
         if self.local.uids.contains(&uid.0) {
             return Some(format!("uid {uid} belongs to a local account of this machine (/etc/passwd)"));
@@ -82,15 +82,27 @@ impl Rules {
         self.objection_to_id("uid", uid.0).or_else(|| self.objection_to_id("gid", gid.0))
     }
 
-    /// Why a group of this name and id may not live on this node, if so.
-    pub fn objection_to_group(&self, name: Name, gid: Gid) -> Option<String> {
+    /// Why a user of this name may not live on this node, if so, whatever the ids.
+    pub fn objection_to_user_name(&self, name: Name) -> Option<String> {
+        let is_local = name.as_str() == "root" || self.local.users.contains(name.as_str());
+        is_local.then(|| format!("{name} is a local account of this machine (/etc/passwd)"))
+    }
+
+    /// Why a group of this name may not live on this node, if so, whatever its id.
+    pub fn objection_to_group_name(&self, name: Name) -> Option<String> {
         if is_privileged_group(name.as_str().as_bytes()) {
             return Some(format!(
                 "{name} is a name that gives rights on a node, and never comes from a directory"
             ));
         }
-        if self.local.groups.contains(name.as_str()) {
-            return Some(format!("{name} is a local group of this machine (/etc/group)"));
+        let is_local = self.local.groups.contains(name.as_str());
+        is_local.then(|| format!("{name} is a local group of this machine (/etc/group)"))
+    }
+
+    /// Why a group of this name and id may not live on this node, if so.
+    pub fn objection_to_group(&self, name: Name, gid: Gid) -> Option<String> {
+        if let Some(objection) = self.objection_to_group_name(name) {
+            return Some(objection);
         }
         if self.local.gids.contains(&gid.0) {
             return Some(format!("gid {gid} belongs to a local group of this machine (/etc/group)"));
@@ -109,6 +121,14 @@ impl Rules {
              see /etc/pody/id-ranges, or let a new id be allocated",
             ranges.join(", ")
         ))
+    }
+
+    /// Why this number may not be given on this node, whoever gives it, if so.
+    pub fn objection_to_id_here(&self, kind: &str, id: u32) -> Option<String> {
+        if self.local.holds_id(id) {
+            return Some(format!("{kind} {id} belongs to a local account or group of this machine"));
+        }
+        self.objection_to_id(kind, id)
     }
 
     /// Whether a new user or group may be given this number.

@@ -5,10 +5,13 @@
 pub mod hrana;
 mod node;
 pub mod pody_database;
+mod remote;
 mod replicated;
 mod sql;
 
 pub use node::{Answer, Digest, Failures, NodeStore, Remembered, Taken};
+pub use remote::RemoteDirectory;
+pub use replicated::Replicated;
 pub use replicated::Replicated;
 pub use sql::{Copied, Progress, Schema, SqlDirectory};
 

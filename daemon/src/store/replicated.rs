@@ -267,7 +267,7 @@ async fn until_next(source: &impl Directory, pause: Option<Duration>) {
 }
 
 /// From 0 to 1.
-fn chance() -> f64 {
+pub(super) fn chance() -> f64 {
     f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
 }
 

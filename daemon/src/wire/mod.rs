@@ -5,6 +5,7 @@
 //! podyd may say more; a kind of line that it does not know is an error, since it may take somebody's account away.
 
 mod batch;
+mod change;
 mod cursor;
 mod dump;
 mod feed;
@@ -18,6 +19,7 @@ use std::str::FromStr;
 use crate::directory::{Error, Result};
 
 pub use batch::{BatchBody, BatchReply, known_field};
+pub use change::{MembersBody, UserChangeBody};
 pub use cursor::{At, PositionReply, cursor, parse_cursor};
 pub use dump::{Receiver, encode_begin, encode_group, encode_users};
 pub use feed::{Collected, encode_feed, encode_position};

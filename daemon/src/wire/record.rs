@@ -73,8 +73,9 @@ pub struct UserLine {
     state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
+    /// Whether the user may administer the directory.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    is_admin: bool,
+    pub is_admin: bool,
     origin: String,
     groups: Vec<(u32, String)>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,89 @@
+//! What an answer that is not a good one means: whoever must act is told what to do. The words of a service are passed on
+//! when it is one of Pody's, on one line; whatever else sits at the address is not quoted.
+
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use serde::Deserialize;
+
+use crate::directory::Error;
+use crate::limits::MAX_REMOTE_MESSAGE_CHARS;
+use crate::wire::known_field;
+
+/// What a service says of an error (RFC 9457).
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    code: String,
+    detail: String,
+    field: String,
+}
+
+/// What a bad status means.
+pub fn judged(base: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+    let Some(Problem { code, detail, field }) = problem(headers, body) else {
+        return strange(base, status);
+    };
+    let said = short(&detail);
+    match status.as_u16() {
+        401 => Error::Refused(format!(
+            "{base} wants a token ({said}): set remote_user_profile.provider.access_token on this node"
+        )),
+        403 if code == "wrong_token" => Error::Refused(format!(
+            "{base} does not accept this node's token ({said}): set remote_user_profile.provider.access_token to one \
+             that it accepts"
+        )),
+        403 => Error::Refused(said),
+        404 => Error::NotFound(said),
+        409 => Error::Conflict(said),
+        412 => Error::Changed(said),
+        422 => Error::InvalidInput { field: known_field(&field), message: said },
+        423 => Error::ReadOnly(format!("{said} ({base})")),
+        429 => Error::Busy(format!("{base} is asked too often: {said}")),
+        503 if code == "away" => Error::Away(format!("{base}: {said}")),
+        503 => Error::Busy(format!("{base}: {said}")),
+        508 => super::a_loop(base),
+        other => Error::Failed(format!("{base} answered with status {other}: {said}")),
+    }
+}
+
+/// An answer that no Pody service gives.
+fn strange(base: &str, status: StatusCode) -> Error {
+    let number = status.as_u16();
+    if status.is_redirection() {
+        return Error::Failed(format!(
+            "{base} sends elsewhere (status {number}), where this node's token does not go: set \
+             remote_user_profile.provider.endpoint to the service itself"
+        ));
+    }
+    // Something that stands before the service, and misses it.
+    if matches!(number, 429 | 502..=504) {
+        return Error::Away(format!("{base} answered with status {number}"));
+    }
+    Error::Failed(format!(
+        "{base} answered with status {number}, and not as a Pody service does: is \
+         remote_user_profile.provider.endpoint right?"
+    ))
+}
+
+fn problem(headers: &HeaderMap, body: &[u8]) -> Option<Problem> {
+    let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    if !kind.starts_with("application/problem+json") {
+        return None;
+    }
+    serde_json::from_slice(body).ok()
+}
+
+/// A good answer that is not what was asked for.
+pub fn not_understood(error: &serde_json::Error) -> Error {
+    Error::Failed(format!(
+        "the service answered what no Pody service answers (line {}, column {}): is \
+         remote_user_profile.provider.endpoint right?",
+        error.line(),
+        error.column()
+    ))
+}
+
+/// Words of somebody else, as one line of a log can show them.
+pub fn short(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(MAX_REMOTE_MESSAGE_CHARS).collect()
+}

@@ -1,0 +1,1 @@
+//! The client against services that behave, and such as do not.
