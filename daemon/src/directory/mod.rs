@@ -300,6 +300,8 @@ pub struct Contact {
     pub current_at: Option<Instant>,
     /// Why it cannot follow, if so.
     pub trouble: Option<String>,
+    /// While everything is copied: how many users have come, and how many there are.
+    pub copying: Option<(u64, u64)>,
     /// By how many seconds this node's clock is ahead of the other's, by its last answer, where that tells.
     pub clock_skew: Option<i64>,
     /// What an admin should know of the directory that is followed.

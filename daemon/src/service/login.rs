@@ -258,9 +258,10 @@ impl<D: Directory> Service<D> {
         if let Some(until) = self.locked_until(&self.failures(&subjects)) {
             return Ok(Judged::LockedOut { seconds: self.seconds_until(until) });
         }
-        let (credential, is_current) = match self.known_password(name).await? {
+        let (credential, is_current) = match self.known_password(name, &subjects[1], &password).await? {
             Known::Now(credential) => (credential, true),
             Known::Earlier(credential) => (Some(credential), false),
+            Known::Judged(judged) => return self.judged_elsewhere(&subjects, name, judged, password).await,
         };
         let text = credential.as_ref().and_then(|credential| credential.hash.as_deref());
         let hash = text.and_then(|text| PasswordHash::parse(text).ok());

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use identity::Name;
+use identity::{Name, Uid};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
@@ -30,8 +30,14 @@ use stand_in::StandIn;
 /// How long to wait before a source that does not answer is tried again; twice as long each time.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
-/// The longest wait: a source that is back is noticed within it.
+/// The longest wait, unless it is told otherwise: a source that is back is noticed within it.
 const RETRY_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a source that judges passwords itself may take to do so: people give up soon after, and so do programs.
+const VERDICT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A copy of the whole directory is told of in the journal after so many users.
+const TELL_EVERY: u64 = 20_000;
 
 /// How long the source may take to say where it is.
 const POSITION_DEADLINE: Duration = Duration::from_secs(4);
@@ -50,6 +56,7 @@ pub struct Replicated<S> {
     replica: SqlDirectory,
     shows_accounts: bool,
     stand_in: Option<StandIn>,
+    retry_at_least_every: Duration,
     node: Option<NodeStore>,
     contact: watch::Sender<Contact>,
     /// Something was changed through this node.
@@ -67,6 +74,7 @@ impl<S: Directory> Replicated<S> {
             replica,
             shows_accounts,
             stand_in: None,
+            retry_at_least_every: RETRY_AT_LEAST_EVERY,
             node: None,
             contact: watch::Sender::default(),
             wake: Notify::new(),
@@ -88,6 +96,12 @@ impl<S: Directory> Replicated<S> {
         clock: Clock,
     ) -> Self {
         Self { stand_in: Some(StandIn::new(node, settings, clock)), ..self }
+    }
+
+    /// Has a source that is away tried again after this time at the latest, give or take a half; one that is busy is left
+    /// alone for longer.
+    pub fn retrying_within(self, retry_at_least_every: Duration) -> Self {
+        Self { retry_at_least_every, ..self }
     }
 
     /// The replica, once it holds what the source does: before that, nobody can be told that somebody does not exist.
@@ -125,7 +139,11 @@ impl<S: Directory> Replicated<S> {
             }
             // Nodes that lost their source at once do not come back at once.
             let pause = outcome.is_err().then(|| retry_after.mul_f64(0.5 + chance()));
-            retry_after = pause.map_or(RETRY_AFTER, |_| (2 * retry_after).min(RETRY_AT_LEAST_EVERY));
+            let longest = match outcome {
+                Err(Error::Busy(_)) => RETRY_AT_LEAST_EVERY,
+                _ => self.retry_at_least_every,
+            };
+            retry_after = pause.map_or(RETRY_AFTER, |_| (2 * retry_after).min(longest));
             self.report(outcome);
             tokio::select! {
                 () = until_next(&*self.source, pause) => {}
@@ -194,7 +212,9 @@ impl<S: Directory> Replicated<S> {
         }
         tracing::info!(users = offered.users, "copying the whole directory");
         let mut loader = self.replica.reload().await?;
-        let mut dumped = self.source.dump(&mut loader).await;
+        let progress = Watched { sink: &mut loader, contact: &self.contact, users: 0, of: 0 };
+        let mut dumped = self.source.dump(&mut { progress }).await;
+        self.contact.send_modify(|contact| contact.copying = None);
         if self.stand_in.is_some() && dumped.is_ok() {
             dumped = copy_secrets(&*self.source, &mut loader).await.and(dumped);
         }
@@ -232,9 +252,21 @@ impl<S: Directory> Replicated<S> {
     /// Waits for what somebody's login depends on, and not for long. A source that was away a moment ago is asked, in case it
     /// is back, and hardly waited for.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        self.within(CREDENTIAL_DEADLINE, answer).await
+    }
+
+    async fn within<T>(&self, deadline: Duration, answer: impl Future<Output = Result<T>>) -> Result<T> {
         let is_away = self.contact.borrow().trouble.is_some();
-        let deadline = if is_away { CREDENTIAL_DEADLINE / 6 } else { CREDENTIAL_DEADLINE };
-        timeout(deadline, answer).await.unwrap_or_else(|_| Err(late()))
+        let deadline = if is_away { CREDENTIAL_DEADLINE / 6 } else { deadline };
+        self.notice(timeout(deadline, answer).await.unwrap_or_else(|_| Err(late())))
+    }
+
+    /// Has the follower look whether the source is away, so that nobody else waits for it.
+    fn notice<T>(&self, outcome: Result<T>) -> Result<T> {
+        if matches!(outcome, Err(Error::Away(_))) && self.contact.borrow().trouble.is_none() {
+            self.wake.notify_one();
+        }
+        outcome
     }
 
     /// Has the follower look at once, since something was changed through this node.
@@ -251,6 +283,36 @@ impl Replicated<SqlDirectory> {
             self.report(Err(error));
             sleep(RETRY_AT_LEAST_EVERY.mul_f64(0.5 + chance())).await;
         }
+    }
+}
+
+/// A sink that has told how far a copy is.
+struct Watched<'a, S> {
+    sink: &'a mut S,
+    contact: &'a watch::Sender<Contact>,
+    users: u64,
+    of: u64,
+}
+
+impl<S: Sink> Sink for Watched<'_, S> {
+    async fn begin(&mut self, position: &Position, counts: Counts) -> Result<()> {
+        self.of = counts.users;
+        self.sink.begin(position, counts).await
+    }
+
+    async fn users(&mut self, page: Vec<Member>) -> Result<()> {
+        let (before, now) = (self.users, self.users + page.len() as u64);
+        self.sink.users(page).await?;
+        self.users = now;
+        self.contact.send_modify(|contact| contact.copying = Some((now, self.of)));
+        if now / TELL_EVERY > before / TELL_EVERY {
+            tracing::info!(users = now, of = self.of, "copying the whole directory");
+        }
+        Ok(())
+    }
+
+    async fn groups(&mut self, page: Vec<(Team, Vec<(Name, Uid)>)>) -> Result<()> {
+        self.sink.groups(page).await
     }
 }
 
@@ -342,7 +404,7 @@ impl<S: Directory> Directory for Replicated<S> {
     }
 
     async fn authenticate(&self, attempted: Attempted<'_>) -> Result<Option<Judged>> {
-        self.in_time(self.source.authenticate(attempted)).await
+        self.within(VERDICT_DEADLINE, self.source.authenticate(attempted)).await
     }
 
     async fn set_password(&self, name: Name, hash: Option<String>) -> Result<Position> {

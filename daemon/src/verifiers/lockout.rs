@@ -67,6 +67,14 @@ impl Subject {
         }
     }
 
+    /// The host that another node is told, which makes the same subject of it.
+    pub fn host(&self) -> &str {
+        match self {
+            Self::Source(Source(source)) => source.strip_suffix("/64").unwrap_or(source),
+            Self::User(_) | Self::Local => "localhost",
+        }
+    }
+
     /// How many failures are free; `None`: all of them.
     fn free_failures(&self, rules: &Lockout) -> Option<u32> {
         match self {

@@ -5,8 +5,9 @@ use identity::Name;
 use zeroize::Zeroizing;
 
 use super::super::Service;
-use crate::directory::{Credential, Directory, Error, Key, Result};
+use crate::directory::{Attempted, Credential, Directory, Error, Judged, Key, Result};
 use crate::store::Remembered;
+use crate::verifiers::lockout::Subject;
 
 /// A password that is right again is noted at most so often.
 const NOTE_AGAIN_AFTER: i64 = 60 * 60;
@@ -17,13 +18,20 @@ pub(super) enum Known {
     Now(Option<Credential>),
     /// What this node remembers, while the directory does not answer.
     Earlier(Credential),
+    /// The directory has judged it: verifiers never leave it.
+    Judged(Judged),
 }
 
 impl<D: Directory> Service<D> {
     /// What is known of a user's password.
-    pub(super) async fn known_password(&self, name: Name) -> Result<Known> {
-        match self.directory.credential(name).await {
-            Ok(credential) => Ok(Known::Now(credential)),
+    pub(super) async fn known_password(&self, name: Name, source: &Subject, password: &str) -> Result<Known> {
+        let attempted = Attempted { name, password, rhost: Some(source.host()) };
+        let known = match self.directory.authenticate(attempted).await {
+            Ok(Some(judged)) => Ok(Known::Judged(judged)),
+            Ok(None) => self.directory.credential(name).await.map(Known::Now),
+            Err(error) => Err(error),
+        };
+        match known {
             Err(Error::Away(why)) if self.directory.contact().is_some() => {
                 let remembered = self.remembered_password(name).await?;
                 tracing::info!(user = %name, remembered = remembered.is_some(), %why, "a login without the directory");
@@ -31,8 +39,32 @@ impl<D: Directory> Service<D> {
                     Error::Away(format!("{why}, and {name} has not logged in here lately with this password"))
                 })
             }
-            Err(error) => Err(error),
+            known => known,
         }
+    }
+
+    /// Counts what the directory found out, and remembers what was right.
+    pub(super) async fn judged_elsewhere(
+        &self,
+        subjects: &[Subject; 2],
+        name: Name,
+        judged: Judged,
+        password: Zeroizing<String>,
+    ) -> Result<Judged> {
+        if matches!(judged, Judged::LockedOut { .. }) {
+            return Ok(judged);
+        }
+        let is_right = matches!(judged, Judged::Right { .. });
+        if let Some(until) = self.settle(subjects, is_right).await {
+            return Ok(Judged::LockedOut { seconds: self.seconds_until(until) });
+        }
+        let Judged::Right { uuid, revision } = &judged else { return Ok(judged) };
+        let known = self.directory.user(Key::Name(name)).await?;
+        if known.is_none_or(|known| known.user.uuid != *uuid) {
+            return Err(Error::Busy(format!("{name} has just become another user; try again in a moment")));
+        }
+        self.remember(&Credential { uuid: uuid.clone(), hash: None, revision: *revision }, password).await;
+        Ok(judged)
     }
 
     async fn remembered_password(&self, name: Name) -> Result<Option<Credential>> {

@@ -188,3 +188,19 @@ proptest! {
         prop_assert_eq!(subject.to_string().parse(), Ok(subject));
     }
 }
+
+#[test]
+fn another_node_counts_failures_for_the_same_source() {
+    for rhost in [
+        "192.0.2.7",
+        "2001:db8:1:2:3::4",
+        "fe80::1%eth0",
+        "::ffff:192.0.2.7",
+        "Host.example.",
+        "",
+        "no host!",
+    ] {
+        let here = Subject::source(Some(rhost));
+        assert_eq!(Subject::source(Some(here.host())), here, "{rhost}");
+    }
+}
