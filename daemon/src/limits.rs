@@ -233,3 +233,24 @@ pub const MAX_REMOTE_CHANGES_BYTES: usize = 32 * 1024 * 1024;
 
 /// What of a service's own words goes into a message: two lines of a log.
 pub const MAX_REMOTE_MESSAGE_CHARS: usize = 400;
+
+/// How long whoever asks for changes may have podyd wait for one: below the minute after which things on the way forget
+/// connections.
+pub const MAX_FEED_WAIT: Duration = Duration::from_secs(55);
+
+/// Answers of the feed that are kept, so that a thousand nodes are told of one change by one reading: those who are a change
+/// or two behind are there, too.
+pub const MAX_KEPT_FEEDS: usize = 8;
+
+/// The longest answer of the feed that is kept, in bytes: some thousand users, and 16 MiB in all.
+pub const MAX_KEPT_FEED_BYTES: usize = 2 * 1024 * 1024;
+
+/// Whole copies of the directory that are made at the same time: each holds a transaction open and some megabytes. Whoever
+/// finds no room is told when to come again.
+pub const MAX_DUMPS: usize = 4;
+
+/// How long whoever copies the directory may not take what is sent: the copy holds a transaction open.
+pub const DUMP_STALLS: Duration = Duration::from_secs(30);
+
+/// The body of a batch, in bytes: 2 000 users with the longest of everything.
+pub const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;

@@ -46,6 +46,11 @@ impl Position {
     pub fn has_reached(&self, other: &Self) -> bool {
         self.epoch == other.epoch && self.revision >= other.revision
     }
+
+    /// Whether this is the same place, whatever is known of when it was reached.
+    pub fn is_at(&self, other: &Self) -> bool {
+        (&self.epoch, self.revision, self.stamp) == (&other.epoch, other.revision, other.stamp)
+    }
 }
 
 /// Who brought a user into the directory.

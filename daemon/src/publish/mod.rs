@@ -74,6 +74,25 @@ impl Published {
         state.published.as_ref().map_or(state.adopted, |position| position.revision)
     }
 
+    /// Has the directory looked at now.
+    pub fn look(&self) {
+        self.wake.notify_one();
+    }
+
+    /// What this run shows, once it shows something.
+    pub fn position(&self) -> Option<Position> {
+        self.state.borrow().published.clone()
+    }
+
+    /// Waits until lookups show something else than this.
+    pub async fn leaves(&self, position: Option<&Position>) {
+        let mut state = self.state.clone();
+        // Without the publisher nothing changes any more.
+        if state.wait_for(|state| state.published.as_ref() != position).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     /// Who is not served here, and why.
     pub fn hidden(&self) -> Vec<String> {
         self.state.borrow().hidden.to_vec()

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use identity::Name;
 
 use super::{Caller, Operation, Service};
-use crate::directory::{Batch, Directory, Error, Member, Page, Refusal, Result};
+use crate::directory::{Batch, Directory, Error, Member, Page, Position, Refusal, Result};
 use crate::store::pody_database::{self, PodyUser};
 use crate::verifiers::PasswordHash;
 
@@ -30,6 +30,37 @@ impl<D: Directory> Service<D> {
             self.published.reaches(&position, IMPORT_DEADLINE).await?;
         }
         Ok(refused)
+    }
+
+    /// Takes a batch over for another node, which has looked at nothing but names and waits for its own lookups. Hashes that
+    /// logins cannot be checked against are refused like anything else.
+    pub async fn create_batch(
+        &self,
+        caller: &Caller,
+        mut batch: Batch,
+        dry_run: bool,
+    ) -> Result<(Vec<Refusal>, Position)> {
+        caller.may(Operation::Change)?;
+        let mut refused = Vec::new();
+        batch.users.retain_mut(|user| match user.password.take().map(|hash| self.keepable_hash(hash)) {
+            Some(Err(error)) => {
+                refused.push(Refusal { line: user.line, name: user.name.to_string(), error });
+                false
+            }
+            kept => {
+                user.password = kept.and_then(Result::ok);
+                true
+            }
+        });
+        if batch.all_or_nothing && !refused.is_empty() {
+            return Err(refused.swap_remove(0).error);
+        }
+        let (others, position) = self.directory.create(batch, &self.current_rules(), dry_run).await?;
+        refused.extend(others);
+        if !dry_run {
+            self.published.look();
+        }
+        Ok((refused, position))
     }
 
     /// A password hash that comes with an import, if logins can be checked against it at a bearable cost.

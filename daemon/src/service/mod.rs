@@ -7,6 +7,7 @@ mod answers;
 mod caller;
 mod database;
 mod doctor;
+mod feed;
 mod groups;
 mod htpasswd;
 mod import;

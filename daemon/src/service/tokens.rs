@@ -11,7 +11,7 @@ use identity::{Day, Name};
 
 use super::{Caller, Operation, Service, new_uuid};
 use crate::directory::{
-    Attempt, Directory, Error, Networks, NewToken, Objection, Page, Result, Scope, Scopes, Token,
+    Attempt, Directory, Error, Networks, NewToken, Objection, Page, Result, Scope, Scopes, Token, TokenHash,
     TokenLookup, TokenName, TokenSecret, TokenUse,
 };
 use crate::limits::{MAX_NOTED_TOKEN_USES, MAX_TOKEN_USES_A_TRANSACTION};
@@ -77,24 +77,7 @@ impl<D: Directory> Service<D> {
     /// Creates a token, and returns the one copy of its text.
     pub async fn create_token(&self, caller: &Caller, request: TokenRequest) -> Result<(Token, TokenSecret)> {
         let owner = owner(caller, request.owner)?;
-        caller.may(Operation::UseTokensOf(owner))?;
-        if !caller.is_trusted() && !request.scopes.are_within(Scopes::OF_USERS) {
-            return Err(Error::Refused(format!(
-                "your own tokens may be for {}; others are made by root and Pody's admins",
-                Scopes::OF_USERS
-            )));
-        }
-        if let Caller::Bearer(bearer) = caller
-            && !request.scopes.are_within(bearer.scopes)
-        {
-            return Err(Error::Refused(format!(
-                "this token has {}, and makes no token that may do more",
-                bearer.scopes
-            )));
-        }
-        if let Some(day) = request.expires_at.filter(|day| *day <= self.clock.today()) {
-            return Err(Error::invalid("expires_at", format_args!("{day} is not after today (UTC)")));
-        }
+        self.may_create_token(caller, owner, request.scopes, request.expires_at)?;
         let secret = new_secret();
         let new = NewToken {
             uuid: new_uuid(),
@@ -114,6 +97,57 @@ impl<D: Directory> Service<D> {
                 Ok((*token, secret))
             }
             _ => Err(Error::Conflict(format!("{owner}'s new token was revoked at once"))),
+        }
+    }
+
+    /// Keeps a token whose text was made on another node, and never left it.
+    pub async fn keep_token(&self, caller: &Caller, new: NewToken) -> Result<u64> {
+        self.may_create_token(caller, new.owner, new.scopes, new.expires_at)?;
+        let (owner, name) = (new.owner, new.name.clone());
+        let position = self.directory.create_token(new).await?;
+        self.visible(&position).await?;
+        tracing::info!(%owner, token = %name, by = ?caller, "token created");
+        Ok(position.revision)
+    }
+
+    /// What is known of a token that somebody presents to another node, which judges it.
+    pub async fn look_up_token(&self, caller: &Caller, hash: &TokenHash) -> Result<TokenLookup> {
+        caller.may(Operation::AcceptTokens)?;
+        self.directory.token(hash).await
+    }
+
+    /// Notes uses of tokens that another node has seen.
+    pub fn note_token_uses(&self, caller: &Caller, uses: Vec<TokenUse>) -> Result<()> {
+        caller.may(Operation::AcceptTokens)?;
+        uses.into_iter().for_each(|once| self.token_uses.note(once));
+        Ok(())
+    }
+
+    fn may_create_token(
+        &self,
+        caller: &Caller,
+        owner: Name,
+        scopes: Scopes,
+        expires_at: Option<Day>,
+    ) -> Result<()> {
+        caller.may(Operation::UseTokensOf(owner))?;
+        if !caller.is_trusted() && !scopes.are_within(Scopes::OF_USERS) {
+            return Err(Error::Refused(format!(
+                "your own tokens may be for {}; others are made by root and Pody's admins",
+                Scopes::OF_USERS
+            )));
+        }
+        if let Caller::Bearer(bearer) = caller
+            && !scopes.are_within(bearer.scopes)
+        {
+            return Err(Error::Refused(format!(
+                "this token has {}, and makes no token that may do more",
+                bearer.scopes
+            )));
+        }
+        match expires_at.filter(|day| *day <= self.clock.today()) {
+            Some(day) => Err(Error::invalid("expires_at", format_args!("{day} is not after today (UTC)"))),
+            None => Ok(()),
         }
     }
 

@@ -12,7 +12,6 @@ mod sql;
 pub use node::{Answer, Digest, Failures, NodeStore, Remembered, Taken};
 pub use remote::RemoteDirectory;
 pub use replicated::Replicated;
-pub use replicated::Replicated;
 pub use sql::{Copied, Progress, Schema, SqlDirectory};
 
 #[cfg(test)]

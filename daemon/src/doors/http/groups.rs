@@ -29,7 +29,7 @@ pub(super) fn routes<D: Directory>() -> Router<Arc<Http<D>>> {
         .route("/v1/groups/{name}/members/{user}", put(add::<D>).delete(remove::<D>))
 }
 
-fn named(text: &str) -> Result<Name, Problem> {
+pub(super) fn named(text: &str) -> Result<Name, Problem> {
     text.parse().map_err(|why| Error::no_group(format_args!("of this name: {why}")).into())
 }
 

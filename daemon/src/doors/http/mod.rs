@@ -4,13 +4,16 @@
 //! asks is found out in `bearer`, connections are looked after in `listen`; nothing about users is known here.
 
 mod bearer;
+mod changes;
 mod connection;
+mod dump;
 mod fields;
 mod given;
 mod groups;
 mod health;
 mod listen;
 mod metrics;
+mod nodes;
 mod once;
 mod page;
 mod passwords;
@@ -28,11 +31,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
@@ -45,12 +48,13 @@ use rates::Rates;
 
 use super::complaints::Complaints;
 use crate::directory::Directory;
-use crate::limits::{CALL_DEADLINE, COMPRESSED_FROM_BYTES, MAX_HTTP_BODY_BYTES};
+use crate::limits::{CALL_DEADLINE, COMPRESSED_FROM_BYTES, MAX_BATCH_BYTES, MAX_DUMPS, MAX_HTTP_BODY_BYTES};
 use crate::service::{Metrics, Service};
+use crate::wire;
 
 /// By whose directories an answer came to be, the answering node's first: so a node that consumes learns that what it would
 /// read is its own.
-pub const VIA: HeaderName = HeaderName::from_static("pody-via");
+pub const VIA: HeaderName = HeaderName::from_static(wire::VIA);
 
 /// A feed is waited for, and a whole directory takes as long as it takes: this route has deadlines of its own.
 const FEED: &str = "/v1/changes";
@@ -62,6 +66,10 @@ pub struct Http<D> {
     /// Turns true when podyd is to end: whoever waits for news then answers at once.
     pub stopping: watch::Receiver<bool>,
     under_way: once::UnderWay,
+    /// The last answers of the feed.
+    feeds: changes::Feeds,
+    /// Room for whole copies of the directory that are under way.
+    dumps: Arc<Semaphore>,
     rates: Rates,
     wrong_tokens: Complaints,
     too_many: Complaints,
@@ -75,10 +83,19 @@ impl<D: Directory> Http<D> {
             service,
             stopping,
             under_way: once::UnderWay::default(),
+            feeds: changes::Feeds::default(),
+            dumps: Arc::new(Semaphore::new(MAX_DUMPS)),
             rates,
             wrong_tokens: Complaints::default(),
             too_many: Complaints::default(),
         })
+    }
+
+    /// Returns when podyd is to end.
+    async fn stopped(&self) {
+        let mut stopping = self.stopping.clone();
+        // Whoever could say so has gone, which says it, too.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
     }
 
     fn metrics(&self) -> &Metrics {
@@ -88,19 +105,25 @@ impl<D: Directory> Http<D> {
 
 /// Everything that can be asked for.
 pub fn router<D: Directory>(http: Arc<Http<D>>) -> Router {
+    let batches = nodes::batch_routes()
+        .route_layer(from_fn_with_state(Arc::clone(&http), once::once))
+        .layer(DefaultBodyLimit::max(MAX_BATCH_BYTES));
     Router::new()
         .merge(users::routes())
         .merge(passwords::routes())
         .merge(groups::routes())
         .merge(tokens::routes())
         .merge(provision::routes())
+        .merge(nodes::routes())
         .route_layer(from_fn_with_state(Arc::clone(&http), once::once))
+        .layer(DefaultBodyLimit::max(MAX_HTTP_BODY_BYTES))
+        .merge(batches)
+        .merge(changes::routes())
         .merge(health::routes())
         .merge(metrics::routes())
         .route("/v1/openapi.json", get(contract))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(MAX_HTTP_BODY_BYTES))
         .layer(compressed())
         .layer(from_fn_with_state(Arc::clone(&http), every_answer))
         .with_state(http)
@@ -137,6 +160,7 @@ async fn every_answer<D: Directory>(
     let (began, method) = (Instant::now(), known(request.method()));
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     let mut answer = match route {
+        _ if asks_itself(&http, request.headers()) => a_loop(),
         FEED => next.run(request).await,
         _ => timeout(CALL_DEADLINE, next.run(request)).await.unwrap_or_else(|_| late()),
     };
@@ -154,6 +178,17 @@ async fn every_answer<D: Directory>(
 fn known(method: &Method) -> &'static str {
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+/// Whether whoever asks is one of those that this directory comes from.
+fn asks_itself<D: Directory>(http: &Http<D>, headers: &HeaderMap) -> bool {
+    let Some(asking) = headers.get(VIA).and_then(|asking| asking.to_str().ok()) else { return false };
+    http.service.via().iter().any(|node| node == asking)
+}
+
+fn a_loop() -> Response {
+    let text = "this directory comes from the node that asks for it: one node must have the directory itself";
+    Problem::new(Code::Loop, text).into_response()
 }
 
 fn late() -> Response {

@@ -132,7 +132,7 @@ async fn delete<D: Directory>(
 }
 
 /// Whoever can read along on the way can also write along.
-fn may_make_admins(visitor: Visitor, is_admin: bool) -> Result<(), Problem> {
+pub(super) fn may_make_admins(visitor: Visitor, is_admin: bool) -> Result<(), Problem> {
     if is_admin && !visitor.is_private() {
         return Err(Problem::new(
             Code::NeedsTls,

@@ -1,0 +1,161 @@
+//! `GET /v1/changes` and `/v1/position`: the feed that other nodes follow. Whoever has seen everything waits until lookups
+//! here show something new; nothing is read from the directory meanwhile, and one change is read and encoded once for all
+//! who wait for it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+
+use super::{Asked, Asking, Code, Http, Problem, dump};
+use crate::directory::{Directory, Error, Feed, Position};
+use crate::limits::{MAX_FEED_WAIT, MAX_KEPT_FEED_BYTES, MAX_KEPT_FEEDS};
+use crate::service::{Caller, Service};
+use crate::wire::{PositionReply, encode_feed, encode_position, parse_cursor};
+
+/// What the lines are.
+const LINES: &str = "application/x-ndjson";
+
+/// Shorter answers are not compressed: a change is small, and a thousand nodes are told of it at once.
+const COMPRESSED_ABOVE: u16 = 16 * 1024;
+
+pub(super) fn routes<D: Directory>() -> Router<Arc<Http<D>>> {
+    let compression = CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_ABOVE));
+    Router::new()
+        .route("/v1/changes", get(changes::<D>).layer(compression))
+        .route("/v1/position", get(position::<D>))
+}
+
+#[derive(Deserialize)]
+struct Since {
+    since: Option<String>,
+    /// Seconds.
+    #[serde(default)]
+    wait: u64,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    #[serde(default)]
+    counts: bool,
+}
+
+async fn position<D: Directory>(
+    State(http): State<Arc<Http<D>>>,
+    Asking(caller): Asking,
+    Asked(Count { counts }): Asked<Count>,
+) -> Result<Json<PositionReply>, Problem> {
+    let (position, counts) = http.service.position(&caller, counts).await?;
+    Ok(Json(PositionReply::new(&position, counts)))
+}
+
+async fn changes<D: Directory>(
+    State(http): State<Arc<Http<D>>>,
+    Asking(caller): Asking,
+    Asked(Since { since, wait }): Asked<Since>,
+) -> Result<Response, Problem> {
+    let Some(since) = since else { return dump::whole(http, caller).await };
+    let since = parse_cursor(&since)?;
+    let deadline = Instant::now() + Duration::from_secs(wait).min(MAX_FEED_WAIT);
+    loop {
+        let shown = http.service.shown();
+        // What lookups show is read from memory, and is all that there is unless they cannot follow.
+        let is_news = shown.as_ref().is_none_or(|shown| !shown.is_at(&since));
+        if is_news || !http.service.shows_all() {
+            match http.feeds.answer(&http.service, &caller, &since, shown.as_ref()).await? {
+                Answer::Lines(lines) => return Ok(lines_of(lines.into())),
+                Answer::StartOver => return Err(start_over()),
+                Answer::Nothing => {}
+            }
+        }
+        tokio::select! {
+            () = http.service.shows_another(shown.as_ref()) => {}
+            () = sleep_until(deadline) => return Ok(nothing_new(&http.service, &caller, &since).await?),
+            () = http.stopped() => {
+                return Err(Problem::new(Code::Busy, "podyd is about to end"));
+            }
+        }
+    }
+}
+
+fn start_over() -> Problem {
+    Problem::new(Code::StartOver, "the history does not reach back to that: read everything, without since")
+}
+
+/// The answer to whoever has waited in vain.
+async fn nothing_new<D: Directory>(
+    service: &Service<D>,
+    caller: &Caller,
+    since: &Position,
+) -> Result<Response, Error> {
+    let position = match service.shown().filter(|shown| shown.is_at(since)) {
+        Some(shown) => shown,
+        None => service.position(caller, false).await?.0,
+    };
+    Ok(lines_of(encode_position(&position).into()))
+}
+
+/// An answer of lines.
+pub(super) fn lines_of(body: Body) -> Response {
+    ([(CONTENT_TYPE, LINES)], body).into_response()
+}
+
+/// The last answers of the feed. One reading is under way at a time, and others who want the same wait for it.
+#[derive(Default)]
+pub struct Feeds(Mutex<VecDeque<Kept>>);
+
+struct Kept {
+    since: Position,
+    /// What lookups showed when it was read: as long as they do, it is the answer.
+    shown: Option<Position>,
+    answer: Answer,
+}
+
+#[derive(Clone)]
+enum Answer {
+    Lines(Bytes),
+    Nothing,
+    StartOver,
+}
+
+impl Feeds {
+    async fn answer<D: Directory>(
+        &self,
+        service: &Service<D>,
+        caller: &Caller,
+        since: &Position,
+        shown: Option<&Position>,
+    ) -> Result<Answer, Error> {
+        let mut kept = self.0.lock().await;
+        let same = |kept: &&Kept| kept.since.is_at(since) && shown.is_some() && kept.shown.as_ref() == shown;
+        if let Some(kept) = kept.iter().find(same).filter(|_| service.shows_all()) {
+            return Ok(kept.answer.clone());
+        }
+        let answer = match service.changes(caller, since).await? {
+            Feed::StartOver => Answer::StartOver,
+            Feed::Changes { changes, position, .. } if changes.is_empty() && position.is_at(since) => {
+                Answer::Nothing
+            }
+            Feed::Changes { changes, present, position } => {
+                Answer::Lines(encode_feed(&changes, &present, &position).into())
+            }
+        };
+        let is_short = !matches!(&answer, Answer::Lines(lines) if lines.len() > MAX_KEPT_FEED_BYTES);
+        if is_short {
+            kept.truncate(MAX_KEPT_FEEDS - 1);
+            kept.push_front(Kept { since: since.clone(), shown: shown.cloned(), answer: answer.clone() });
+        }
+        Ok(answer)
+    }
+}
