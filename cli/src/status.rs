@@ -60,6 +60,9 @@ fn fields(status: &NodeStatus) -> Vec<(&'static str, Value)> {
 
 /// How far the replica can be trusted.
 fn copy(status: &NodeStatus, replica: &Replica) -> Value {
+    if let Some([users, of]) = replica.copying {
+        return Value::Striking(format!("copying: {users} of {of} users"));
+    }
     match replica.current_seconds_ago {
         Some(_) if status.reachable => "current".into(),
         Some(seconds) => Value::Striking(format!("as of {} ago", duration(seconds))),

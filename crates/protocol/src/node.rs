@@ -121,4 +121,7 @@ pub enum Severity {
 pub struct Replica {
     /// Seconds since it was last known to be current; none: not since podyd started.
     pub current_seconds_ago: Option<u64>,
+    /// While everything is copied: how many users have come, and how many there are.
+    #[serde(default)]
+    pub copying: Option<[u64; 2]>,
 }

@@ -2,12 +2,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Podyd;
-use crate::config::{Backend, ConfigError, Paths, Settings};
+use crate::config::{Backend, Compat, ConfigError, Paths, Provider, Settings};
 use crate::directory::Error;
 use crate::publish;
-use crate::store::{Replicated, SqlDirectory};
+use crate::store::{RemoteDirectory, Replicated, SqlDirectory};
+
+/// A service that is away is tried again after this time at the latest, give or take a half: with the second that a
+/// connection may take, a link that is mended is in use within two.
+const RETRY_REMOTE_WITHIN: Duration = Duration::from_millis(500);
 
 /// Opens the directory and serves it until podyd is to end.
 pub async fn serve<R>(podyd: Podyd<R>, backend: Backend) -> Result<(), Error>
@@ -20,6 +25,10 @@ where
             let directory = Arc::new(directory);
             podyd.serve(Arc::clone(&directory), Some(directory)).await
         }
+        Backend::Remote(provider) => match provider.compat {
+            Compat::None => serve_remote(podyd, &provider).await,
+            other => Err(Error::Failed(format!("this podyd does not speak {other} yet"))),
+        },
         shared => serve_shared(podyd, shared).await,
     }
 }
@@ -47,7 +56,7 @@ where
         }
         None => directory,
     });
-    let following = tokio::spawn({
+    let following = {
         let directory = Arc::clone(&directory);
         async move {
             if shared.auto_migrate() {
@@ -55,8 +64,36 @@ where
             }
             directory.follow().await;
         }
-    });
-    let outcome = podyd.serve(directory, Some(source)).await;
+    };
+    serve_while(following, podyd.serve(directory, Some(source))).await
+}
+
+/// The directory of another node, and this node's replica of it.
+async fn serve_remote<R>(podyd: Podyd<R>, provider: &Provider) -> Result<(), Error>
+where
+    R: FnMut() -> Result<Settings, Vec<ConfigError>>,
+{
+    let source = RemoteDirectory::new(provider, podyd.instance.clone())?;
+    let replica = SqlDirectory::replica(&podyd.paths.state.join("replica.sqlite")).await?;
+    let has_snapshot = publish::shows_accounts(&podyd.paths.cache, &podyd.paths.run);
+    let directory = Replicated::new(Arc::new(source), replica, has_snapshot)
+        .forgetting(podyd.node.clone())
+        .retrying_within(RETRY_REMOTE_WITHIN);
+    let directory = Arc::new(directory);
+    let following = {
+        let directory = Arc::clone(&directory);
+        async move { directory.follow().await }
+    };
+    serve_while(following, podyd.serve(directory, None)).await
+}
+
+/// Serves while a replica follows.
+async fn serve_while(
+    following: impl Future<Output = ()> + Send + 'static,
+    serving: impl Future<Output = Result<(), Error>>,
+) -> Result<(), Error> {
+    let following = tokio::spawn(following);
+    let outcome = serving.await;
     following.abort();
     outcome
 }

@@ -146,9 +146,13 @@ impl<D: Directory> Service<D> {
 
     fn own_database(&self, caller: &Caller) -> Result<&Database> {
         caller.may(Operation::Database)?;
-        let none =
-            || Error::Refused("this node's directory is in no database that it could look after".into());
-        self.database.as_ref().ok_or_else(none)
+        self.database.as_ref().ok_or_else(|| {
+            let (_, place) = self.directory.describe();
+            Error::Refused(format!(
+                "this node has its directory from {place}, whose database is not this node's to look after: use podyctl db \
+                 on the node that runs the service"
+            ))
+        })
     }
 }
 

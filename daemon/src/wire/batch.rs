@@ -94,6 +94,11 @@ impl BatchBody {
         self.groups.len() + self.users.len() + self.members.len()
     }
 
+    /// Whether somebody is to be an admin.
+    pub fn makes_admins(&self) -> bool {
+        self.users.iter().any(|user| user.is_admin)
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

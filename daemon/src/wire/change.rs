@@ -9,7 +9,7 @@ use crate::directory::UserChange;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct UserChangeBody {
     #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
+    new_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gecos: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,7 +29,7 @@ pub struct UserChangeBody {
 impl From<&UserChange> for UserChangeBody {
     fn from(change: &UserChange) -> Self {
         Self {
-            name: change.name.as_ref().map(ToString::to_string),
+            new_name: change.name.as_ref().map(ToString::to_string),
             gecos: change.gecos.as_ref().map(ToString::to_string),
             email: change.email.as_ref().map(|email| email.as_ref().map(ToString::to_string)),
             home: change.home.as_ref().map(ToString::to_string),

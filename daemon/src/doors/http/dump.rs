@@ -32,7 +32,7 @@ pub async fn whole<D: Directory>(http: Arc<Http<D>>, caller: Caller) -> Result<R
     };
     // Whatever stands against it is said before the answer begins.
     http.service.position(&caller, false).await?;
-    let (sender, receiver) = mpsc::channel(1);
+    let (sender, mut receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         let mut lines = Sender { sender, waiting: Vec::new() };
         tokio::select! {
@@ -44,7 +44,7 @@ pub async fn whole<D: Directory>(http: Arc<Http<D>>, caller: Caller) -> Result<R
         }
         drop(room);
     });
-    let pieces = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
+    let pieces = stream::poll_fn(move |context| receiver.poll_recv(context));
     Ok(lines_of(Body::from_stream(pieces)))
 }
 

@@ -19,6 +19,7 @@ impl<D: Directory> Handle<D> for Status {
             uptime_seconds: health.uptime.as_secs(),
             replica: health.contact.as_ref().map(|contact| Replica {
                 current_seconds_ago: contact.current_at.map(|at| at.elapsed().as_secs()),
+                copying: contact.copying.map(|(users, of)| [users, of]),
             }),
             delay_milliseconds: health.delays.median(),
             longest_delay_milliseconds: health.delays.longest(),

@@ -34,6 +34,10 @@ pub fn judged(base: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) 
         )),
         403 => Error::Refused(said),
         404 => Error::NotFound(said),
+        // It was asked for before, over a connection that broke.
+        409 if ["in_progress", "answer_not_kept"].contains(&code.as_str()) => {
+            Error::Failed(format!("the change could not be confirmed, look before repeating it: {said}"))
+        }
         409 => Error::Conflict(said),
         412 => Error::Changed(said),
         422 => Error::InvalidInput { field: known_field(&field), message: said },

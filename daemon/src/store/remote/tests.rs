@@ -1,1 +1,0 @@
-//! The client against services that behave, and such as do not.
