@@ -1,5 +1,6 @@
 //! What the tests of several folders share: places of their own, records to create, and waiting.
 
+mod consumer;
 mod http;
 mod node;
 mod publishing;
@@ -18,6 +19,7 @@ use crate::directory::{
 };
 use crate::service::new_uuid;
 
+pub use consumer::{consumer, following, provider};
 pub use http::{SHARED_TOKEN, ServedNode};
 pub use node::{NOW, TestNode, cheap_hashes, peer, secret};
 pub use publishing::{Publishing, look};

@@ -4,6 +4,7 @@ mod htpasswd;
 mod logins;
 #[cfg(feature = "backend-postgres")]
 mod offline;
+mod remote;
 mod rights;
 mod tokens;
 

@@ -111,13 +111,15 @@ impl<D: Directory> Service<D> {
         let state = change.state;
         let renamed = change.name.unwrap_or(name);
         let position = self.directory.update_user(name, change, &self.current_rules()).await?;
-        let member = self.existing_user(renamed).await?;
-        match state {
-            Some(State::Active) => self.node.clear_failures(&Subject::User(renamed).to_string()).await,
-            Some(State::Locked) => self.locked_by_admin(&member.user.uuid).await,
-            None => {}
+        // Of a directory elsewhere, this node's copy shows the change no sooner than lookups do.
+        let shown = self.visible(&position).await;
+        if state == Some(State::Active) {
+            self.node.clear_failures(&Subject::User(renamed).to_string()).await;
         }
-        self.visible(&position).await?;
+        let member = shown.and(self.existing_user(renamed).await)?;
+        if state == Some(State::Locked) {
+            self.locked_by_admin(&member.user.uuid).await;
+        }
         tracing::info!(user = %renamed, by = ?caller, "user changed");
         Ok(member)
     }

@@ -7,6 +7,7 @@ mod groups;
 mod ids;
 mod import;
 mod races;
+mod remote;
 mod tokens;
 mod users;
 
@@ -117,6 +118,9 @@ impl Backend for Libsql {
     }
 }
 
+/// A password's verifier, which nobody checks anything against.
+const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuJm2Xo8hLzz5Z3rBq9Y0J7v0Qm1y2l2G";
+
 /// Connections of one directory; a story opens two at the most.
 #[cfg(any(feature = "backend-postgres", feature = "backend-mysql"))]
 const CONNECTIONS: u32 = 16;
@@ -226,6 +230,69 @@ conformance!(postgres, Postgres);
 conformance!(mariadb, MariaDb);
 #[cfg(feature = "backend-mysql")]
 conformance!(mysql, MySql);
+
+/// A service over HTTP, seen through the replica of a node that consumes it. What is left out is about verifiers, which never
+/// leave the service, and about rules on new ids and numbers of users, which are the service's and not those of whoever asks.
+mod over_http {
+    run! {
+        crate::store::conformance::remote::Remote;
+        users:
+            a_user_is_found_by_name_and_id_with_a_private_group,
+            a_name_is_one_users_and_one_groups,
+            a_user_may_have_the_name_of_an_existing_primary_group,
+            everything_about_a_user_can_be_given_and_changed,
+            a_rename_keeps_all_that_hangs_on_the_user_and_holds_the_old_name_back,
+            whoever_was_renamed_may_have_the_old_name_again,
+            a_name_that_was_given_again_is_its_second_holders_to_return_to,
+            nobody_is_renamed_to_what_is_anothers_or_local,
+            a_deleted_user_leaves_nothing_but_a_name_that_is_kept_back,
+            an_update_of_what_has_changed_meanwhile_is_refused,
+            pages_are_in_the_order_of_names;
+        ids:
+            an_id_is_never_given_twice;
+        groups:
+            memberships_begin_and_end_and_saying_so_twice_changes_nothing,
+            one_unknown_user_and_nobody_joins,
+            nobody_joins_a_private_group,
+            a_group_is_not_deleted_while_it_is_somebodys_primary_group,
+            a_user_is_not_deleted_while_others_live_in_the_private_group,
+            a_private_group_goes_with_its_user_alone,
+            a_deleted_group_leaves_nobody_in_it_and_its_name_kept_back,
+            groups_are_listed_with_or_without_private_ones,
+            a_change_of_members_is_a_change_of_the_group;
+        import:
+            each_record_is_taken_or_refused_by_itself,
+            records_of_a_batch_see_those_before_them,
+            a_dry_run_reports_the_same_and_leaves_nothing,
+            all_or_nothing_means_nothing_when_one_record_is_refused,
+            a_batch_of_which_nothing_is_taken_is_no_change;
+        tokens:
+            a_token_is_found_by_its_hash_with_all_that_was_said_of_it,
+            a_revoked_token_is_remembered_as_one,
+            tokens_go_with_their_owner_and_come_back_for_nobody,
+            whoever_is_locked_has_no_tokens_and_gets_none_back,
+            whoever_is_an_admin_no_more_keeps_what_users_may_have,
+            an_owner_has_one_token_of_a_name_and_a_hundred_at_the_most,
+            tokens_are_listed_by_owner_and_name_a_page_at_a_time,
+            whoever_is_deleted_while_a_token_is_made_leaves_none;
+        feed:
+            every_kind_of_change_appears,
+            nothing_has_changed_since_now,
+            a_cursor_of_elsewhere_starts_over,
+            a_revision_that_came_out_differently_starts_over,
+            changes_come_with_the_state_that_they_led_to,
+            too_much_to_follow_starts_over,
+            the_present_holds_the_living_and_the_tombstones,
+            holders_of_names_and_ids_come_with_their_memberships,
+            a_dump_is_what_reads_say;
+        races:
+            fifty_creators_get_an_id_and_a_revision_each,
+            thirty_writers_of_one_user_lose_nothing,
+            paging_visits_everybody_once_while_others_write,
+            a_dump_is_of_one_moment_while_others_write,
+            a_user_who_is_deleted_while_joining_is_in_no_group;
+    }
+}
 
 /// The sentence of a refusal, which must be one of this kind.
 macro_rules! refusal {

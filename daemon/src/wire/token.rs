@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::batch::identity;
 use super::record::UserLine;
 use super::{parse, parse_option};
 use crate::directory::{
-    Error, Networks, NewToken, Page, Result, RevokedToken, Scopes, Token, TokenHash, TokenLookup, TokenUse,
+    Networks, NewToken, Page, Result, RevokedToken, Scopes, Token, TokenHash, TokenLookup, TokenUse,
 };
 
 /// The body of `POST /v1/tokens/lookup`.
@@ -185,11 +186,10 @@ impl From<&NewToken> for KeepToken {
 impl KeepToken {
     /// The token of this owner and name, created now (in seconds since 1970).
     pub fn token(&self, owner: &str, name: &str, created_at: i64) -> Result<NewToken> {
-        let uuid: uuid::Uuid = parse("uuid", &self.uuid)?;
         let scopes: Scopes = parse("scopes", &self.scopes)?;
         let networks: Networks = parse("networks", &self.networks)?;
         Ok(NewToken {
-            uuid: uuid.to_string(),
+            uuid: identity(&self.uuid)?,
             hash: parse("sha256", &self.sha256)?,
             owner: parse("owner", owner)?,
             name: parse("name", name)?,
@@ -219,7 +219,6 @@ impl From<&TokenUse> for TokenUseBody {
 impl TokenUseBody {
     /// The use. One that is not over yet, by the clock here, was made now.
     pub fn token_use(self, now: i64) -> Result<TokenUse> {
-        let uuid: uuid::Uuid = self.uuid.parse().map_err(|error| Error::invalid("uuid", error))?;
-        Ok(TokenUse { uuid: uuid.to_string(), at: self.at.min(now), source: self.source })
+        Ok(TokenUse { uuid: identity(&self.uuid)?, at: self.at.min(now), source: self.source })
     }
 }

@@ -27,6 +27,9 @@ use crate::wire::{PositionReply, encode_feed, encode_position, parse_cursor};
 /// What the lines are.
 const LINES: &str = "application/x-ndjson";
 
+/// How soon is looked again while lookups here cannot follow the directory.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
 /// Shorter answers are not compressed: a change is small, and a thousand nodes are told of it at once.
 const COMPRESSED_ABOVE: u16 = 16 * 1024;
 
@@ -69,41 +72,29 @@ async fn changes<D: Directory>(
     let since = parse_cursor(&since)?;
     let deadline = Instant::now() + Duration::from_secs(wait).min(MAX_FEED_WAIT);
     loop {
-        let shown = http.service.shown();
         // What lookups show is read from memory, and is all that there is unless they cannot follow.
-        let is_news = shown.as_ref().is_none_or(|shown| !shown.is_at(&since));
-        if is_news || !http.service.shows_all() {
-            match http.feeds.answer(&http.service, &caller, &since, shown.as_ref()).await? {
+        let (shown, shows_all) = (http.service.shown(), http.service.shows_all());
+        let here = match &shown {
+            Some(shown) if shown.is_at(&since) && shows_all => shown.clone(),
+            _ => match http.feeds.answer(&http.service, &caller, &since, shown.as_ref()).await? {
                 Answer::Lines(lines) => return Ok(lines_of(lines.into())),
                 Answer::StartOver => return Err(start_over()),
-                Answer::Nothing => {}
-            }
-        }
+                Answer::Nothing(here) => here,
+            },
+        };
+        let look_again = if shows_all { deadline } else { deadline.min(Instant::now() + LOOK_AGAIN_AFTER) };
         tokio::select! {
             () = http.service.shows_another(shown.as_ref()) => {}
-            () = sleep_until(deadline) => return Ok(nothing_new(&http.service, &caller, &since).await?),
-            () = http.stopped() => {
-                return Err(Problem::new(Code::Busy, "podyd is about to end"));
-            }
+            () = sleep_until(look_again) => if look_again == deadline {
+                return Ok(lines_of(encode_position(&here).into()));
+            },
+            () = http.stopped() => return Err(Problem::new(Code::Busy, "podyd is about to end")),
         }
     }
 }
 
 fn start_over() -> Problem {
     Problem::new(Code::StartOver, "the history does not reach back to that: read everything, without since")
-}
-
-/// The answer to whoever has waited in vain.
-async fn nothing_new<D: Directory>(
-    service: &Service<D>,
-    caller: &Caller,
-    since: &Position,
-) -> Result<Response, Error> {
-    let position = match service.shown().filter(|shown| shown.is_at(since)) {
-        Some(shown) => shown,
-        None => service.position(caller, false).await?.0,
-    };
-    Ok(lines_of(encode_position(&position).into()))
 }
 
 /// An answer of lines.
@@ -117,7 +108,7 @@ pub struct Feeds(Mutex<VecDeque<Kept>>);
 
 struct Kept {
     since: Position,
-    /// What lookups showed when it was read: as long as they do, it is the answer.
+    /// What lookups showed when it was read: as long as they do, it is the answer, as good as any.
     shown: Option<Position>,
     answer: Answer,
 }
@@ -125,7 +116,8 @@ struct Kept {
 #[derive(Clone)]
 enum Answer {
     Lines(Bytes),
-    Nothing,
+    /// Nothing yet; the cursor is at this position.
+    Nothing(Position),
     StartOver,
 }
 
@@ -144,15 +136,13 @@ impl Feeds {
         }
         let answer = match service.changes(caller, since).await? {
             Feed::StartOver => Answer::StartOver,
-            Feed::Changes { changes, position, .. } if changes.is_empty() && position.is_at(since) => {
-                Answer::Nothing
-            }
+            Feed::Changes { position, .. } if position.is_at(since) => Answer::Nothing(position),
             Feed::Changes { changes, present, position } => {
                 Answer::Lines(encode_feed(&changes, &present, &position).into())
             }
         };
-        let is_short = !matches!(&answer, Answer::Lines(lines) if lines.len() > MAX_KEPT_FEED_BYTES);
-        if is_short {
+        // What lookups do not show yet may be followed by more, for which the answer is not this one.
+        if matches!(&answer, Answer::Lines(lines) if lines.len() <= MAX_KEPT_FEED_BYTES) {
             kept.truncate(MAX_KEPT_FEEDS - 1);
             kept.push_front(Kept { since: since.clone(), shown: shown.cloned(), answer: answer.clone() });
         }

@@ -20,6 +20,9 @@ use crate::wire::{
     TokensPageReply,
 };
 
+/// What comes of the largest batch that podyctl sends, whose users may each bring memberships.
+const MAX_BATCH_RECORDS: usize = 3 * MAX_BATCH;
+
 pub(super) fn routes<D: Directory>() -> Router<Arc<Http<D>>> {
     Router::new()
         .route("/v1/groups/{name}/members", post(members::<D>))
@@ -40,10 +43,9 @@ async fn batch<D: Directory>(
     Asking(caller): Asking,
     Sent(body): Sent<BatchBody>,
 ) -> Result<Json<BatchReply>, Problem> {
-    if body.len() > MAX_BATCH {
-        return Err(
-            Error::invalid("users", format_args!("a batch has {MAX_BATCH} records at the most")).into()
-        );
+    if body.len() > MAX_BATCH_RECORDS {
+        let text = format!("a batch has {MAX_BATCH_RECORDS} records at the most");
+        return Err(Error::invalid("users", text).into());
     }
     may_make_admins(visitor, body.makes_admins())?;
     let dry_run = body.dry_run;

@@ -1,5 +1,6 @@
 //! The door over real sockets, from the outside.
 
+mod changes;
 mod connections;
 mod contract;
 mod metrics;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use identity::{Group, Name, State, Uid};
 
-use super::Backend;
+use super::{Backend, HASH};
 use crate::directory::{
     Batch, Change, Counts, Directory, Feed, Member, Position, Result, Sink, Team, Tombstone, UserChange,
 };
@@ -60,7 +60,7 @@ pub async fn every_kind_of_change_appears(storage: &impl Backend) {
     let change = UserChange { state: Some(State::Locked), ..UserChange::default() };
     directory.update_user(ada.user.name, change, &rules()).await.unwrap();
     follower.sees([user(&ada)]).await;
-    directory.set_password(ada.user.name, Some("a hash".into())).await.unwrap();
+    directory.set_password(ada.user.name, Some(HASH.into())).await.unwrap();
     follower.sees([user(&ada)]).await;
     let change = UserChange { name: Some(name("countess")), ..UserChange::default() };
     directory.update_user(ada.user.name, change, &rules()).await.unwrap();
@@ -253,14 +253,14 @@ pub async fn a_restart_keeps_everything(storage: &impl Backend) {
         add_user(&directory, "ada").await;
         add_user(&directory, "gone").await;
         join(&directory, "physics", &["ada"]).await;
-        directory.set_password(name("ada"), Some("a hash".into())).await.unwrap();
+        directory.set_password(name("ada"), Some(HASH.into())).await.unwrap();
         directory.delete_user(name("gone"), None).await.unwrap();
         (Everything::of(&directory).await, directory.position().await.unwrap(), beginning)
     };
     let directory = storage.open().await;
     assert_eq!(Everything::of(&directory).await, before);
     assert_eq!(directory.position().await.unwrap(), position, "the same epoch, so that followers go on");
-    assert_eq!(directory.credential(name("ada")).await.unwrap().unwrap().hash.as_deref(), Some("a hash"));
+    assert_eq!(directory.credential(name("ada")).await.unwrap().unwrap().hash.as_deref(), Some(HASH));
     assert!(create_user(&directory, new_user("gone")).await.is_err());
     assert!(changes_since(&directory, &beginning).await.len() >= 6);
     let next = add_user(&directory, "next").await.user.uid.0;

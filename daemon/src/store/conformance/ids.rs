@@ -127,7 +127,7 @@ pub async fn a_batch_may_name_some_ids_and_leave_others_open(storage: &impl Back
     let directory = storage.open().await;
     let named = |number: u32| NewUser {
         uid: Some(Uid(5000 + 2 * number)),
-        primary: Primary::Private { uuid: format!("group {number}"), gid: Some(Gid(5001 + 2 * number)) },
+        primary: Primary::Private { uuid: format!("group-{number}"), gid: Some(Gid(5001 + 2 * number)) },
         ..new_user(&format!("named{number}"))
     };
     let users = (0..4).map(named).chain([new_user("open")]).collect();

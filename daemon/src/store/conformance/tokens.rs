@@ -102,7 +102,7 @@ pub async fn a_token_is_a_change_and_its_use_is_none(storage: &impl Backend) {
     assert_eq!(changes_since(&directory, &before).await, token_changes(&[&new]));
 
     let used = |at, source: &str| TokenUse { uuid: new.uuid.clone(), at, source: source.parse().unwrap() };
-    let elsewhere = TokenUse { uuid: "nobody's".into(), ..used(1, "::1") };
+    let elsewhere = TokenUse { uuid: "nobody".into(), ..used(1, "::1") };
     let last_use = async || found(&directory, &new).await.unwrap().last_use;
     directory.note_token_uses(&[used(NOW + 5, "192.0.2.7"), elsewhere]).await.unwrap();
     assert_eq!(last_use().await, Some((NOW + 5, "192.0.2.7".parse().unwrap())));

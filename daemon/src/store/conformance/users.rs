@@ -2,7 +2,7 @@
 
 use identity::{Day, Email, State};
 
-use super::{Backend, refusal};
+use super::{Backend, HASH, refusal};
 use crate::directory::{Directory, Error, Key, LocalAccounts, NewUser, Origin, Rules, UserChange};
 use crate::testing::{
     add_group, add_user, create_group, create_user, find_group, find_user, join, name, new_group, new_user,
@@ -62,7 +62,7 @@ pub async fn everything_about_a_user_can_be_given_and_changed(storage: &impl Bac
         state: State::Locked,
         expires_at: Some(Day(20_000)),
         is_admin: true,
-        password: Some("a hash".into()),
+        password: Some(HASH.into()),
         origin: Origin::Htpasswd,
         ..new_user("ada")
     };
@@ -139,9 +139,8 @@ pub async fn text_survives_as_it_is(storage: &impl Backend) {
 
 pub async fn a_rename_keeps_all_that_hangs_on_the_user_and_holds_the_old_name_back(storage: &impl Backend) {
     let directory = storage.open().await;
-    let ada = create_user(&directory, NewUser { password: Some("a hash".into()), ..new_user("ada") })
-        .await
-        .unwrap();
+    let ada =
+        create_user(&directory, NewUser { password: Some(HASH.into()), ..new_user("ada") }).await.unwrap();
     add_group(&directory, "physics").await;
     join(&directory, "physics", &["ada"]).await;
     rename(&directory, "ada", "countess").await.unwrap();
@@ -205,9 +204,8 @@ pub async fn nobody_is_renamed_to_what_is_anothers_or_local(storage: &impl Backe
 
 pub async fn a_deleted_user_leaves_nothing_but_a_name_that_is_kept_back(storage: &impl Backend) {
     let directory = storage.open().await;
-    let ada = create_user(&directory, NewUser { password: Some("a hash".into()), ..new_user("ada") })
-        .await
-        .unwrap();
+    let ada =
+        create_user(&directory, NewUser { password: Some(HASH.into()), ..new_user("ada") }).await.unwrap();
     add_group(&directory, "physics").await;
     join(&directory, "physics", &["ada"]).await;
     directory.delete_user(name("ada"), None).await.unwrap();

@@ -217,12 +217,21 @@ impl Directory for RemoteDirectory {
             serde_json::from_slice(&reply).map_err(|error| refusal::not_understood(&error))?;
         let (theirs, position) = understood(reply.outcome())?;
         refused.extend(theirs);
+        refused.sort_by_key(|refusal| refusal.line);
         Ok((refused, position))
     }
 
     async fn update_user(&self, name: Name, change: UserChange, rules: &Rules) -> Result<Position> {
-        if let Some(objection) = change.name.and_then(|name| rules.objection_to_user_name(name)) {
+        // The private group goes with the user.
+        let objection =
+            |name| rules.objection_to_user_name(name).or_else(|| rules.objection_to_group_name(name));
+        if let Some(objection) = change.name.and_then(objection) {
             return Err(Error::Refused(objection));
+        }
+        // Nobody has to be asked to change nothing, but whether there is such a user.
+        if change == (UserChange { if_revision: change.if_revision, ..UserChange::default() }) {
+            let _: serde_json::Value = self.transport.get(&["users", name.as_str()], &[]).await?;
+            return self.ask_position().await;
         }
         let body = UserChangeBody::from(&change);
         self.change(Method::PATCH, &["users", name.as_str()], Some(&body), change.if_revision).await

@@ -109,12 +109,6 @@ impl Transport {
         self.known().clone()
     }
 
-    /// What this run of podyd calls itself.
-    #[cfg(test)]
-    pub fn instance(&self) -> &str {
-        &self.instance
-    }
-
     fn known(&self) -> MutexGuard<'_, Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }

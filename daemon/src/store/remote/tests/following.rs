@@ -161,6 +161,8 @@ async fn a_consumer_serves_its_replica_and_changes_nothing() {
     let top = ServedNode::start().await;
     add_user(top.node.directory(), "ada").await;
     let middle = ServedNode::start_with(consumer(&base(&top)).await, |_| ()).await;
+    let backend = crate::config::Backend::Remote(provider(&base(&top)));
+    middle.node.publishing.settings.send_modify(|settings| Arc::make_mut(settings).backend = backend);
     sees(middle.node.directory(), top.node.directory()).await;
     let leaf = consumer(&base(&middle)).await;
     sees(leaf.directory(), top.node.directory()).await;
@@ -168,6 +170,16 @@ async fn a_consumer_serves_its_replica_and_changes_nothing() {
     sees(leaf.directory(), top.node.directory()).await;
     let via = vec![middle.node.service.instance.clone(), top.node.service.instance.clone()];
     assert_eq!(leaf.directory().via(), via);
+
+    let refused = leaf.directory().delete_user(name("ada"), None).await;
+    assert!(matches!(refused, Err(Error::ReadOnly(_))), "{refused:?}");
+    let attempted = Attempted { name: name("ada"), password: "correct horse", rhost: Some("localhost") };
+    assert_eq!(
+        leaf.directory().authenticate(attempted).await,
+        Ok(Some(Judged::Wrong)),
+        "who is asked is the top"
+    );
+    assert!(top.node.service.node.failures(&["user:ada".to_owned(), "local".to_owned()])[0].is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,43 @@
+//! A node that has its directory from another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Folder, SHARED_TOKEN, TestNode};
+use crate::config::{Provider, Secret};
+use crate::service::new_uuid;
+use crate::store::{RemoteDirectory, Replicated, SqlDirectory};
+
+/// How a test's consumer finds a service.
+pub fn provider(endpoint: &str) -> Provider {
+    Provider {
+        enabled: true,
+        endpoint: endpoint.parse().unwrap(),
+        access_token: Secret::from(SHARED_TOKEN.to_owned()),
+        timeout: Duration::from_secs(2),
+        ..Provider::default()
+    }
+}
+
+/// A replica in a folder, which follows.
+pub async fn following(source: RemoteDirectory, folder: &Folder) -> Arc<Replicated<RemoteDirectory>> {
+    let replica = SqlDirectory::replica(&folder.join("replica.sqlite")).await.unwrap();
+    let directory = Replicated::new(Arc::new(source), replica, false);
+    let directory = Arc::new(directory.retrying_within(Duration::from_millis(100)));
+    tokio::spawn({
+        let directory = Arc::clone(&directory);
+        async move { directory.follow().await }
+    });
+    directory
+}
+
+/// A node that consumes what is served at an address.
+pub async fn consumer(endpoint: &str) -> TestNode<Replicated<RemoteDirectory>> {
+    let (folder, instance) = (Folder::new(), new_uuid());
+    let source = RemoteDirectory::new(&provider(endpoint), instance.clone()).unwrap();
+    let directory = following(source, &folder).await;
+    let node = TestNode::start_with(folder, directory).await;
+    let mut service = Arc::into_inner(node.service).unwrap();
+    service.instance = instance;
+    TestNode { service: Arc::new(service), ..node }
+}
