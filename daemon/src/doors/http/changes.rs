@@ -15,8 +15,6 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
 
 use super::{Asked, Asking, Code, Http, Problem, dump};
 use crate::directory::{Directory, Error, Feed, Position};
@@ -30,14 +28,8 @@ const LINES: &str = "application/x-ndjson";
 /// How soon is looked again while lookups here cannot follow the directory.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
-/// Shorter answers are not compressed: a change is small, and a thousand nodes are told of it at once.
-const COMPRESSED_ABOVE: u16 = 16 * 1024;
-
 pub(super) fn routes<D: Directory>() -> Router<Arc<Http<D>>> {
-    let compression = CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_ABOVE));
-    Router::new()
-        .route("/v1/changes", get(changes::<D>).layer(compression))
-        .route("/v1/position", get(position::<D>))
+    Router::new().route("/v1/changes", get(changes::<D>)).route("/v1/position", get(position::<D>))
 }
 
 #[derive(Deserialize)]
