@@ -18,6 +18,9 @@ root = $(DESTDIR)$(PREFIX)
 # Every database that podyd can speak to.
 BACKENDS := --features daemon/backend-postgres,daemon/backend-mysql
 
+# What the names of tests on MySQL have in them, which tests/run leaves out.
+ON_MYSQL := ::mysql:: on_mysql
+
 .PHONY: help demo try test test-mysql vm build module install lint bench fuzz
 
 help: ## List these verbs
@@ -35,9 +38,11 @@ test: ## Run every check there is (some need root: the rest runs without)
 test-mysql: ## Run what databases must do on MySQL, too, out of the newest Debian
 	@tests/servers/install mysql
 	cargo test --locked --package servers --test mysql
-	@cargo test --locked --package daemon --lib $(BACKENDS) -- --list 2>/dev/null | grep -q '^store::conformance::mysql::' || \
-		{ echo "There are no tests called store::conformance::mysql to run on MySQL" >&2; exit 1; }
-	cargo test --locked --package daemon --lib $(BACKENDS) -- --include-ignored store::conformance::mysql::
+	@for name in $(ON_MYSQL); do \
+		cargo test --locked --package daemon --lib $(BACKENDS) -- --list 2>/dev/null | grep -q "$$name.*: test$$" || \
+			{ echo "There are no tests called $$name to run on MySQL" >&2; exit 1; }; \
+	done
+	cargo test --locked --package daemon --lib $(BACKENDS) -- --include-ignored $(ON_MYSQL)
 
 vm: ## Run the checks that need a virtual machine, as root; they cut its power CUTS=4 times
 	@CUTS=$(CUTS) tests/run vm

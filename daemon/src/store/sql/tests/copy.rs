@@ -40,18 +40,29 @@ async fn copy(from: &SqlDirectory, to: &SqlDirectory) -> Result<Copied> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_goes_round_all_databases_and_is_the_same() {
-    let folder = Folder::new();
-    let first = filled(&folder).await;
-    fill_up(&first, 2_500).await;
     let postgres = SqlDirectory::postgres(&servers::postgres().await.fresh_database().await, 4).unwrap();
     let mariadb = SqlDirectory::mysql(&servers::mariadb().await.fresh_database().await, 4).unwrap();
     let server = servers::Hrana::start(servers::hrana::Options::default());
     let endpoint = crate::store::hrana::Endpoint { url: server.url(), auth_token: None };
     let libsql = SqlDirectory::libsql(&endpoint, None).unwrap();
-    let last = SqlDirectory::sqlite(&folder.join("last.sqlite")).await.unwrap();
+    goes_round(&[&postgres, &mariadb, &libsql]).await;
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_was_on_mysql_is_the_same() {
+    let mysql = SqlDirectory::mysql(&servers::mysql().await.fresh_database().await, 4).unwrap();
+    goes_round(&[&mysql]).await;
+}
+
+/// A directory is copied from a file to each of these, from one to the next, and into another file.
+async fn goes_round(stations: &[&SqlDirectory]) {
+    let folder = Folder::new();
+    let first = filled(&folder).await;
+    fill_up(&first, 2_500).await;
+    let last = SqlDirectory::sqlite(&folder.join("last.sqlite")).await.unwrap();
     let (before, position) = (Everything::of(&first).await, first.position().await.unwrap());
-    for (from, to) in [(&first, &postgres), (&postgres, &mariadb), (&mariadb, &libsql), (&libsql, &last)] {
+    let mut from = &first;
+    for to in stations.iter().copied().chain([&last]) {
         let copied = copy(from, to).await.unwrap();
         assert_eq!(copied.rows[0], ("users", 2_503));
         let now = to.position().await.unwrap();
@@ -59,6 +70,7 @@ async fn a_directory_goes_round_all_databases_and_is_the_same() {
         assert_ne!(now.epoch, from.position().await.unwrap().epoch);
         assert_ne!(now.stamp, from.position().await.unwrap().stamp);
         assert_eq!(to.changes(&from.position().await.unwrap()).await.unwrap(), Feed::StartOver);
+        from = to;
     }
     assert_eq!(Everything::of(&last).await, before);
     assert_eq!(last.credential(name("ada")).await.unwrap(), first.credential(name("ada")).await.unwrap());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use servers::{Database, Kind, MariaDb, Options, Postgres};
+use servers::{Database, Kind, MariaDb, MySql, Options, Postgres};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -37,6 +37,13 @@ macro_rules! on_servers {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $story() {
                 super::$story::<_>(super::MariaDb::start, super::SqlDirectory::mysql).await;
+            })*
+        }
+
+        mod mysql {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $story() {
+                super::$story::<_>(super::MySql::start, super::SqlDirectory::mysql).await;
             })*
         }
     };

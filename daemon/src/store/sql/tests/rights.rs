@@ -1,5 +1,6 @@
 //! Accounts with the rights that the guide gives them (docs/guide/grants), and no others.
 
+use servers::{Database, Kind};
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection};
 
 use super::super::*;
@@ -24,6 +25,11 @@ fn statements(page: &str, unique: &str) -> Vec<String> {
     page.split(';').map(str::trim).filter(|statement| !statement.is_empty()).map(str::to_owned).collect()
 }
 
+/// What no other test has in its names. MySQL's have 32 characters at the most.
+fn unique() -> String {
+    new_uuid().replace('-', "").split_off(20)
+}
+
 /// The URL of an administrator, made another account's.
 fn url_of(admin: &str, unique: &str, role: &str) -> String {
     let (scheme, rest) = admin.split_once("://").unwrap();
@@ -32,7 +38,7 @@ fn url_of(admin: &str, unique: &str, role: &str) -> String {
 }
 
 async fn on_postgresql() -> Accounts {
-    let (server, unique) = (servers::postgres().await, new_uuid().replace('-', ""));
+    let (server, unique) = (servers::postgres().await, unique());
     let admin = server.admin_url();
     for statement in statements(include_str!("../../../../../docs/guide/grants/postgres-owner.sql"), &unique)
     {
@@ -54,8 +60,9 @@ async fn on_postgresql() -> Accounts {
     Accounts { owner, writer: account("writer"), reader: account("reader") }
 }
 
-async fn on_mariadb() -> Accounts {
-    let (server, unique) = (servers::mariadb().await, new_uuid().replace('-', ""));
+/// On MySQL, or MariaDB.
+async fn on_mysql<K: Kind>(server: &Database<K>) -> Accounts {
+    let unique = unique();
     let admin = server.admin_url();
     let mut inside = MySqlConnection::connect(&admin).await.unwrap();
     for page in [
@@ -80,7 +87,12 @@ async fn everybody_does_what_the_grants_say_on_postgresql() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_does_what_the_grants_say_on_mariadb() {
-    everybody_does_what_the_grants_say(on_mariadb().await).await;
+    everybody_does_what_the_grants_say(on_mysql(servers::mariadb().await).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_does_what_the_grants_say_on_mysql() {
+    everybody_does_what_the_grants_say(on_mysql(servers::mysql().await).await).await;
 }
 
 async fn everybody_does_what_the_grants_say(Accounts { owner, writer, reader }: Accounts) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use servers::tls::Authority;
-use servers::{MariaDb, Options, Postgres};
+use servers::{MariaDb, MySql, Options, Postgres};
 
 use super::super::*;
 use crate::directory::Error;
@@ -23,10 +23,20 @@ async fn postgresql_proves_who_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_proves_who_it_is() {
     let server = MariaDb::start(TLS).await;
-    let with_tls = server.fresh_database().await;
+    proves_who_it_is(&server.fresh_database().await, &server.authority()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_it_is_is_proven_on_mysql() {
+    let server = MySql::start(TLS).await;
+    proves_who_it_is(&server.fresh_database().await, &server.authority()).await;
+}
+
+async fn proves_who_it_is(with_tls: &str, authority: &Path) {
+    // MySQL would make itself a certificate.
     let plain = servers::mariadb().await.fresh_database().await;
     let parameters = |authority: &Path| format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={}", authority.display());
-    check(SqlDirectory::mysql, &with_tls, &plain, &server.authority(), parameters).await;
+    check(SqlDirectory::mysql, with_tls, &plain, authority, parameters).await;
 }
 
 async fn check(
