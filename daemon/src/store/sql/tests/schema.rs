@@ -115,13 +115,14 @@ async fn whoever_comes_second_does_not_wait_for_ever(open: Open, url: &str) {
 
 async fn a_connection_that_is_killed_while_it_waits_leaves_no_lock(open: Open, url: &str) {
     let directory = Arc::new(open(url, 4).unwrap());
-    let first = directory.database.begin(Purpose::Migrate).await.unwrap();
+    let mut first = directory.database.begin(Purpose::Migrate).await.unwrap();
+    let holder = id_of(&mut first).await;
     let second = tokio::spawn({
         let directory = Arc::clone(&directory);
         async move { directory.migrate().await }
     });
     until("the second was killed", async || {
-        kill_those_that_wait(&directory).await;
+        kill_those_that_wait(&directory, holder).await;
         second.is_finished()
     })
     .await;
@@ -131,19 +132,29 @@ async fn a_connection_that_is_killed_while_it_waits_leaves_no_lock(open: Open, u
     until("the lock is free", async || directory.migrate().await.is_ok()).await;
 }
 
-/// Kills the connections to this database that wait for a lock.
-async fn kill_those_that_wait(directory: &SqlDirectory) {
+/// The connection of a session, as its server calls it.
+async fn id_of(session: &mut Session) -> i64 {
+    let id = match session.dialect() {
+        dialect::Dialect::Postgres => "SELECT pg_backend_pid()::bigint AS id",
+        _ => "SELECT CONNECTION_ID() AS id",
+    };
+    session.query(id, &[]).await.unwrap().one().unwrap().integer("id").unwrap()
+}
+
+/// Kills the connections to this database that wait for a lock, which the holder does not: it may seem busy for a moment.
+async fn kill_those_that_wait(directory: &SqlDirectory, holder: i64) {
     let mut session = directory.database.begin(Purpose::Read).await.unwrap();
     let waiting = match session.dialect() {
         dialect::Dialect::Postgres => {
-            "SELECT pid AS id FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            "SELECT pid AS id FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
+             AND pid <> $1"
         }
         _ => {
             "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND command <> 'Sleep' \
-             AND id <> CONNECTION_ID()"
+             AND id NOT IN (CONNECTION_ID(), $1)"
         }
     };
-    let waiting = session.query(waiting, &[]).await.unwrap();
+    let waiting = session.query(waiting, &[holder.into()]).await.unwrap();
     let kill = match session.dialect() {
         dialect::Dialect::Postgres => "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ",
         _ => "KILL ",
@@ -181,13 +192,14 @@ async fn a_step_that_died_half_way_is_carried_out_again(url: &str) {
     assert!(matches!(directory.schema().await.unwrap(), Schema::Older { has: 1, .. }));
 
     // Another node's write holds the row that the second step wants; the connection that waits for it is killed.
-    let write = directory.database.begin(Purpose::Write).await.unwrap();
+    let mut write = directory.database.begin(Purpose::Write).await.unwrap();
+    let holder = id_of(&mut write).await;
     let migrating = tokio::spawn({
         let directory = Arc::clone(&directory);
         async move { directory.migrate().await }
     });
     until("it was killed", async || {
-        kill_those_that_wait(&directory).await;
+        kill_those_that_wait(&directory, holder).await;
         migrating.is_finished()
     })
     .await;
