@@ -41,62 +41,34 @@ impl Backend for Sqlite {
     }
 }
 
-/// A database of its own on the PostgreSQL that the tests start.
+/// A database of its own on a server that the tests start.
+macro_rules! on_server {
+    ($backend:ident, $server:path, $open:path) => {
+        struct $backend(String);
+
+        impl Backend for $backend {
+            type Directory = SqlDirectory;
+
+            async fn fresh() -> Self {
+                let database = Self($server().await.fresh_database().await);
+                database.open().await.migrate().await.unwrap();
+                database
+            }
+
+            async fn open(&self) -> SqlDirectory {
+                $open(&self.0, CONNECTIONS).unwrap()
+            }
+        }
+    };
+}
+
 #[cfg(feature = "backend-postgres")]
-struct Postgres(String);
-
-#[cfg(feature = "backend-postgres")]
-impl Backend for Postgres {
-    type Directory = SqlDirectory;
-
-    async fn fresh() -> Self {
-        let url = servers::postgres().await.fresh_database().await;
-        SqlDirectory::postgres(&url, CONNECTIONS).unwrap().migrate().await.unwrap();
-        Self(url)
-    }
-
-    async fn open(&self) -> SqlDirectory {
-        SqlDirectory::postgres(&self.0, CONNECTIONS).unwrap()
-    }
-}
-
-/// A database of its own on the MySQL that `make test-mysql` brings, and nothing else does.
+on_server!(Postgres, servers::postgres, SqlDirectory::postgres);
+// `make test-mysql` brings it, and nothing else does.
 #[cfg(feature = "backend-mysql")]
-struct MySql(String);
-
+on_server!(MySql, servers::mysql, SqlDirectory::mysql);
 #[cfg(feature = "backend-mysql")]
-impl Backend for MySql {
-    type Directory = SqlDirectory;
-
-    async fn fresh() -> Self {
-        let url = servers::mysql().await.fresh_database().await;
-        SqlDirectory::mysql(&url, CONNECTIONS).unwrap().migrate().await.unwrap();
-        Self(url)
-    }
-
-    async fn open(&self) -> SqlDirectory {
-        SqlDirectory::mysql(&self.0, CONNECTIONS).unwrap()
-    }
-}
-
-/// A database of its own on the MariaDB that the tests start.
-#[cfg(feature = "backend-mysql")]
-struct MariaDb(String);
-
-#[cfg(feature = "backend-mysql")]
-impl Backend for MariaDb {
-    type Directory = SqlDirectory;
-
-    async fn fresh() -> Self {
-        let url = servers::mariadb().await.fresh_database().await;
-        SqlDirectory::mysql(&url, CONNECTIONS).unwrap().migrate().await.unwrap();
-        Self(url)
-    }
-
-    async fn open(&self) -> SqlDirectory {
-        SqlDirectory::mysql(&self.0, CONNECTIONS).unwrap()
-    }
-}
+on_server!(MariaDb, servers::mariadb, SqlDirectory::mysql);
 
 /// A libSQL server of its own.
 #[cfg(feature = "backend-libsql")]

@@ -41,13 +41,18 @@ pub async fn forget_history(session: &mut Session, revision: u64) -> Result<()> 
     session.execute("DELETE FROM revisions WHERE revision < $1", values![oldest]).await
 }
 
-pub async fn log(session: &mut Session, revision: u64, change: &Change) -> Result<()> {
-    let (kind, one, other) = match change {
+/// A change as its row in the feed has it: the kind, and whom it names.
+pub fn entry(change: &Change) -> (&'static str, &str, Option<&str>) {
+    match change {
         Change::User { uuid } => ("user", uuid, None),
         Change::Group { uuid } => ("group", uuid, None),
-        Change::Member { group, user } => ("member", group, Some(user.as_str())),
+        Change::Member { group, user } => ("member", group, Some(user)),
         Change::Token { uuid } => ("token", uuid, None),
-    };
+    }
+}
+
+pub async fn log(session: &mut Session, revision: u64, change: &Change) -> Result<()> {
+    let (kind, one, other) = entry(change);
     let statement = "INSERT INTO changes (revision, kind, one, other) VALUES ($1, $2, $3, $4)";
     session.execute(statement, values![revision, kind, one, other]).await
 }
@@ -116,8 +121,7 @@ async fn rename(session: &mut Session, revision: u64, user: &User, new: Name, ru
     if let Some(objection) = objection.or_else(to_group) {
         return Err(Error::Refused(objection));
     }
-    let holders = "SELECT uuid FROM users WHERE name = $1";
-    check_unclaimed(session, (holders, "user"), new, &user.uuid).await?;
+    check_unclaimed(session, "user", new, &user.uuid).await?;
     session.execute("UPDATE users SET name = $1 WHERE uuid = $2", values![new.as_str(), &user.uuid]).await?;
     bury(session, revision, "user", (&user.uuid, user.name, user.uid.0)).await?;
     if let Some((uuid, gid)) = private {
@@ -132,8 +136,7 @@ async fn rename_group(
     (uuid, old, gid): (String, Name, Gid),
     new: Name,
 ) -> Result<()> {
-    let holders = "SELECT uuid FROM groups WHERE name = $1";
-    check_unclaimed(session, (holders, "group"), new, &uuid).await?;
+    check_unclaimed(session, "group", new, &uuid).await?;
     let statement = "UPDATE groups SET name = $1, revision = $2 WHERE uuid = $3";
     session.execute(statement, values![new.as_str(), revision, &uuid]).await?;
     bury(session, revision, "group", (&uuid, old, gid.0)).await?;
@@ -141,28 +144,17 @@ async fn rename_group(
 }
 
 /// Refuses a name that somebody else has or, if nobody has it, somebody else had last.
-async fn check_unclaimed(
-    session: &mut Session,
-    (holders, kind): (&str, &str),
-    name: Name,
-    own_uuid: &str,
-) -> Result<()> {
+async fn check_unclaimed(session: &mut Session, kind: &str, name: Name, own_uuid: &str) -> Result<()> {
+    let holders = format!("SELECT uuid FROM {kind}s WHERE name = $1");
     let last = "SELECT uuid FROM tombstones WHERE kind = $1 AND name = $2 ORDER BY revision DESC LIMIT 1";
-    let holder = session.query(holders, values![name.as_str()]).await?;
-    let (rows, claim) = match holder.first() {
-        Some(_) if kind == "user" => (holder, "is the name of another user"),
-        Some(_) => (holder, "is the name of a group"),
-        None => {
-            let claim = if kind == "user" {
-                "was the name of a deleted user"
-            } else {
-                "was the name of a deleted group"
-            };
-            (session.query(last, values![kind, name.as_str()]).await?, claim)
+    let mut holder = (session.query(&holders, values![name.as_str()]).await?, "is the name of another");
+    if holder.0.first().is_none() {
+        holder = (session.query(last, values![kind, name.as_str()]).await?, "was the name of a deleted");
+    }
+    match holder.0.first() {
+        Some(row) if row.text("uuid")? != own_uuid => {
+            Err(Error::Conflict(format!("{name} {} {kind}", holder.1)))
         }
-    };
-    match rows.first() {
-        Some(row) if row.text("uuid")? != own_uuid => Err(Error::Conflict(format!("{name} {claim}"))),
         _ => Ok(()),
     }
 }

@@ -114,12 +114,12 @@ async fn free_ids(session: &mut Session, rules: &Rules, wanted: usize) -> Result
 /// Writes a plan: one statement for each table, however many rows.
 async fn insert(session: &mut Session, plan: &Plan) -> Result<()> {
     let revision = next_revision(session).await?;
-    let users: Vec<Json> = plan.users.iter().map(user_row).collect();
+    let users: Vec<Json> = plan.users.iter().map(|planned| user_row(planned, revision)).collect();
     let groups: Vec<Json> = plan
         .groups
         .iter()
         .map(|(uuid, name, gid, private_of)| {
-            json!({"uuid": uuid, "name": name.as_str(), "gid": gid.0, "private_of": private_of})
+            json!({"uuid": uuid, "name": name.as_str(), "gid": gid.0, "private_of": private_of, "revision": revision})
         })
         .collect();
     let (users, groups) = (json!(users).to_string(), json!(groups).to_string());
@@ -161,16 +161,28 @@ async fn insert_members(session: &mut Session, revision: u64, members: &[(String
     session.execute(touch_groups, values![revision, &groups]).await
 }
 
-fn user_row(planned: &crate::directory::Planned) -> Json {
+fn user_row(planned: &crate::directory::Planned, revision: u64) -> Json {
     let new = &planned.new;
     json!({
         "uuid": new.uuid, "name": new.name.as_str(), "uid": planned.uid.0, "gid": planned.gid.0,
         "gecos": new.gecos.as_str(), "email": new.email.as_ref().map(|email| email.as_str()),
         "home": planned.home.as_str(), "shell": new.shell.as_str(), "state": new.state.as_str(),
         "expires_at": new.expires_at.map(|day| day.0), "is_admin": u8::from(new.is_admin), "hash": new.password,
-        "origin": new.origin.as_str(),
+        "origin": new.origin.as_str(), "revision": revision,
     })
 }
+
+/// Users, of whom `$1` are the records.
+pub const INSERT_USERS: &str = "\
+    INSERT INTO users (uuid, name, uid, gid, gecos, email, home, shell, state, expires_at, is_admin, origin, revision) \
+    SELECT r.uuid, r.name, r.uid, r.gid, r.gecos, r.email, r.home, r.shell, r.state, r.expires_at, r.is_admin, r.origin, \
+    r.revision FROM {rows $1 uuid text, name text, uid integer, gid integer, gecos text, email text, home text, shell text, \
+    state text, expires_at integer, is_admin integer, origin text, revision integer}";
+
+/// The same of groups.
+pub const INSERT_GROUPS: &str = "\
+    INSERT INTO groups (uuid, name, gid, private_of, revision) SELECT r.uuid, r.name, r.gid, r.private_of, r.revision \
+    FROM {rows $1 uuid text, name text, gid integer, private_of text, revision integer}";
 
 /// Which records a statement is given.
 enum Table {
@@ -180,13 +192,7 @@ enum Table {
 
 /// `$1` are the records, `$2` is the revision.
 const INSERTS: [(&str, Table); 7] = [
-    (
-        "INSERT INTO users (uuid, name, uid, gid, gecos, email, home, shell, state, expires_at, is_admin, origin, revision) \
-         SELECT r.uuid, r.name, r.uid, r.gid, r.gecos, r.email, r.home, r.shell, r.state, r.expires_at, r.is_admin, \
-         r.origin, $2 FROM {rows $1 uuid text, name text, uid integer, gid integer, gecos text, email text, home text, \
-         shell text, state text, expires_at integer, is_admin integer, origin text}",
-        Table::Users,
-    ),
+    (INSERT_USERS, Table::Users),
     (
         "INSERT INTO ids (kind, id, owner) SELECT 'uid', r.uid, r.uuid FROM {rows $1 uuid text, uid integer}",
         Table::Users,
@@ -196,11 +202,7 @@ const INSERTS: [(&str, Table); 7] = [
          FROM {rows $1 uuid text, hash text} WHERE r.hash IS NOT NULL",
         Table::Users,
     ),
-    (
-        "INSERT INTO groups (uuid, name, gid, private_of, revision) SELECT r.uuid, r.name, r.gid, r.private_of, $2 \
-         FROM {rows $1 uuid text, name text, gid integer, private_of text}",
-        Table::Groups,
-    ),
+    (INSERT_GROUPS, Table::Groups),
     (
         "INSERT INTO ids (kind, id, owner) SELECT 'gid', r.gid, r.uuid FROM {rows $1 uuid text, gid integer}",
         Table::Groups,

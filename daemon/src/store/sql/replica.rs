@@ -8,7 +8,8 @@ use identity::{Name, Uid};
 use serde_json::{Value as Json, json};
 
 use super::SqlDirectory;
-use super::change::forget_history;
+use super::change::{entry, forget_history};
+use super::create::{INSERT_GROUPS, INSERT_USERS};
 use super::secrets;
 use super::session::Session;
 use super::value::values;
@@ -155,12 +156,7 @@ async fn insert_users(session: &mut Session, members: &[Member]) -> Result<()> {
         })
     });
     let users = rows(users);
-    let statement = "INSERT INTO users (uuid, name, uid, gid, gecos, email, home, shell, state, expires_at, is_admin, origin, \
-                     revision) SELECT r.uuid, r.name, r.uid, r.gid, r.gecos, r.email, r.home, r.shell, r.state, \
-                     r.expires_at, r.is_admin, r.origin, r.revision FROM {rows $1 uuid text, name text, uid integer, \
-                     gid integer, gecos text, email text, home text, shell text, state text, expires_at integer, \
-                     is_admin integer, origin text, revision integer}";
-    session.execute(statement, values![&users]).await?;
+    session.execute(INSERT_USERS, values![&users]).await?;
     let statement = "INSERT INTO credentials (user_uuid, hash, revision) SELECT r.uuid, '', r.password_revision \
                      FROM {rows $1 uuid text, password_revision integer} WHERE r.password_revision IS NOT NULL";
     session.execute(statement, values![&users]).await
@@ -173,10 +169,7 @@ async fn insert_groups(session: &mut Session, teams: impl Iterator<Item = &Team>
             "revision": group.revision,
         })
     });
-    let statement = "INSERT INTO groups (uuid, name, gid, private_of, revision) \
-                     SELECT r.uuid, r.name, r.gid, r.private_of, r.revision \
-                     FROM {rows $1 uuid text, name text, gid integer, private_of text, revision integer}";
-    session.execute(statement, values![rows(groups)]).await
+    session.execute(INSERT_GROUPS, values![rows(groups)]).await
 }
 
 /// The memberships of users whose groups are all there.
@@ -200,11 +193,9 @@ async fn bury(session: &mut Session, position: &Position, kind: &str, gone: &[To
 }
 
 async fn log(session: &mut Session, position: &Position, changes: &BTreeSet<Change>) -> Result<()> {
-    let entries = changes.iter().map(|change| match change {
-        Change::User { uuid } => json!({"kind": "user", "one": uuid}),
-        Change::Group { uuid } => json!({"kind": "group", "one": uuid}),
-        Change::Member { group, user } => json!({"kind": "member", "one": group, "other": user}),
-        Change::Token { uuid } => json!({"kind": "token", "one": uuid}),
+    let entries = changes.iter().map(|change| {
+        let (kind, one, other) = entry(change);
+        json!({"kind": kind, "one": one, "other": other})
     });
     let statement = "INSERT INTO changes (revision, kind, one, other) SELECT $2, r.kind, r.one, r.other \
                      FROM {rows $1 kind text, one text, other text}";

@@ -6,7 +6,7 @@ use super::replica::Loader;
 use super::session::Session;
 use super::token::{self, select_tokens};
 use super::value::values;
-use crate::directory::{Credential, Directory, Result, Secrets, Token};
+use crate::directory::{Credential, Directory, Result, Secrets};
 
 /// Users and tokens whose secrets are copied at a time.
 const PAGE: u32 = 1_000;
@@ -56,24 +56,7 @@ pub async fn write(session: &mut Session, secrets: &Secrets) -> Result<()> {
     }
     for token in &secrets.tokens {
         session.execute("DELETE FROM tokens WHERE uuid = $1", values![&token.uuid]).await?;
-        insert(session, token).await?;
+        token::insert(session, token).await?;
     }
     Ok(())
-}
-
-async fn insert(session: &mut Session, token: &Token) -> Result<()> {
-    let statement = "INSERT INTO tokens (uuid, hash, owner_uuid, name, scopes, networks, expires_at, created_at, revision) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let values = values![
-        &token.uuid,
-        token.hash.to_string(),
-        &token.owner.uuid,
-        token.name.as_str(),
-        token.scopes.to_string(),
-        token.networks.to_string(),
-        token.expires_at.map(|day| i64::from(day.0)),
-        token.created_at,
-        token.revision,
-    ];
-    session.execute(statement, values).await
 }

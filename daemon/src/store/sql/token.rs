@@ -70,21 +70,38 @@ pub async fn create(session: &mut Session, new: NewToken) -> Result<()> {
         )));
     }
     let revision = next_revision(session).await?;
+    let token = Token {
+        uuid: new.uuid,
+        hash: new.hash,
+        owner,
+        name: new.name,
+        scopes: new.scopes,
+        networks: new.networks,
+        expires_at: new.expires_at,
+        created_at: new.created_at,
+        last_use: None,
+        revision,
+    };
+    insert(session, &token).await?;
+    log(session, revision, &Change::Token { uuid: token.uuid }).await
+}
+
+/// Writes a token that has not been used yet, as far as is known here.
+pub async fn insert(session: &mut Session, token: &Token) -> Result<()> {
     let statement = "INSERT INTO tokens (uuid, hash, owner_uuid, name, scopes, networks, expires_at, created_at, revision) \
                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let values = values![
-        &new.uuid,
-        new.hash.to_string(),
-        &owner.uuid,
-        new.name.as_str(),
-        new.scopes.to_string(),
-        new.networks.to_string(),
-        new.expires_at.map(|day| i64::from(day.0)),
-        new.created_at,
-        revision,
+        &token.uuid,
+        token.hash.to_string(),
+        &token.owner.uuid,
+        token.name.as_str(),
+        token.scopes.to_string(),
+        token.networks.to_string(),
+        token.expires_at.map(|day| i64::from(day.0)),
+        token.created_at,
+        token.revision,
     ];
-    session.execute(statement, values).await?;
-    log(session, revision, &Change::Token { uuid: new.uuid }).await
+    session.execute(statement, values).await
 }
 
 pub async fn list(

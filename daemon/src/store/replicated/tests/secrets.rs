@@ -17,6 +17,18 @@ fn source(server: &servers::Hrana, sync_interval: Option<Duration>) -> SqlDirect
     SqlDirectory::libsql(&endpoint, sync_interval).unwrap()
 }
 
+/// The directory there, with ada.
+async fn primary(server: &servers::Hrana) -> SqlDirectory {
+    let primary = source(server, None);
+    primary.migrate().await.unwrap();
+    add_user(&primary, "ada").await;
+    primary
+}
+
+async fn is_current(node: &impl Directory) {
+    until("the first copy is there", async || node.contact().unwrap().current_at.is_some()).await;
+}
+
 /// A node whose copy stands in for so long, by this clock.
 async fn node_by(
     clock: &Clock,
@@ -71,14 +83,12 @@ async fn hash_of(directory: &impl Directory, user: &str) -> Option<String> {
 async fn passwords_and_tokens_are_known_while_the_database_is_away_and_after_a_restart() {
     let folder = Folder::new();
     let mut server = servers::Hrana::start(servers::hrana::Options::default());
-    let primary = source(&server, None);
-    primary.migrate().await.unwrap();
-    add_user(&primary, "ada").await;
+    let primary = primary(&server).await;
     primary.set_password(name("ada"), Some("first".into())).await.unwrap();
     let [one, other] = [new_token("ada", 1), new_token("ada", 2)];
     primary.create_token(one.clone()).await.unwrap();
     let (here, following) = node(&folder, &server, Some(Duration::from_millis(100))).await;
-    until("the first copy is there", async || here.contact().unwrap().current_at.is_some()).await;
+    is_current(&*here).await;
     assert_eq!(hash_of(&*here, "ada").await.as_deref(), Some("first"), "with the whole copy");
     assert!(knows(&*here, &one).await);
 
@@ -106,14 +116,12 @@ async fn passwords_and_tokens_are_known_while_the_database_is_away_and_after_a_r
 async fn a_copy_that_is_too_old_answers_for_nobody() {
     let folder = Folder::new();
     let mut server = servers::Hrana::start(servers::hrana::Options::default());
-    let primary = source(&server, None);
-    primary.migrate().await.unwrap();
-    add_user(&primary, "ada").await;
+    let primary = primary(&server).await;
     let token = new_token("ada", 1);
     primary.create_token(token.clone()).await.unwrap();
     let clock = Clock::set_to(NOW);
     let (here, following) = node_by(&clock, A_WEEK, &folder, &server, None).await;
-    until("the first copy is there", async || here.contact().unwrap().current_at.is_some()).await;
+    is_current(&*here).await;
     server.stop();
     clock.advance(A_WEEK.as_secs().cast_signed() - 1);
     assert!(knows(&*here, &token).await);
@@ -141,11 +149,9 @@ async fn a_copy_that_is_too_old_answers_for_nobody() {
 async fn where_nothing_goes_on_without_the_database_its_copy_answers_for_nobody() {
     let folder = Folder::new();
     let mut server = servers::Hrana::start(servers::hrana::Options::default());
-    let primary = source(&server, None);
-    primary.migrate().await.unwrap();
-    add_user(&primary, "ada").await;
+    primary(&server).await;
     let (here, following) = node_by(&Clock::set_to(NOW), Duration::ZERO, &folder, &server, None).await;
-    until("the first copy is there", async || here.contact().unwrap().current_at.is_some()).await;
+    is_current(&*here).await;
     server.stop();
     let told = here.credential(name("ada")).await.unwrap_err();
     assert!(matches!(told, Error::Away(_)), "{told}");
@@ -157,13 +163,11 @@ async fn where_nothing_goes_on_without_the_database_its_copy_answers_for_nobody(
 async fn a_deleted_owner_has_no_token_here_either() {
     let folder = Folder::new();
     let server = servers::Hrana::start(servers::hrana::Options::default());
-    let primary = source(&server, None);
-    primary.migrate().await.unwrap();
-    add_user(&primary, "ada").await;
+    let primary = primary(&server).await;
     let token = new_token("ada", 1);
     primary.create_token(token.clone()).await.unwrap();
     let (here, following) = node(&folder, &server, Some(Duration::from_millis(100))).await;
-    until("the first copy is there", async || here.contact().unwrap().current_at.is_some()).await;
+    is_current(&*here).await;
     assert!(knows(&*here, &token).await);
     here.delete_user(name("ada"), None).await.unwrap();
     until("ada is gone", async || find_user(&*here, "ada").await.is_none()).await;
@@ -176,10 +180,9 @@ async fn a_deleted_owner_has_no_token_here_either() {
 async fn without_an_interval_a_node_sees_its_own_writes_and_asks_for_nothing_else() {
     let folder = Folder::new();
     let server = servers::Hrana::start(servers::hrana::Options::default());
-    let primary = source(&server, None);
-    primary.migrate().await.unwrap();
+    let primary = primary(&server).await;
     let (here, following) = node(&folder, &server, None).await;
-    until("the first copy is there", async || here.contact().unwrap().current_at.is_some()).await;
+    is_current(&*here).await;
     add_user(&primary, "elsewhere").await;
     let rows = server.rows();
     assert!(find_user(&*here, "elsewhere").await.is_none());
