@@ -9,13 +9,14 @@ use identity::Name;
 use tokio::time::{Instant, sleep};
 
 use super::Backend;
+use crate::config::ProfileService;
 use crate::directory::{
     Attempted, Batch, Change, Counts, Credential, Directory, Feed, Judged, Key, Member, NewToken, Page,
     Position, Present, Refusal, Result, Rules, Secrets, Sink, Team, Token, TokenHash, TokenLookup, TokenName,
     TokenUse, UserChange,
 };
 use crate::store::{RemoteDirectory, Replicated};
-use crate::testing::{Folder, PATIENCE, ServedNode, following, provider};
+use crate::testing::{Folder, PATIENCE, ServedNode, TestNode, following, provider};
 
 /// A service of its own.
 pub struct Remote(ServedNode);
@@ -24,7 +25,8 @@ impl Backend for Remote {
     type Directory = Settled;
 
     async fn fresh() -> Self {
-        Self(ServedNode::start().await)
+        let generous = |settings: &mut ProfileService| settings.max_requests_per_second = 100_000;
+        Self(ServedNode::start_with(TestNode::start().await, generous).await)
     }
 
     async fn open(&self) -> Settled {
