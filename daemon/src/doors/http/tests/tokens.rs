@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts as _;
 use axum::http::Request;
 
-use super::super::bearer::{Asking, Visitor};
+use super::super::bearer::Asking;
 use super::*;
 use crate::directory::{Networks, Scope, Scopes};
 use crate::service::{Bearer, Caller, TokenRequest};
