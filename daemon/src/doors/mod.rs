@@ -4,4 +4,5 @@
 mod complaints;
 pub mod http;
 mod record;
+mod unreadable;
 pub mod varlink;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::{Code, Problem};
+use crate::doors::unreadable::without_value;
 use crate::limits::HTTP_BODY_DEADLINE;
 
 /// A JSON body. It is read after whatever stands before it in a handler's parameters: put [`super::bearer::Asking`] there,
@@ -39,7 +40,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(value)) => Ok(Self(value)),
-            Err(rejection) => Err(Problem::new(Code::InvalidInput, rejection.body_text()).about("query")),
+            Err(rejection) => {
+                Err(Problem::new(Code::InvalidInput, without_value(&rejection.body_text())).about("query"))
+            }
         }
     }
 }
@@ -59,7 +62,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<
 
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
-        let detail = rejection.body_text();
+        let detail = without_value(&rejection.body_text());
         match rejection.status() {
             StatusCode::UNPROCESSABLE_ENTITY => Self::new(Code::InvalidInput, detail).about("body"),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(

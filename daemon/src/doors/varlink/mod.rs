@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::complaints::Complaints;
+use super::unreadable::without_value;
 use crate::directory::{Directory, Error, Result};
 use crate::limits::{
     CALL_DEADLINE, CONNECTION_IDLE, DRAIN_DEADLINE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_UID,
@@ -246,7 +247,7 @@ async fn receive(stream: &mut UnixStream, buffer: &mut Vec<u8>) -> io::Result<Op
 async fn answer<D: Directory>(service: &Service<D>, peer: Peer, turns: &Turns, frame: &[u8]) -> Reply {
     let call: Call<'_> = match serde_json::from_slice(frame) {
         Ok(call) => call,
-        Err(error) => return failure(&Error::invalid("call", error)),
+        Err(error) => return failure(&Error::invalid("call", without_value(&error.to_string()))),
     };
     let _turn = turns.wait(peer, &call.method).await;
     let caller = match service.caller(peer).await {
@@ -312,7 +313,7 @@ async fn carry_out<D: Directory, M: Handle<D>>(
     let parameters = if parameters.is_null() { Value::Object(Default::default()) } else { parameters };
     let outcome = match serde_json::from_value::<M>(parameters) {
         Ok(method) => method.handle(service, caller).await,
-        Err(error) => Err(Error::invalid("parameters", error)),
+        Err(error) => Err(Error::invalid("parameters", without_value(&error.to_string()))),
     };
     match outcome.map(serde_json::to_value) {
         Ok(Ok(parameters)) => Reply { error: None, parameters },
