@@ -81,6 +81,13 @@ impl Network {
         format!("10.77.0.{}", number + 1)
     }
 
+    /// How many bytes have been sent to a machine.
+    pub fn received(&self, number: usize) -> u64 {
+        let counted = self.switch.run(&format!("ip -json -statistics link show port{number}")).succeeds();
+        let links: serde_json::Value = serde_json::from_str(&counted).expect("JSON");
+        links[0]["stats64"]["tx"]["bytes"].as_u64().expect("a number")
+    }
+
     /// Begins trouble on a machine's link.
     pub fn strike(&self, number: usize, trouble: Trouble) {
         let lose = "nft add rule bridge trouble lost";

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each file of stories uses its own part")]
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tests::host::Host;
 use tests::network::Network;
@@ -90,4 +90,39 @@ impl<'node> Lookups<'node> {
         assert!(tally.starts_with("absent 0 failed 0 late 0 of "), "{tally}");
         tally.trim_end().to_owned()
     }
+}
+
+/// When lookups on a node show a user, who is not there yet.
+pub struct Seen<'node>(&'node Host);
+
+impl<'node> Seen<'node> {
+    /// Begins to look.
+    pub fn await_user(node: &'node Host, name: &str) -> Self {
+        node.run(&format!(
+            "rm -f /run/seen; (probe await={name} >/run/seen.new && date +%s%N >/run/seen.new; mv /run/seen.new /run/seen) \
+             </dev/null >/dev/null 2>&1 &"
+        ))
+        .succeeds();
+        Self(node)
+    }
+
+    /// How long after a moment that was.
+    pub fn after(self, moment: Duration) -> Duration {
+        wait::until("a user to be seen", PATIENCE, || self.0.path("/run/seen").exists());
+        let seen = fs::read_to_string(self.0.path("/run/seen")).unwrap();
+        let seen = seen.trim().parse().unwrap_or_else(|_| panic!("{seen}"));
+        Duration::from_nanos(seen).saturating_sub(moment)
+    }
+}
+
+/// The time that all nodes have, whose clock is that of this machine.
+#[expect(clippy::disallowed_methods, reason = "it is compared with what date(1) says")]
+pub fn now() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap()
+}
+
+/// Says what was measured.
+#[expect(clippy::print_stdout, reason = "what was measured is for whoever reads the test's output")]
+pub fn report(line: &str) {
+    println!("{line}");
 }
