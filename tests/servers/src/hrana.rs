@@ -7,17 +7,15 @@ mod cut;
 mod http;
 mod session;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-use tokio::sync::oneshot;
+use std::time::Duration;
 
 use crate::chance;
 use crate::place::Place;
+use crate::serving::Serving;
 use cut::Cutting;
 use session::Sessions;
 
@@ -71,13 +69,8 @@ pub enum Trouble {
 pub struct Hrana {
     address: SocketAddr,
     shared: Arc<Shared>,
-    running: Option<Running>,
+    running: Option<Serving>,
     _own: Option<Place>,
-}
-
-struct Running {
-    stop: oneshot::Sender<()>,
-    thread: JoinHandle<()>,
 }
 
 /// What the requests of one server share.
@@ -108,10 +101,9 @@ impl Hrana {
             requests: AtomicU64::new(0),
             rows: AtomicU64::new(0),
         });
-        let listener = listen((Ipv4Addr::LOCALHOST, shared.options.port.unwrap_or_else(chance::port)).into());
-        let address = listener.local_addr().expect("it is bound");
-        let running = Some(run(listener, shared.clone()));
-        Self { address, shared, running, _own: own }
+        let address = (Ipv4Addr::LOCALHOST, shared.options.port.unwrap_or_else(chance::port)).into();
+        let running = run(address, shared.clone());
+        Self { address: running.address(), shared, running: Some(running), _own: own }
     }
 
     /// `http://127.0.0.1:PORT`
@@ -121,20 +113,15 @@ impl Hrana {
 
     /// Ends the server as a crash does: streams are gone and their transactions undone. The file stays.
     pub fn stop(&mut self) {
-        if let Some(Running { stop, thread }) = self.running.take() {
-            let _ = stop.send(());
-            let _ = thread.join();
-            // A child that another test has just forked holds the socket until it becomes another program.
-            while TcpStream::connect(self.address).is_ok() {
-                std::thread::yield_now();
-            }
+        if let Some(running) = self.running.take() {
+            running.stop();
+            *locked(&self.shared.sessions) = Sessions::default();
         }
     }
 
     /// Starts a stopped server again, at the same address and on the same file.
     pub fn start_again(&mut self) {
-        let listener = listen(self.address);
-        self.running = Some(run(listener, self.shared.clone()));
+        self.running = Some(run(self.address, self.shared.clone()));
     }
 
     /// From now on, each request whose body contains this text meets with trouble; every request does if it is empty.
@@ -169,41 +156,11 @@ impl Drop for Hrana {
     }
 }
 
-/// A server that has just ended may hold its address for a moment.
-fn listen(address: SocketAddr) -> TcpListener {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        match TcpListener::bind(address) {
-            Ok(listener) => return listener,
-            Err(error) => assert!(Instant::now() < deadline, "{address}: {error}"),
-        }
-        std::thread::yield_now();
-    }
-}
-
-fn run(listener: TcpListener, shared: Arc<Shared>) -> Running {
-    let (stop, stopped) = oneshot::channel();
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .expect("threads can be had");
-        runtime.block_on(serve(listener, shared.clone(), stopped));
-        drop(runtime);
-        *locked(&shared.sessions) = Sessions::default();
-    });
-    Running { stop, thread }
-}
-
-async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
-    session::prepare(&shared).await.expect("the file is a SQLite database");
-    listener.set_nonblocking(true).expect("a socket can be set so");
-    let listener = tokio::net::TcpListener::from_std(listener).expect("the runtime takes the socket");
-    tokio::select! {
-        _ = stopped => {}
-        served = axum::serve(Cutting(listener), http::router(shared)) => served.expect("serving has no end"),
-    }
+fn run(address: SocketAddr, shared: Arc<Shared>) -> Serving {
+    Serving::start(address, async |listener| {
+        session::prepare(&shared).await.expect("the file is a SQLite database");
+        axum::serve(Cutting(listener), http::router(shared)).await.expect("serving has no end");
+    })
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -14,8 +14,10 @@ mod mysql;
 mod oidc;
 mod pgbouncer;
 mod place;
+pub mod pody04;
 mod postgres;
 mod server;
+mod serving;
 pub mod tls;
 mod turso;
 
@@ -25,6 +27,7 @@ pub use database::{Database, Kind, Options};
 pub use hrana::Hrana;
 pub use oidc::{Answer, OidcOptions, OidcProvider};
 pub use pgbouncer::PgBouncer;
+pub use pody04::Pody04;
 pub use turso::TursoDb;
 
 /// A PostgreSQL server.
