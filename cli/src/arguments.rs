@@ -74,6 +74,14 @@ pub enum Command {
         podyctl doctor --json | jq -r '.[] | select(.severity == \"problem\").finding'")]
     Doctor,
 
+    /// Print what podyd counts and how it stands, as Prometheus reads it
+    ///
+    /// The same as /metrics over HTTP, for nodes that serve nobody: the textfile collector of Prometheus's
+    /// node_exporter takes it.
+    #[command(after_help = "Examples:\n  podyctl metrics > /var/lib/prometheus/node-exporter/pody.prom\n  \
+        podyctl metrics | grep revision")]
+    Metrics,
+
     /// Look after the database behind the directory; for root alone
     #[command(
         subcommand,

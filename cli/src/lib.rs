@@ -16,6 +16,7 @@ mod export;
 mod failure;
 mod generate;
 mod group;
+mod metrics;
 mod output;
 mod person;
 mod status;
@@ -103,6 +104,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<()> {
         Command::Token(command) => token::run(command, session),
         Command::Status => status::run(session),
         Command::Doctor => doctor::run(session),
+        Command::Metrics => metrics::run(session),
         Command::Db(command) => database::run(command, session),
         Command::Completions { shell } => generate::completions(shell, session),
         Command::Generate(command) => generate::run(command),

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use protocol::Error;
 use protocol::database::{DatabaseStatus, JobStatus, ReplicaStatus};
 use protocol::directory::{Done, GroupRecord, GroupReply, UserRecord, UserReply};
-use protocol::node::{NodeStatus, Served};
+use protocol::node::{MetricsText, NodeStatus, Served};
 use serde_json::{Value, json};
 
 use crate::directory::Directory;
@@ -171,6 +171,15 @@ fn a_number_is_an_id_and_a_record_is_shown_a_field_a_line() {
     let shown: UserRecord =
         serde_json::from_str(&podyd.podyctl(&["--json", "user", "show", "ada"], "").out).unwrap();
     assert_eq!(shown, ada());
+}
+
+#[test]
+fn metrics_are_printed_as_they_are() {
+    let text = "# TYPE pody_revision gauge\npody_revision 7\n# EOF\n";
+    let podyd = Podyd::that_answers(reply(MetricsText { text: text.into() }));
+    assert_eq!(podyd.podyctl(&["metrics"], "").done().out, text);
+    assert_eq!(podyd.calls()[0].0, "Node.Metrics");
+    assert_eq!(podyd.podyctl(&["metrics", "--json"], "").done().json(), json!({ "text": text }));
 }
 
 #[test]

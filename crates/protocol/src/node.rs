@@ -73,6 +73,23 @@ pub struct Served {
     pub requests: u64,
 }
 
+/// Asks for what podyd counts, and how it stands.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {}
+
+impl Method for Metrics {
+    const NAME: &'static str = "org.pody.Node.Metrics";
+    type Reply = MetricsText;
+}
+
+/// What podyd counts (`podyctl metrics`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetricsText {
+    /// The text, in the format of OpenMetrics, which Prometheus reads.
+    pub text: String,
+}
+
 /// Asks what is wrong with the node, or soon may be.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -294,6 +294,7 @@ methods! {
     protocol::login::ChangePassword,
     protocol::node::Status,
     protocol::node::Doctor,
+    protocol::node::Metrics,
     protocol::token::Create,
     protocol::token::List,
     protocol::token::Revoke,

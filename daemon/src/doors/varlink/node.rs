@@ -1,6 +1,6 @@
 //! `org.pody.Node`.
 
-use protocol::node::{self, Doctor, Findings, NodeStatus, Replica, Served, Status};
+use protocol::node::{self, Doctor, Findings, Metrics, MetricsText, NodeStatus, Replica, Served, Status};
 
 use super::Handle;
 use crate::directory::{Directory, Result};
@@ -50,6 +50,12 @@ impl<D: Directory> Handle<D> for Doctor {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<Findings> {
         let findings = service.doctor(caller).await?;
         Ok(Findings { findings: findings.into_iter().map(finding).collect() })
+    }
+}
+
+impl<D: Directory> Handle<D> for Metrics {
+    async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<MetricsText> {
+        service.metrics_text(caller).await.map(|text| MetricsText { text })
     }
 }
 

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use protocol::Error as WireError;
 use protocol::directory::*;
 use protocol::login::{Answer, Begin, ChangePassword, CheckAccount, Step, Verdict};
-use protocol::node::Status;
+use protocol::node::{Doctor, Metrics, Status};
 
 use super::Door;
 
@@ -224,5 +224,8 @@ async fn the_node_says_how_it_is_doing() {
     assert_eq!((status.directory.as_str(), status.reachable), ("local", true));
     assert_eq!((status.revision, status.published_revision, status.users, status.groups), (1, 1, 1, 1));
     assert_eq!((status.version.as_str(), status.warnings.len()), (env!("CARGO_PKG_VERSION"), 0));
+    assert_eq!(door.call(Doctor {}).await.unwrap().findings, []);
+    let metrics = door.call(Metrics {}).await.unwrap().text;
+    assert!(metrics.contains("\npody_published_revision 1\n"), "{metrics}");
     door.close().await;
 }
