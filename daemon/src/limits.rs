@@ -254,3 +254,16 @@ pub const DUMP_STALLS: Duration = Duration::from_secs(30);
 
 /// The body of a batch, in bytes: 2 000 users with the longest of everything.
 pub const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Users of an original Pody: more are not those of one small cluster.
+pub const MAX_PODY04_USERS: usize = 100_000;
+
+/// One answer of an original Pody: a list of that many users, at 100 bytes each, and as much again.
+pub const MAX_PODY04_ANSWER_BYTES: usize = 20 * 1024 * 1024;
+
+/// Uids of an original Pody's users that this node keeps in mind for ever, each with the name it was first seen with: ten times
+/// as many as there are users, since that server gives most ids again.
+pub const MAX_PODY04_UIDS: u32 = 1_000_000;
+
+/// Users who are left out and named in warnings; of the others it says how many there are.
+pub const MAX_NAMED_LEFT_OUT: usize = 10;

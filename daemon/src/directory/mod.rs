@@ -143,6 +143,10 @@ pub struct UserChange {
     pub if_revision: Option<u64>,
 }
 
+/// The revision in which a password was set whose directory does not say when that was. What is remembered of it is judged by
+/// what the directory says of the next one.
+pub const UNKNOWN_REVISION: u64 = 0;
+
 /// What a login is checked against. `Debug` shows whose, and not the verifier.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {

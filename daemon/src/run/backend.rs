@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::Podyd;
 use crate::config::{Backend, Compat, ConfigError, Paths, Provider, Settings};
-use crate::directory::Error;
+use crate::directory::{Directory, Error};
 use crate::publish;
-use crate::store::{RemoteDirectory, Replicated, SqlDirectory};
+use crate::store::{Pody04Directory, RemoteDirectory, Replicated, SqlDirectory};
 
 /// A service that is away is tried again after this time at the latest, give or take a half: with the second that a
 /// connection may take, a link that is mended is in use within two.
@@ -25,10 +25,7 @@ where
             let directory = Arc::new(directory);
             podyd.serve(Arc::clone(&directory), Some(directory)).await
         }
-        Backend::Remote(provider) => match provider.compat {
-            Compat::None => serve_remote(podyd, &provider).await,
-            other => Err(Error::Failed(format!("this podyd does not speak {other} yet"))),
-        },
+        Backend::Remote(provider) => serve_remote(podyd, &provider).await,
         shared => serve_shared(podyd, shared).await,
     }
 }
@@ -73,13 +70,28 @@ async fn serve_remote<R>(podyd: Podyd<R>, provider: &Provider) -> Result<(), Err
 where
     R: FnMut() -> Result<Settings, Vec<ConfigError>>,
 {
-    let source = RemoteDirectory::new(provider, podyd.instance.clone())?;
     let replica = SqlDirectory::replica(&podyd.paths.state.join("replica.sqlite")).await?;
     let has_snapshot = publish::shows_accounts(&podyd.paths.cache, &podyd.paths.run);
-    let directory = Replicated::new(Arc::new(source), replica, has_snapshot)
-        .forgetting(podyd.node.clone())
-        .retrying_within(RETRY_REMOTE_WITHIN);
-    let directory = Arc::new(directory);
+    match provider.compat {
+        Compat::None => {
+            let source = RemoteDirectory::new(provider, podyd.instance.clone())?;
+            let directory = Replicated::new(Arc::new(source), replica, has_snapshot);
+            follow_and_serve(directory.forgetting(podyd.node.clone()), podyd).await
+        }
+        // A whole copy is its only way to tell of changes, and what is remembered of passwords does not hang on revisions.
+        Compat::Pody04 => {
+            let settings = Arc::clone(&podyd.current_settings.borrow());
+            let source = Pody04Directory::new(provider, &settings, podyd.node.clone())?;
+            follow_and_serve(Replicated::new(Arc::new(source), replica, has_snapshot), podyd).await
+        }
+    }
+}
+
+async fn follow_and_serve<S: Directory, R>(directory: Replicated<S>, podyd: Podyd<R>) -> Result<(), Error>
+where
+    R: FnMut() -> Result<Settings, Vec<ConfigError>>,
+{
+    let directory = Arc::new(directory.retrying_within(RETRY_REMOTE_WITHIN));
     let following = {
         let directory = Arc::clone(&directory);
         async move { directory.follow().await }

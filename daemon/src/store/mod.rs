@@ -10,7 +10,7 @@ mod replicated;
 mod sql;
 
 pub use node::{Answer, Digest, Failures, NodeStore, Remembered, Taken};
-pub use remote::RemoteDirectory;
+pub use remote::{Pody04Directory, RemoteDirectory};
 pub use replicated::Replicated;
 pub use sql::{Copied, Progress, Schema, SqlDirectory};
 

@@ -8,6 +8,7 @@ mod answers;
 mod current_copy;
 mod failures;
 mod htpasswd;
+mod pody04;
 mod remembered;
 
 use std::fs;

@@ -5,8 +5,9 @@ use identity::Name;
 use zeroize::Zeroizing;
 
 use super::super::Service;
-use crate::directory::{Attempted, Credential, Directory, Error, Judged, Key, Result};
+use crate::directory::{Attempted, Credential, Directory, Error, Judged, Key, Result, UNKNOWN_REVISION};
 use crate::store::Remembered;
+use crate::verifiers::PasswordHash;
 use crate::verifiers::lockout::Subject;
 
 /// A password that is right again is noted at most so often.
@@ -55,6 +56,9 @@ impl<D: Directory> Service<D> {
             return Ok(judged);
         }
         let is_right = matches!(judged, Judged::Right { .. });
+        if !is_right {
+            self.reconsider(name, password.clone()).await;
+        }
         if let Some(until) = self.settle(subjects, is_right).await {
             return Ok(Judged::LockedOut { seconds: self.seconds_until(until) });
         }
@@ -65,6 +69,27 @@ impl<D: Directory> Service<D> {
         }
         self.remember(&Credential { uuid: uuid.clone(), hash: None, revision: *revision }, password).await;
         Ok(judged)
+    }
+
+    /// Forgets what is remembered of somebody if it is this password, which is wrong now. Other directories say when a password
+    /// was set; of one that does not, this is all that tells. Nobody waits for it.
+    async fn reconsider(&self, name: Name, password: Zeroizing<String>) {
+        let Ok(Some(remembered)) = self.remembered_password(name).await else { return };
+        if remembered.revision != UNKNOWN_REVISION {
+            return;
+        }
+        let (node, pool) = (self.node.clone(), self.pool.clone());
+        tokio::spawn(async move {
+            let hash = remembered.hash.and_then(|hash| PasswordHash::parse(&hash).ok());
+            let is_another = match pool.check(&name, hash, password).await {
+                Ok((verified, _)) => !verified.ok,
+                // Whether it is has to be found out another time; until then it is not to be relied on.
+                Err(_) => false,
+            };
+            if !is_another && let Err(error) = node.forget_password(&remembered.uuid).await {
+                tracing::warn!(user = %name, %error, "a password that was changed stays remembered");
+            }
+        });
     }
 
     async fn remembered_password(&self, name: Name) -> Result<Option<Credential>> {
@@ -90,7 +115,8 @@ impl<D: Directory> Service<D> {
         let (uuid, password_revision) = (credential.uuid.clone(), credential.revision);
         let proven_at = self.clock.unix_seconds();
         let earlier = self.node.remembered(&uuid).await.ok().flatten();
-        let earlier = earlier.filter(|earlier| earlier.password_revision == password_revision);
+        let is_known = password_revision != UNKNOWN_REVISION;
+        let earlier = earlier.filter(|earlier| is_known && earlier.password_revision == password_revision);
         if earlier.as_ref().is_some_and(|earlier| proven_at - earlier.proven_at < NOTE_AGAIN_AFTER) {
             return;
         }

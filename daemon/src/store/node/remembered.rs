@@ -43,6 +43,13 @@ impl NodeStore {
         Ok(())
     }
 
+    /// Forgets somebody's password.
+    pub async fn forget_password(&self, uuid: &str) -> Result<()> {
+        let statement = "DELETE FROM remembered WHERE user_uuid = ?";
+        sqlx::query(statement).bind(uuid).execute(&self.pool).await.map_err(database_error)?;
+        Ok(())
+    }
+
     /// Forgets passwords that were last right before a time: nobody gets in by them any more.
     pub async fn forget_remembered(&self, before: i64) -> Result<()> {
         let statement = "DELETE FROM remembered WHERE proven_at < ?";

@@ -4,6 +4,7 @@
 //! Password hashes never leave the service: it judges passwords itself.
 
 mod feed;
+mod pody04;
 mod refusal;
 mod transport;
 
@@ -25,6 +26,8 @@ use crate::wire::{
     AuthenticateBody, AuthenticateReply, BatchBody, BatchReply, KeepToken, LookUpToken, MembersBody,
     PasswordBody, PositionReply, TokenReply, TokenUseBody, TokensPage, TokensPageReply, UserChangeBody,
 };
+
+pub use pody04::Pody04Directory;
 
 use feed::Stand;
 use transport::Transport;

@@ -224,9 +224,7 @@ impl Transport {
         let via: Vec<String> =
             via.split(',').map(|node| node.trim().to_owned()).filter(|node| !node.is_empty()).collect();
         let is_loop = via.contains(&self.instance);
-        let date = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(unix_seconds);
-        let skew = date.map(|theirs| crate::clock::Clock::System.unix_seconds() - theirs);
-        *self.known() = Heard { via: Some(via), clock_skew: skew };
+        *self.known() = Heard { via: Some(via), clock_skew: clock_skew(headers) };
         if is_loop {
             return Err(Broken::Answered(super::a_loop(self.base.as_str())));
         }
@@ -255,7 +253,8 @@ impl fmt::Debug for Transport {
     }
 }
 
-fn client(provider: &Provider, base: &Url) -> Result<Client> {
+/// A client that shows this node's token and speaks to nobody but the service.
+pub fn client(provider: &Provider, base: &Url) -> Result<Client> {
     // reqwest is built without a provider of its own. One that was installed before is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut headers = HeaderMap::new();
@@ -339,13 +338,19 @@ fn unknown(why: &str) -> Error {
 }
 
 /// The innermost cause, without the layers that only say that there is one, and without the address.
-fn reason(error: reqwest::Error) -> String {
+pub fn reason(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;
     while let Some(source) = cause.source() {
         cause = source;
     }
     short(&cause.to_string())
+}
+
+/// By how many seconds the clock here is ahead of that of whoever sent these headers.
+pub fn clock_skew(headers: &HeaderMap) -> Option<i64> {
+    let theirs = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(unix_seconds)?;
+    Some(crate::clock::Clock::System.unix_seconds() - theirs)
 }
 
 /// The seconds since 1970 of a date such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
