@@ -50,7 +50,10 @@ impl Fields {
     /// An id.
     pub fn id(&mut self, field: &'static str) -> Result<Option<u32>, Problem> {
         let Some(value) = self.take(field) else { return Ok(None) };
-        let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
+        // JSON has one kind of number, and some programs write 7 as 7.0.
+        let whole = |number: f64| (number.fract() == 0.0 && number >= 0.0).then_some(number as u64);
+        let id = value.as_u64().or_else(|| value.as_f64().and_then(whole));
+        let id = id.and_then(|id| u32::try_from(id).ok());
         id.map(Some).ok_or_else(|| wrong(field, "it is a whole number from 0 to 4294967295"))
     }
 
@@ -140,16 +143,18 @@ mod tests {
 
     #[test]
     fn a_field_is_what_it_must_be_or_named() {
-        let mut body =
-            fields(r#"{"a":1,"b":true,"c":["x"],"d":"text","e":null,"f":4294967296,"g":[1],"h":1.5}"#);
+        let mut body = fields(
+            r#"{"a":1,"b":true,"c":["x"],"d":"text","e":null,"f":4294967296,"g":[1],"h":1.5,"i":7.0}"#,
+        );
         assert_eq!(body.id("a").unwrap(), Some(1));
         assert_eq!(body.flag("b").unwrap(), Some(true));
         assert_eq!(body.texts("c").unwrap(), ["x"]);
         assert_eq!(body.change("d").unwrap().as_deref(), Some("text"));
         assert_eq!(body.change("e").unwrap().as_deref(), Some(""), "taken away");
         assert_eq!(body.change("e").unwrap(), None);
+        assert_eq!(body.id("i").unwrap(), Some(7));
         assert!(body.id("f").is_err() && body.texts("g").is_err() && body.id("h").is_err());
-        assert!(body.needed_text("i").is_err());
+        assert!(body.needed_text("j").is_err());
         assert!(body.is_empty() && body.end().is_ok());
         let mut wrong = fields(r#"{"a":"1","b":"true","c":"x","d":1}"#);
         assert!(wrong.id("a").is_err() && wrong.flag("b").is_err());

@@ -46,11 +46,15 @@ impl IntoResponse for Shown {
 pub fn seen(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let mut tags = texts(headers, IF_MATCH);
     let Some(tag) = tags.next().map(str::trim).filter(|tag| *tag != "*") else { return Ok(None) };
-    let digits = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
-    let digits = digits.map(|tag| tag.split_once('-').map_or(tag, |(revision, _)| revision));
-    match digits.and_then(|digits| digits.parse().ok()) {
-        Some(revision) if tags.next().is_none() => Ok(Some(revision)),
-        _ => Err(Problem::new(Code::Changed, "If-Match holds one ETag, as it came with what you saw")),
+    // Whoever writes the revision alone, without quotes, means the same.
+    let quoted = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).unwrap_or(tag);
+    let (digits, _) = quoted.split_once('-').unwrap_or((quoted, ""));
+    match digits.parse() {
+        Ok(revision) if tags.next().is_none() => Ok(Some(revision)),
+        _ => {
+            let detail = "it is one ETag, as it came with what you saw";
+            Err(Problem::new(Code::InvalidInput, detail).about("If-Match"))
+        }
     }
 }
 
@@ -83,10 +87,11 @@ mod tests {
         assert_ne!(Shown::new(7, &"bob").version, version, "a node's own words changed");
 
         assert_eq!(seen(&HeaderMap::new()).unwrap(), None);
-        for (tag, revision) in [("*", None), ("\"7-0123abcd\"", Some(7)), ("\"7\"", Some(7))] {
+        for (tag, revision) in [("*", None), ("\"7-0123abcd\"", Some(7)), ("\"7\"", Some(7)), ("7", Some(7))]
+        {
             assert_eq!(seen(&headers(IF_MATCH, tag)).unwrap(), revision);
         }
-        for strange in ["7", "W/\"7\"", "\"7\", \"8\"", "\"\"", "\"-1\"", "\"x\""] {
+        for strange in ["", "W/\"7\"", "\"7\", \"8\"", "\"\"", "\"-1\"", "\"x\""] {
             assert!(seen(&headers(IF_MATCH, strange)).is_err(), "{strange}");
         }
     }
