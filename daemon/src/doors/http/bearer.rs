@@ -43,6 +43,10 @@ impl<D: Directory> FromRequestParts<Arc<Http<D>>> for Asking {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, http: &Arc<Http<D>>) -> Result<Self, Problem> {
+        // A request is asked about once, whoever else wants to know.
+        if let Some(caller) = parts.extensions.get::<Caller>() {
+            return Ok(Self(caller.clone()));
+        }
         let visitor = *parts.extensions.get::<Visitor>().expect("every connection says where it comes from");
         let token = match presented(&parts.headers) {
             Ok(token) => token,
@@ -56,12 +60,14 @@ impl<D: Directory> FromRequestParts<Arc<Http<D>>> for Asking {
         let (label, scopes) = http.accept(token, &settings, visitor.address).await?;
         http.count(&label, visitor.address)?;
         let is_replica = matches!(settings.backend, Backend::Remote(_));
-        Ok(Self(Caller::Bearer(Bearer {
+        let caller = Caller::Bearer(Bearer {
             token: label,
             scopes,
             readonly: settings.service.readonly || is_replica,
             own_passwords: settings.service.own_passwords,
-        })))
+        });
+        parts.extensions.insert(caller.clone());
+        Ok(Self(caller))
     }
 }
 

@@ -3,8 +3,10 @@
 mod changes;
 mod connections;
 mod contract;
+mod hostile;
 mod metrics;
 mod rates;
+mod repeated;
 mod rest;
 mod tls;
 mod tokens;
@@ -14,7 +16,7 @@ use serde_json::Value;
 
 use super::bearer::Visitor;
 use super::*;
-use crate::testing::ServedNode;
+use crate::testing::{ServedNode, until};
 
 /// The code of a problem, which is told in full.
 async fn problem(request: RequestBuilder) -> (StatusCode, String) {

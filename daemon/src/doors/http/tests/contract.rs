@@ -102,10 +102,13 @@ fn operations(contract: &Value) -> Vec<Operation> {
 /// The doors that the operations are asked at.
 struct Doors {
     open: ServedNode,
+    /// A token for everything, and one for nothing but one's own password.
+    tokens: [String; 2],
     read_only: ServedNode,
     away: ServedNode,
-    /// A token of each directory, for everything.
-    tokens: [String; 2],
+    /// A token for everything.
+    of_away: String,
+    slow: ServedNode,
 }
 
 /// A node with everybody whom the examples speak of, and a token for everything.
@@ -135,22 +138,26 @@ async fn example_node() -> (TestNode, String) {
 
 async fn example_door() -> (ServedNode, String) {
     let (node, token) = example_node().await;
-    (ServedNode::start_with(node, |_| ()).await, token)
+    (ServedNode::start_with(node, |service| service.max_requests_per_second = 10_000).await, token)
 }
 
 impl Doors {
     async fn open() -> Self {
         let (open, token) = example_door().await;
+        let own = json!({"owner": "bob", "name": "own", "scopes": ["password"]});
+        let own = open.post("/v1/tokens", own).await.body["secret"].as_str().unwrap().to_owned();
         let (node, _) = example_node().await;
         let read_only = ServedNode::start_with(node, |service| service.readonly = true).await;
         let (away, of_away) = example_door().await;
         away.node.directory().close().await;
-        Self { open, read_only, away, tokens: [token, of_away] }
+        let (node, _) = example_node().await;
+        let slow = ServedNode::start_with(node, |service| service.max_requests_per_second = 1).await;
+        Self { open, tokens: [token, own], read_only, away, of_away, slow }
     }
 
     /// Has an operation answer with a status.
     async fn produce(&self, operation: &Operation, status: u16) -> Answer {
-        let Self { open, read_only, away, tokens: [token, of_away] } = self;
+        let Self { open, tokens: [token, own], read_only, away, of_away, slow } = self;
         let request = || operation.request(open, token);
         send(match status {
             // Each of these begins with the directory of the examples.
@@ -161,7 +168,7 @@ impl Doors {
             304 => request().header("If-None-Match", "*"),
             400 => operation.with_body((open, token), "application/json", "{"),
             401 => open.anonymous(operation.method.clone(), &operation.path),
-            403 => operation.request(open, "a wrong token"),
+            403 => operation.request(open, own),
             404 if operation.id == "createUser" => open
                 .request(Method::POST, "/v1/users")
                 .json(&json!({"name": "eve", "groups": ["no-such-group"]})),
@@ -191,6 +198,10 @@ impl Doors {
             422 if operation.is_change() => request().header("Idempotency-Key", "short"),
             422 => open.request(operation.method.clone(), &format!("{}?limit=0", operation.path)),
             423 => operation.request(read_only, SHARED_TOKEN),
+            429 => {
+                let _ = operation.request(slow, SHARED_TOKEN).send().await;
+                operation.request(slow, SHARED_TOKEN)
+            }
             501 => request(),
             503 => operation.request(away, of_away),
             other => panic!("{}: how does {other} come about?", operation.id),
@@ -207,7 +218,7 @@ async fn forget_what_was_answered(node: &TestNode) {
 }
 
 /// What the contract says, that nobody has brought about in [`Doors::produce`], comes about in tests of its own.
-const ELSEWHERE: &[u16] = &[408, 429];
+const ELSEWHERE: &[u16] = &[408];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_status_of_the_contract_comes_about() {
