@@ -222,8 +222,7 @@ const ELSEWHERE: &[u16] = &[408];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_status_of_the_contract_comes_about() {
-    let contract = contract();
-    let doors = Doors::open().await;
+    let (contract, doors, mut codes) = (contract(), Doors::open().await, BTreeSet::new());
     for operation in operations(&contract) {
         for (status, words) in operation.statuses.iter().filter(|(status, _)| !ELSEWHERE.contains(status)) {
             let answer = doors.produce(&operation, *status).await;
@@ -231,9 +230,52 @@ async fn every_status_of_the_contract_comes_about() {
             if *status >= 400 {
                 let code = answer.body["code"].as_str().unwrap_or_default();
                 assert!(words.contains(&format!("`{code}`")), "{}: {status} with {code}", operation.id);
+                codes.insert(code.to_owned());
             }
         }
     }
+    for code in Code::ALL.iter().map(|code| code.as_str()) {
+        let comes_about_elsewhere = ELSEWHERE_TOLD.iter().any(|(told, _)| *told == code);
+        assert!(codes.contains(code) || comes_about_elsewhere, "no test brings about {code}");
+    }
+    every_test_that_is_named_is_there();
+}
+
+/// Codes that come about under conditions of their own, and the tests in which they do.
+const ELSEWHERE_TOLD: &[(&str, &str)] = &[
+    ("wrong_token", include_str!("tokens.rs")),
+    ("conflict", include_str!("rest.rs")),
+    ("needs_tls", include_str!("hostile.rs")),
+    ("method_not_allowed", include_str!("hostile.rs")),
+    ("in_progress", include_str!("repeated.rs")),
+    ("key_reused", include_str!("repeated.rs")),
+    ("request_timeout", include_str!("contract.rs")),
+    ("failed", include_str!("contract.rs")),
+    ("busy", include_str!("contract.rs")),
+];
+
+fn every_test_that_is_named_is_there() {
+    for (code, tests) in ELSEWHERE_TOLD {
+        assert!(tests.contains(&format!("\"{code}\"")), "{code} comes about nowhere");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_holds_what_it_cannot_hold_is_broken_and_one_that_ends_is_busy() {
+    let (node, _) = example_node().await;
+    let file = SqliteConnectOptions::new().filename(node.folder.join("directory.sqlite"));
+    let mut connection = file.connect().await.unwrap();
+    sqlx::query("UPDATE users SET shell = 'none'").execute(&mut connection).await.unwrap();
+    let door = ServedNode::start_with(node, |_| ()).await;
+    assert_eq!(door.get("/v1/users/ada").await.problem(), (500, "failed", ""));
+
+    let router = router(Http::new(Arc::clone(&door.node.service), watch::channel(true).1));
+    let ready = RawRequest::builder().uri("/v1/ready").extension(visitor_from("192.0.2.7")).body(Body::empty());
+    let answer = router.oneshot(ready.unwrap()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["code"], "busy");
+    door.close().await;
 }
 
 #[tokio::test]
@@ -257,10 +299,11 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
             .unwrap();
         let answer = router.clone().oneshot(request).await.unwrap();
         assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT, "{}", operation.id);
+        let told = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&told).unwrap()["code"], "request_timeout");
     }
 }
 
-/// Every code of [`Code`], with a test that brings it about.
 #[test]
 fn every_code_is_in_the_contract_and_no_other() {
     let contract = contract();

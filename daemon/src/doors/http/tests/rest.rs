@@ -31,7 +31,8 @@ pub async fn send(request: RequestBuilder) -> Answer {
     let answer = request.send().await.unwrap();
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let text = answer.text().await.unwrap();
-    let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
+    let is_json = headers.get("content-type").is_some_and(|kind| kind.as_bytes().ends_with(b"json"));
+    let body = if is_json { serde_json::from_str(&text).unwrap() } else { Value::from(text) };
     Answer { status, headers, body }
 }
 
@@ -72,7 +73,7 @@ async fn a_user_is_created_changed_and_deleted_elsewhere() {
     assert_eq!((shown.status, &shown.body, shown.header("etag")), (200, record, made.header("etag")));
     let held = door.request(Method::GET, "/v1/users/ada").header("If-None-Match", made.header("etag"));
     let held = send(held).await;
-    assert_eq!((held.status, &held.body, held.header("etag")), (304, &Value::Null, made.header("etag")));
+    assert_eq!((held.status, &held.body, held.header("etag")), (304, &json!(""), made.header("etag")));
 
     let change = json!({"new_name": "countess", "email": "ada@example.org", "expires_at": "2030-01-31"});
     let changed = door.patch("/v1/users/ada", change).await;
