@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::http::Request as RawRequest;
+use futures_util::future::join_all;
 use futures_util::stream;
 use serde_json::json;
 use sqlx::ConnectOptions as _;
@@ -37,6 +38,11 @@ struct Operation {
 impl Operation {
     fn is_change(&self) -> bool {
         self.statuses.iter().any(|(status, _)| *status == 423)
+    }
+
+    /// How large a body may be.
+    fn limit(&self) -> usize {
+        if self.id == "createBatch" { MAX_BATCH_BYTES } else { MAX_HTTP_BODY_BYTES }
     }
 
     /// With the token and the body that belong to it.
@@ -83,10 +89,13 @@ fn operations(contract: &Value) -> Vec<Operation> {
                 let words = resolved(contract, answer)["description"].as_str().unwrap();
                 (status.parse().unwrap(), words.to_owned())
             });
+            let id = operation["operationId"].as_str().unwrap().to_owned();
+            // There is a token of that name already.
+            let path = if id == "keepToken" { path.replace("backup", "laptop") } else { path.clone() };
             operations.push(Operation {
-                id: operation["operationId"].as_str().unwrap().to_owned(),
+                id,
                 method: method.to_uppercase().parse().unwrap(),
-                path: path.clone(),
+                path,
                 body: operation["requestBody"]["content"]
                     .as_object()
                     .and_then(|kinds| kinds.values().next())
@@ -161,12 +170,12 @@ impl Doors {
         let request = || operation.request(open, token);
         send(match status {
             // Each of these begins with the directory of the examples.
-            200 | 201 => {
+            200 | 201 | 204 => {
                 let (door, token) = example_door().await;
                 return send(operation.request(&door, &token)).await;
             }
             304 => request().header("If-None-Match", "*"),
-            400 => operation.with_body((open, token), "application/json", "{"),
+            400 => operation.with_body((open, token), "application/json", "}"),
             401 => open.anonymous(operation.method.clone(), &operation.path),
             403 => operation.request(open, own),
             404 if operation.id == "createUser" => open
@@ -188,21 +197,25 @@ impl Doors {
                 return send(request()).await;
             }
             412 => request().header("If-Match", "\"0\""),
+            410 => open.request(Method::GET, &format!("{}?since=another.1.1", operation.path)),
             413 => {
-                operation.with_body((open, token), "application/json", &" ".repeat(MAX_HTTP_BODY_BYTES + 1))
+                let large = " ".repeat(operation.limit() + 1);
+                operation.with_body((open, token), "application/json", &large)
             }
             415 => operation.with_body((open, token), "text/plain", "{}"),
             422 if operation.body.is_some() => {
                 operation.with_body((open, token), "application/json", "{\"no_such_field\":1}")
             }
             422 if operation.is_change() => request().header("Idempotency-Key", "short"),
-            422 => open.request(operation.method.clone(), &format!("{}?limit=0", operation.path)),
+            422 => open.request(Method::GET, &format!("{}?limit=0&since=x&counts=x", operation.path)),
             423 => operation.request(read_only, SHARED_TOKEN),
             429 => {
-                let _ = operation.request(slow, SHARED_TOKEN).send().await;
-                operation.request(slow, SHARED_TOKEN)
+                let requests = (0..4).map(|_| send(operation.request(slow, SHARED_TOKEN)));
+                let mut answers = join_all(requests).await.into_iter();
+                return answers.find(|answer| answer.status == 429).expect("one a second is answered");
             }
             501 => request(),
+            508 => request().header(VIA, &open.node.service.instance),
             503 => operation.request(away, of_away),
             other => panic!("{}: how does {other} come about?", operation.id),
         })
@@ -270,7 +283,8 @@ async fn a_directory_that_holds_what_it_cannot_hold_is_broken_and_one_that_ends_
     assert_eq!(door.get("/v1/users/ada").await.problem(), (500, "failed", ""));
 
     let router = router(Http::new(Arc::clone(&door.node.service), watch::channel(true).1));
-    let ready = RawRequest::builder().uri("/v1/ready").extension(visitor_from("192.0.2.7")).body(Body::empty());
+    let ready =
+        RawRequest::builder().uri("/v1/ready").extension(visitor_from("192.0.2.7")).body(Body::empty());
     let answer = router.oneshot(ready.unwrap()).await.unwrap();
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();

@@ -31,7 +31,8 @@ pub async fn send(request: RequestBuilder) -> Answer {
     let answer = request.send().await.unwrap();
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let text = answer.text().await.unwrap();
-    let is_json = headers.get("content-type").is_some_and(|kind| kind.as_bytes().ends_with(b"json"));
+    let kind = headers.get("content-type").map_or(&b""[..], |kind| kind.as_bytes());
+    let is_json = kind.ends_with(b"/json") || kind.ends_with(b"+json");
     let body = if is_json { serde_json::from_str(&text).unwrap() } else { Value::from(text) };
     Answer { status, headers, body }
 }
