@@ -187,29 +187,41 @@ impl Story {
         ask(TOKEN, "PUT /v1/users/eve/password", json!({ "old": first, "password": third }), 200);
         ask(TOKEN, "POST /v1/provision", json!({ "id_token": id_token }), 403);
         ask(&named, "GET /v1/users/dora", json!(""), 200);
+        ask(TOKEN, "GET /v1/tokens", json!(""), 200);
+        ask(TOKEN, "GET /metrics", json!(""), 200);
         self.call(
             json!({ "method": "org.pody.Login.Answer", "parameters": { "login": "x", "answer": [wrong] } }),
         );
         self.call(json!({ "method": "org.pody.Login.Answer", "parameters": wrong }));
         self.call(json!(wrong));
         ask(TOKEN, "GET /v1/changes", json!(""), 200);
+        let token = json!({ "owner": "ada", "name": "http", "scopes": ["read"] }).to_string();
+        let created = self.exchange(&format!("Bearer {TOKEN}"), "POST /v1/tokens", &token);
+        let (_, created) = created.split_once("\"pody_").unwrap_or_else(|| panic!("{created}"));
+        self.secrets.add("a named token made over HTTP", &created[8..48]);
     }
 
     /// Sends the service a request, and keeps the answer among what is searched.
     fn ask(&self, authorization: &str, request: &str, body: &str, status: u16) {
+        let answer = self.exchange(authorization, request, body);
+        collect(self.b(), "http", answer.as_bytes());
+        let expected = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&expected), "{request}: {expected}: {answer}");
+    }
+
+    /// Each request has a key, so that its answer is kept by the service, too.
+    fn exchange(&self, authorization: &str, request: &str, body: &str) -> String {
         let head = format!(
             "{request} HTTP/1.1\r\nHost: service\r\nConnection: close\r\nAuthorization: {authorization}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+             Idempotency-Key: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            unique(),
             body.len()
         );
         let node = self.b();
         node.write("/root/known/request", &(head + body));
         let service = format!("/dev/tcp/{}/8799", self.network.address(A));
-        let answer = node.run(&format!(
-            "bash -c 'exec 3<>{service}; cat /root/known/request >&3; timeout 10 cat <&3 | tee -a /root/said/http'"
-        ));
-        let expected = format!("HTTP/1.1 {status} ");
-        assert!(answer.stdout.starts_with(&expected), "{request}: {expected}: {answer:#?}");
+        let exchange = format!("exec 3<>{service}; cat /root/known/request >&3; timeout 10 cat <&3");
+        node.run(&format!("bash -c '{exchange}'")).succeeds()
     }
 
     /// Sends podyd what no program of ours would, and keeps the answer among what is searched.
