@@ -160,8 +160,7 @@ impl Directory for RemoteDirectory {
 
     fn contact(&self) -> Option<Contact> {
         let clock_skew = self.transport.heard().clock_skew;
-        let warnings = if self.is_private { Vec::new() } else { vec![in_the_open(&self.endpoint)] };
-        Some(Contact { clock_skew, warnings, ..Contact::default() })
+        Some(Contact { clock_skew, ..Contact::default() })
     }
 
     fn via(&self) -> Vec<String> {
