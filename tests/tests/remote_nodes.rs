@@ -75,7 +75,9 @@ fn what_is_done_on_one_node_is_seen_on_the_others() {
     users_appear(a, b);
 
     client(a).call(&user("ada", Some(PASSWORD))).unwrap();
-    wait::until("ada on both", PATIENCE, || [b, c].iter().all(|node| node.run("getent passwd ada").status == 0));
+    wait::until("ada on both", PATIENCE, || {
+        [b, c].iter().all(|node| node.run("getent passwd ada").status == 0)
+    });
     for node in [b, c] {
         login::su(node, "ada", PASSWORD).succeeds();
         login::su(node, "ada", "Difference-Engine2").fails();
@@ -122,7 +124,10 @@ fn users_appear(a: &Sandbox, b: &Sandbox) {
         asked.iter().zip(seen).map(|(asked, seen)| seen.saturating_sub(*asked)).collect();
     assert_eq!(times.len(), ROUNDS);
     let middle = median(&mut times);
-    report(&format!("a user who is added is seen on the other node after {middle:?}, {:?} at most", times[ROUNDS - 1]));
+    report(&format!(
+        "a user who is added is seen on the other node after {middle:?}, {:?} at most",
+        times[ROUNDS - 1]
+    ));
     assert!(middle < SOON);
 }
 
@@ -155,7 +160,47 @@ fn a_service_that_is_gone_takes_nobody_with_it() {
     client(a).call(&user("carol", None)).unwrap();
     wait::until("carol on the consumer", PATIENCE, || b.run("getent passwd carol").status == 0);
     let healed = begun.elapsed();
-    report(&format!("a login of somebody unknown fails after {waited:?}; a service that is back is seen after {healed:?}"));
+    report(&format!(
+        "a login of somebody unknown fails after {waited:?}; a service that is back is seen after {healed:?}"
+    ));
     assert!(healed < 2 * SOON, "{healed:?}");
     assert_eq!(log_in(b, "bob", PASSWORD).unwrap(), Verdict::Granted);
+}
+
+#[test]
+#[ignore = "needs root: mounts a private copy of this machine"]
+fn a_service_that_stands_still_holds_up_nobody_for_long() {
+    let all = Nodes::start();
+    let [a, b, _] = &all.nodes[..] else { unreachable!() };
+    for name in ["ada", "bob"] {
+        client(a).call(&user(name, Some(PASSWORD))).unwrap();
+    }
+    wait::until("both on the consumer", PATIENCE, || b.run("getent passwd ada bob").status == 0);
+    login::su(b, "ada", PASSWORD).succeeds();
+
+    a.signal_podyd("STOP");
+    let timed = |name: &str| {
+        let begun = Instant::now();
+        (log_in(b, name, PASSWORD), begun.elapsed())
+    };
+    let (known, first) = timed("ada");
+    assert_eq!(known.unwrap(), Verdict::Granted);
+    let (unknown, second) = timed("bob");
+    assert!(matches!(&unknown, Err(ClientError::Refused(Error::Away { .. }))), "{unknown:?}");
+    assert!(first < LOGIN && second < LOGIN, "{first:?} {second:?}");
+    wait::until("it to be missed", PATIENCE, || !status(b).reachable);
+    let (known, later) = timed("ada");
+    assert_eq!(known.unwrap(), Verdict::Granted);
+    b.run("getent passwd ada bob").succeeds();
+
+    a.signal_podyd("CONT");
+    let begun = Instant::now();
+    client(a).call(&user("carol", None)).unwrap();
+    wait::until("carol on the consumer", PATIENCE, || b.run("getent passwd carol").status == 0);
+    let healed = begun.elapsed();
+    report(&format!(
+        "with a service that stands still, the first login takes {first:?}, the next {second:?}, and {later:?} once it is \
+         missed; it is current again after {healed:?}"
+    ));
+    assert!(healed < 2 * SOON, "{healed:?}");
 }
