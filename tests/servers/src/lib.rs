@@ -23,6 +23,7 @@ mod turso;
 
 use tokio::sync::OnceCell;
 
+pub use chance::port;
 pub use database::{Database, Kind, Options};
 pub use hrana::Hrana;
 pub use oidc::{Answer, OidcOptions, OidcProvider};
