@@ -123,11 +123,11 @@ pub const MAX_HTTP_BODY_BYTES: usize = 1024 * 1024;
 /// How long the body of an HTTP request may take to come in: 1 MiB over a line of 1 Mbit/s.
 pub const HTTP_BODY_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long an HTTP connection may be open before its first request has come in, and how long any header may take.
+/// How long an HTTP connection may be open before its first request has come in.
 pub const HTTP_FIRST_REQUEST: Duration = Duration::from_secs(10);
 
-/// How long an HTTP connection may do nothing between two requests: above the 90 s for which our own client keeps one, which
-/// therefore never asks over one that is about to be closed.
+/// How long an HTTP connection may be without a request after its first, whatever little it sends meanwhile: above the 90 s for
+/// which our own client keeps one, which therefore never asks over one that is about to be closed.
 pub const HTTP_IDLE: Duration = Duration::from_secs(120);
 
 /// How long the kernel waits for a peer to take what was sent to it, before the connection is given up.
@@ -149,8 +149,8 @@ pub const MAX_HTTP_STREAMS: u32 = 64;
 /// megabytes.
 pub const MAX_HTTP_CLIENTS: usize = 20_000;
 
-/// Wrong tokens that one address has free: a handful of nodes that were set up with an old one.
-pub const WRONG_TOKENS: u32 = 20;
+/// Wrong tokens that one address has free: nodes behind it that were set up with an old one try a few times each.
+pub const WRONG_TOKENS: u32 = 50;
 
 /// After how long one more is free: ten guesses a minute find no token that was drawn at random, and hardly a bad one.
 pub const ONE_MORE_WRONG_TOKEN: Duration = Duration::from_secs(6);

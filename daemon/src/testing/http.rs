@@ -43,6 +43,7 @@ impl<D: Directory> ServedNode<D> {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             readonly: false,
             access_token: Secret::from(SHARED_TOKEN.to_owned()),
+            max_requests_per_second: 100_000,
             ..ProfileService::default()
         };
         change(&mut service);

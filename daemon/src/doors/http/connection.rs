@@ -62,7 +62,8 @@ fn protocols() -> auto::Builder<TokioExecutor> {
     protocols
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HTTP_FIRST_REQUEST)
+        // It would end connections that rest between two requests; [`Activity`] knows better.
+        .header_read_timeout(None)
         .max_buf_size(MAX_HTTP_HEADER_BYTES as usize);
     protocols
         .http2()

@@ -8,6 +8,7 @@ mod metrics;
 mod rates;
 mod repeated;
 mod rest;
+mod slow;
 mod tls;
 mod tokens;
 
