@@ -130,6 +130,9 @@ pub const HTTP_FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// which our own client keeps one, which therefore never asks over one that is about to be closed.
 pub const HTTP_IDLE: Duration = Duration::from_secs(120);
 
+/// How long a peer that waits for no answer has to read that its connection ends.
+pub const HTTP_GOODBYE: Duration = Duration::from_secs(1);
+
 /// How long the kernel waits for a peer to take what was sent to it, before the connection is given up.
 pub const HTTP_UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 

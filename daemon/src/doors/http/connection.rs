@@ -23,8 +23,8 @@ use tower::ServiceExt as _;
 use super::bearer::Visitor;
 use super::told;
 use crate::limits::{
-    DRAIN_DEADLINE, HTTP_FIRST_REQUEST, HTTP_IDLE, HTTP_PING, HTTP_UNACKNOWLEDGED, MAX_HTTP_HEADER_BYTES,
-    MAX_HTTP_STREAMS,
+    DRAIN_DEADLINE, HTTP_FIRST_REQUEST, HTTP_GOODBYE, HTTP_IDLE, HTTP_PING, HTTP_UNACKNOWLEDGED,
+    MAX_HTTP_HEADER_BYTES, MAX_HTTP_STREAMS,
 };
 
 /// Answers are sent at once, and a peer that does not take them is hung up on.
@@ -54,7 +54,8 @@ where
         () = told(&mut stop) => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = timeout(DRAIN_DEADLINE, connection).await;
+    let patience = if activity.is_idle() { HTTP_GOODBYE } else { DRAIN_DEADLINE };
+    let _ = timeout(patience, connection).await;
 }
 
 fn protocols() -> auto::Builder<TokioExecutor> {
@@ -112,6 +113,10 @@ impl Activity {
     fn one_more(&self) -> UnderWay {
         self.doing(|doing| doing.requests += 1);
         UnderWay(self.clone())
+    }
+
+    fn is_idle(&self) -> bool {
+        self.doing(|doing| doing.requests == 0)
     }
 
     /// Returns when the connection has been idle for too long.
