@@ -45,8 +45,13 @@ impl Stand {
         Some(position)
     }
 
+    /// The service is there. The follower is where it was, unless it has nothing to follow yet: others ask, too.
+    pub fn begins_at(&self, position: &Position) {
+        self.state().0.get_or_insert_with(|| position.clone());
+    }
+
     /// The follower is there, or about to be.
-    pub fn at(&self, position: &Position) {
+    fn at(&self, position: &Position) {
         self.state().0 = Some(position.clone());
     }
 

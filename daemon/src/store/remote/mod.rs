@@ -174,7 +174,7 @@ impl Directory for RemoteDirectory {
             Some(position) => position,
             None => self.ask_position().await?,
         };
-        self.stand.at(&position);
+        self.stand.begins_at(&position);
         Ok(position)
     }
 

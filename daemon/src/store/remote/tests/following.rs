@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use identity::State;
+use tokio::time::timeout;
 
 use super::*;
 use crate::service::Caller;
@@ -71,6 +72,16 @@ async fn a_change_costs_one_answer_and_silence_none() {
     let Feed::Changes { changes, present, position } = feed else { panic!("it starts over") };
     assert_eq!((now, present.users.len()), (position.clone(), 1));
     assert!(changes.contains(&Change::User { uuid: bob.user.uuid }));
+
+    // Whoever asks where the service is meanwhile takes no news away from the follower.
+    let account = crate::service::NewAccount::default();
+    service.node.service.create_user(&Caller::Root, name("dan"), account).await.unwrap();
+    let ahead = remote.position().await.unwrap();
+    assert_ne!(ahead, position);
+    let news = timeout(Duration::from_secs(10), remote.changed()).await;
+    assert!(news.is_ok(), "the follower waits for what comes after it, and would miss this");
+    let Feed::Changes { position, .. } = remote.changes(&position).await.unwrap() else { panic!() };
+    assert_eq!(position, ahead);
 
     // What was waited for was used once, and is not the answer to another question.
     let Feed::Changes { changes, .. } = remote.changes(&position).await.unwrap() else { panic!() };
