@@ -270,3 +270,39 @@ pub const MAX_PODY04_UIDS: u32 = 1_000_000;
 
 /// Users who are left out and named in warnings; of the others it says how many there are.
 pub const MAX_NAMED_LEFT_OUT: usize = 10;
+
+/// One answer of an OpenID provider, in bytes: keys with long chains of certificates take some tens of thousands.
+pub const MAX_OIDC_ANSWER_BYTES: usize = 256 * 1024;
+
+/// An ID token, in bytes: one with the 200 groups that Entra puts into tokens has a third of that.
+pub const MAX_ID_TOKEN_BYTES: usize = 32 * 1024;
+
+/// One claim about somebody, in bytes: what OpenID Connect allows a subject to have, and more than names or addresses need.
+pub const MAX_CLAIM_BYTES: usize = 255;
+
+/// Groups that a token may name: each is a membership to be compared and written at a login.
+pub const MAX_CLAIMED_GROUPS: usize = 1000;
+
+/// How far a provider's clock may be from ours: more than NTP ever leaves, less than a token lives.
+pub const MAX_CLOCK_SKEW_SECONDS: i64 = 60;
+
+/// How long a provider's description holds: its endpoints change hardly ever, and whoever changes them keeps the old ones.
+pub const OIDC_METADATA_MAX_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// How long a provider's keys hold: whoever takes a stolen key back must not be ignored for long.
+pub const OIDC_KEYS_MAX_AGE: Duration = Duration::from_secs(10 * 60);
+
+/// How often a token that no known key has signed lets a provider be asked for newer keys: anybody can make such a token up.
+pub const OIDC_KEYS_FLOOR: Duration = Duration::from_secs(10);
+
+/// How long a device flow may last, whatever the provider says: nobody approves a login half an hour later.
+pub const MAX_DEVICE_LOGIN: Duration = Duration::from_secs(30 * 60);
+
+/// The longest pause between two questions what became of a device flow: people wait at a terminal.
+pub const MAX_POLL_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The code that people type in at the provider: it is copied by hand.
+pub const MAX_USER_CODE_CHARS: usize = 64;
+
+/// Where they type it in: it has to fit into a QR code on a terminal.
+pub const MAX_VERIFICATION_URL_CHARS: usize = 512;

@@ -25,7 +25,7 @@ pub(super) struct Rule {
 }
 
 /// Every rule.
-pub(super) const RULES: [Rule; 10] = [
+pub(super) const RULES: [Rule; 11] = [
     Rule { keys: &["ids.min", "ids.max"], judge: |draft| draft.allocate().map(drop) },
     Rule { keys: &["auth.lockout.first_wait", "auth.lockout.longest_wait"], judge: waits_grow },
     Rule {
@@ -52,6 +52,10 @@ pub(super) const RULES: [Rule; 10] = [
         ],
         judge: service_has_a_whole_certificate,
     },
+    Rule {
+        keys: &["oidc.issuer", "oidc.client_id", "oidc.client_secret", "oidc.scopes"],
+        judge: |draft| draft.settings.oidc.is_complete(),
+    },
 ];
 
 const PROVIDER_ENABLED: &str = "remote_user_profile.provider.enabled";
@@ -67,6 +71,7 @@ impl Draft {
         let state = &settings.paths.state;
         settings.backend = self.backends.finish(backend, state);
         settings.service = settings.service.within(state);
+        settings.oidc = settings.oidc.within(state);
         settings.auth.htpasswd = settings.auth.htpasswd.map(|path| state.join(path));
         settings.auth.tokens = settings.auth.tokens.map(|path| state.join(path));
         settings

@@ -22,6 +22,11 @@ impl Environment {
         self.get(name).map(|value| value.to_str().ok_or(NotText)).transpose()
     }
 
+    /// Whether a variable says anything. Compose files pass on what is empty for what is not there.
+    pub(super) fn says(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| !value.is_empty())
+    }
+
     /// What is left without the variables that are settings of this node.
     pub(super) fn without_settings(&self) -> Self {
         let is_setting = |name: &&OsString| {

@@ -1,7 +1,7 @@
 //! Settings: from a file and the environment to one valid [`Settings`], or to everything that is wrong
 //! with them at once. Nothing else in podyd reads a configuration, and nothing here acts on one.
 //!
-//! `PODY_SECTION__KEY` wins over `AUTH_MODE`, which wins over the file. Every setting is declared once,
+//! `PODY_SECTION__KEY` wins over `AUTH_MODE` and `OIDC_…`, which win over the file. Every setting is declared once,
 //! in `table.rs`.
 
 mod backend;
@@ -13,11 +13,13 @@ mod error;
 mod id_ranges;
 mod interpolate;
 mod load;
+mod oidc;
 mod read;
 mod reload;
 mod remote_user_profile;
 mod secret;
 mod secret_file;
+mod setting;
 mod settings;
 mod suggest;
 mod table;
@@ -29,13 +31,15 @@ pub use backend::{Backend, Libsql, SharedSql};
 pub use environment::Environment;
 pub use error::{ConfigError, Place};
 pub use load::{Checked, backend_of, check, load, parse_str};
+pub use oidc::{ClaimName, ClientId, Issuer, Oidc, Scopes, is_private};
 pub use reload::Reload;
 pub use remote_user_profile::{Compat, Endpoint, ProfileService, Provider};
 pub use secret::Secret;
+pub use setting::{Section, Setting};
 pub use settings::{
     Auth, AuthMode, Ids, Lockout, Log, LogLevel, Nss, Offline, Password, Paths, Settings, Users,
 };
-pub use table::{SECTIONS, SETTINGS, Section, Setting};
+pub use table::{SECTIONS, SETTINGS};
 pub use template::{Template, TemplateError};
 
 #[cfg(test)]

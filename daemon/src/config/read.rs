@@ -14,15 +14,20 @@ use super::environment::{Environment, NotText, key_of, variable_of};
 use super::error::Place;
 use super::interpolate::interpolate;
 use super::secret_file::{self, ReadFile, Trouble};
+use super::setting::{Section, Setting, section_of, setting_of};
 use super::settings::Settings;
 use super::suggest::nearest;
-use super::table::{OTHER_VARIABLES, Section, Setting, section_of, setting_of};
+use super::table::OTHER_VARIABLES;
 use super::value::{Given, text};
 
 /// A file with more errors than this is no configuration; the rest of them would help nobody.
 const MAX_ERRORS: usize = 100;
 
 const BACKEND: &str = "backend";
+
+/// The section that variables of its own take the place of as a whole: half of one provider and half of another would send
+/// the secret of one to the other.
+const OIDC: &str = "oidc";
 
 /// A configuration without mistakes.
 pub(super) struct Reading {
@@ -54,6 +59,8 @@ pub(super) fn read(
         unreadable: Vec::new(),
         errors: Vec::new(),
     };
+    reader.draft.settings.oidc.from_environment =
+        OTHER_VARIABLES.iter().any(|(variable, key)| key.starts_with("oidc.") && environment.says(variable));
     reader.read_file();
     reader.read_variables();
     reader.apply_rules();
@@ -105,6 +112,7 @@ impl Reader<'_> {
             let place = self.place(name.span().start);
             match (value.get_ref(), setting_of(&key), section_of(&key)) {
                 (DeValue::Table(table), None, Some(section)) => self.read_section(section, table, place),
+                (_, Some(setting), _) if self.is_overruled(setting) => {}
                 (given, Some(setting), _) => {
                     let place = self.place(value.span().start);
                     let given = self.given_in_file(given);
@@ -151,7 +159,10 @@ impl Reader<'_> {
     fn read_variables(&mut self) {
         self.given_here.clear();
         for (variable, key) in OTHER_VARIABLES {
-            self.read_variable(variable, setting_of(key).expect("the table has it"));
+            let setting = setting_of(key).expect("the table has it");
+            if setting.parts().0 != OIDC || self.environment.says(variable) {
+                self.read_variable(variable, setting);
+            }
         }
         self.given_here.clear();
         let environment = self.environment;
@@ -165,6 +176,10 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+
+    fn is_overruled(&self, setting: &Setting) -> bool {
+        self.draft.settings.oidc.from_environment && setting.parts().0 == OIDC
     }
 
     fn read_variable(&mut self, variable: &str, setting: &'static Setting) {

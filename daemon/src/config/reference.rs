@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::backends::{is_backend, is_compiled_in};
-use super::table::{SECTIONS, SETTINGS, Section, Setting};
+use super::setting::{Section, Setting};
+use super::table::{SECTIONS, SETTINGS};
 use super::{Environment, Settings, parse_str};
 
 const LINE_WIDTH: usize = 100;
@@ -255,7 +256,7 @@ fn every_setting_stands_in_a_section_that_is_explained() {
 
 #[test]
 fn every_example_is_valid() {
-    let environment = ["PODY_DB_PASSWORD", "PODY_LIBSQL_TOKEN", "PODY_ACCESS_TOKEN"];
+    let environment = ["PODY_DB_PASSWORD", "PODY_LIBSQL_TOKEN", "PODY_ACCESS_TOKEN", "PODY_OIDC_SECRET"];
     let environment = environment.map(|variable| (variable, "t")).into_iter().collect();
     for (setting, value) in SETTINGS.iter().filter_map(|setting| Some((setting, setting.example?))) {
         let ((section, name), url) = (setting.parts(), url_of(setting));

@@ -29,6 +29,9 @@ impl Settings {
         if self.service.access_token != new.service.access_token {
             reload.applied.push("remote_user_profile.service.access_token");
         }
+        if self.oidc.client_secret != new.oidc.client_secret {
+            reload.applied.push("oidc.client_secret");
+        }
         if self.ids.accept != new.ids.accept {
             reload.applied.push("id-ranges");
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use identity::{AbsolutePath, IdRange};
 
-use super::{Backend, ProfileService, Template};
+use super::{Backend, Oidc, ProfileService, Template};
 
 /// All settings. `Settings::default()` is an empty configuration file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Settings {
     pub users: Users,
     /// `[auth]`.
     pub auth: Auth,
+    /// `[oidc]`.
+    pub oidc: Oidc,
     /// `[offline]`.
     pub offline: Offline,
     /// `[password]`.

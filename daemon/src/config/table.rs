@@ -5,37 +5,10 @@ use std::ops::RangeInclusive;
 
 use super::database_url;
 use super::draft::LEAST_MEMORY_KIB;
-use super::environment::snake_case;
-use super::settings::{MAX_VERIFICATIONS, Settings};
-use super::value::Kind::{self, Flag, Number, OptionalNumber, OptionalPath, Secret, Text, Time};
+use super::setting::{Section, Setting, section, setting};
+use super::settings::MAX_VERIFICATIONS;
+use super::value::Kind::{Flag, Number, OptionalNumber, OptionalPath, Secret, Text, Time};
 use crate::limits::{MAX_ARGON2_LANES, MAX_ARGON2_MEMORY_KIB, MAX_ARGON2_PASSES};
-
-/// A setting.
-pub struct Setting {
-    /// Its section and name, such as `auth.lockout.first_wait`.
-    pub key: &'static str,
-    /// What it is for; sentences of plain text.
-    pub doc: &'static str,
-    /// A value to show where there is no default.
-    pub example: Option<&'static str>,
-    /// Whether `systemctl reload` applies it; otherwise it waits for a restart.
-    pub reloads: bool,
-    pub(super) kind: Kind,
-    /// The setting that has the same value: it can be given here, too.
-    pub(super) same_as: Option<&'static str>,
-    /// Whether the value is what a file holds, and only the file's name is given.
-    pub(super) in_file: bool,
-}
-
-/// A table of settings.
-pub struct Section {
-    /// Its name, such as `auth.lockout`.
-    pub key: &'static str,
-    /// What it is about; sentences of plain text.
-    pub about: &'static str,
-    /// Another name of it.
-    pub(super) also: Option<&'static str>,
-}
 
 /// Any id but the system's own. Which of them are reserved is for a rule to say.
 const ID: RangeInclusive<u32> = 1000..=u32::MAX - 1;
@@ -88,6 +61,12 @@ pub const SECTIONS: &[Section] = &[
         "remote_user_profile.provider",
         "Takes users and groups from another node, whose directory this one then has instead of its own: logins, \
          listings, password changes and 'podyctl user' are about that. Its changes wait for a restart of podyd.",
+    ),
+    section(
+        "oidc",
+        "An OpenID provider. So far podyd tries it, by 'podyctl oidc check', and nobody logs in by it. Any of the environment variables OIDC_ISSUER, OIDC_CLIENT_ID, \
+         OIDC_CLIENT_SECRET, OIDC_CLIENT_SECRET_FILE and OIDC_SCOPES takes the place of this whole section: what the file \
+         says of it then does not count.",
     ),
     section("offline", "What goes on while a shared directory is away. Lookups always do."),
     section(
@@ -368,6 +347,48 @@ pub static SETTINGS: &[Setting] = &[
          there, secrets travel in addresses, which get into logs.",
     ).after_a_restart(),
     setting(
+        "oidc.issuer",
+        Text(|draft| &mut draft.settings.oidc.issuer),
+        "Who the provider is, to the letter as it calls itself; below it, podyd looks for \
+         /.well-known/openid-configuration.",
+    ).example("\"https://login.example.com\""),
+    setting(
+        "oidc.client_id",
+        Text(|draft| &mut draft.settings.oidc.client_id),
+        "What podyd is called at the provider, as a client.",
+    ).example("\"pody\""),
+    setting(
+        "oidc.client_secret",
+        Secret(|draft, secret| draft.settings.oidc.client_secret = secret, client_secret),
+        "What podyd proves that with; a public client has none. Do not write it down here where others can read this file.",
+    ).example("\"${PODY_OIDC_SECRET}\""),
+    setting(
+        "oidc.client_secret_file",
+        Secret(|draft, secret| draft.settings.oidc.client_secret = secret, client_secret),
+        "A file that holds the secret, instead: its path, or the name of a credential that systemd hands to \
+         podyd (LoadCredential=).",
+    ).example("\"/etc/pody/oidc-secret\"").in_file_of("oidc.client_secret").reloading(),
+    setting(
+        "oidc.scopes",
+        Text(|draft| &mut draft.settings.oidc.scopes),
+        "What is asked for, a space between the words. Some providers tell of groups only where a scope for them is named.",
+    ),
+    setting(
+        "oidc.groups_claim",
+        Text(|draft| &mut draft.settings.oidc.groups_claim),
+        "The claim that names the groups of whoever logs in.",
+    ),
+    setting(
+        "oidc.ca_file",
+        OptionalPath(|draft| &mut draft.settings.oidc.ca_file),
+        "Authorities (PEM) that may have signed the provider's certificate, beside those that the system trusts.",
+    ).example("\"/etc/pody/tls/ca.pem\""),
+    setting(
+        "oidc.timeout",
+        Time(|draft| &mut draft.settings.oidc.timeout, SECOND..=8 * SECOND),
+        "How long the provider may take for one answer.",
+    ),
+    setting(
         "offline.max_age",
         Time(|draft| &mut draft.settings.offline.max_age, 0..=365 * DAY),
         "How long after a login on this node the same password lets the same user in again without the shared \
@@ -418,62 +439,14 @@ pub static SETTINGS: &[Setting] = &[
 ];
 
 /// Other variables that set something, honoured because they are in use already.
-pub(super) const OTHER_VARIABLES: &[(&str, &str)] = &[("AUTH_MODE", "auth.mode")];
-
-const fn section(key: &'static str, about: &'static str) -> Section {
-    Section { key, about, also: None }
-}
-
-const fn setting(key: &'static str, kind: Kind, doc: &'static str) -> Setting {
-    Setting { key, doc, example: None, reloads: true, kind, same_as: None, in_file: false }
-}
-
-impl Setting {
-    const fn example(self, example: &'static str) -> Self {
-        Self { example: Some(example), ..self }
-    }
-
-    const fn after_a_restart(self) -> Self {
-        Self { reloads: false, ..self }
-    }
-
-    const fn same_as(self, key: &'static str) -> Self {
-        Self { same_as: Some(key), ..self }
-    }
-
-    const fn in_file_of(self, key: &'static str) -> Self {
-        Self { in_file: true, ..self.same_as(key).after_a_restart() }
-    }
-
-    const fn reloading(self) -> Self {
-        Self { reloads: true, ..self }
-    }
-
-    /// Its section and its name in there.
-    pub(super) fn parts(&self) -> (&'static str, &'static str) {
-        self.key.rsplit_once('.').expect("every setting stands in a section")
-    }
-
-    /// Its value in these settings, as TOML.
-    pub(super) fn show(&self, settings: &Settings) -> Option<String> {
-        self.kind.show(&mut settings.clone().into())
-    }
-}
-
-/// The section of this name.
-pub(super) fn section_of(key: &str) -> Option<&'static Section> {
-    SECTIONS.iter().find(|section| section.key == key || section.also == Some(key))
-}
-
-/// The setting of this name, in any spelling of it.
-pub(super) fn setting_of(key: &str) -> Option<&'static Setting> {
-    let (parent, given) = key.rsplit_once('.')?;
-    let section = section_of(parent)?;
-    SETTINGS.iter().find(|setting| {
-        let (parent, name) = setting.parts();
-        parent == section.key && (name == given || snake_case(name) == given)
-    })
-}
+pub(super) const OTHER_VARIABLES: &[(&str, &str)] = &[
+    ("AUTH_MODE", "auth.mode"),
+    ("OIDC_ISSUER", "oidc.issuer"),
+    ("OIDC_CLIENT_ID", "oidc.client_id"),
+    ("OIDC_CLIENT_SECRET", "oidc.client_secret"),
+    ("OIDC_CLIENT_SECRET_FILE", "oidc.client_secret_file"),
+    ("OIDC_SCOPES", "oidc.scopes"),
+];
 
 /// It goes into a header of HTTP.
 fn bearer_token(text: &str) -> Result<(), String> {
@@ -481,4 +454,13 @@ fn bearer_token(text: &str) -> Result<(), String> {
         return Ok(());
     }
     Err("must be a token: visible ASCII without spaces; leave the setting out if there is none".into())
+}
+
+/// RFC 6749, appendix A.2, says visible ASCII; some providers know no such bounds.
+fn client_secret(text: &str) -> Result<(), String> {
+    if !text.is_empty() && !text.contains(char::is_control) {
+        return Ok(());
+    }
+    Err("must be the secret of the client: text in one line; leave the setting out for a public client"
+        .into())
 }

@@ -12,7 +12,7 @@ async fn a_device_flow_ends_as_somebody_at_a_browser_says() {
     let provider = OidcProvider::start(OidcOptions::default()).await;
     let (device_code, user_code) = begin(&provider).await;
     assert_eq!(poll(&provider, &device_code).await["error"], "authorization_pending");
-    provider.approve(&user_code, "ada").await;
+    provider.approve(&user_code, "sub-ada").await;
     let tokens = poll(&provider, &device_code).await;
     assert!(tokens["id_token"].is_string(), "{tokens}");
 
@@ -30,7 +30,7 @@ async fn an_authorization_leads_back_with_a_code() {
          &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256&state=x",
         provider.issuer()
     );
-    let back = provider.log_in(&url, "ada").await;
+    let back = provider.log_in(&url, "sub-ada").await;
     assert!(back.starts_with("http://127.0.0.1:4711/callback?code="), "{back}");
 }
 

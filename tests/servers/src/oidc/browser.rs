@@ -39,8 +39,8 @@ impl<'a> Browser<'a> {
         Self { http, site, cookies: BTreeMap::new() }
     }
 
-    /// Goes to a URL, and on from there as somebody does who has this account, and who agrees or does not.
-    pub async fn visit(mut self, url: &str, account: &str, agrees: bool) -> Answered {
+    /// Goes to a URL, and on from there as this person does, who agrees or does not.
+    pub async fn visit(mut self, url: &str, subject: &str, agrees: bool) -> Answered {
         let mut at = Url::parse(url).expect("a URL");
         let mut response = self.send(self.http.get(at.clone())).await;
         for _ in 0..PAGES {
@@ -57,7 +57,7 @@ impl<'a> Browser<'a> {
             if page.contains(SAID_NO) {
                 return Answered::Page(page);
             }
-            form.fill_in(account);
+            form.fill_in(subject);
             // The button stands outside of the form that it sends.
             if !agrees && page.contains(" name=\"abort\"") {
                 form.fields.insert("abort".into(), "yes".into());
@@ -99,9 +99,9 @@ impl Form {
         Some(Self { action: attribute(form, "action")?, fields: fields.collect() })
     }
 
-    fn fill_in(&mut self, account: &str) {
+    fn fill_in(&mut self, subject: &str) {
         if self.fields.contains_key("login") {
-            self.fields.insert("login".into(), account.into());
+            self.fields.insert("login".into(), subject.into());
             self.fields.insert("password".into(), "any".into());
         }
     }

@@ -25,7 +25,7 @@ const SAID_YES: &str = "Sign-in Success";
 /// What a provider is like. The default has three people and four clients, and speaks http.
 #[derive(Clone, Serialize)]
 pub struct OidcOptions {
-    /// Who can log in: the name that is typed into the provider's form, and the claims about its owner.
+    /// Who can log in: the subject, which is typed into the provider's form too, and the claims about them.
     pub accounts: Value,
     /// What programs the provider knows, by the names of OpenID Connect's dynamic registration.
     pub clients: Value,
@@ -48,19 +48,17 @@ impl Default for OidcOptions {
     fn default() -> Self {
         Self {
             accounts: json!({
-                "ada": {
-                    "sub": "sub-ada", "preferred_username": "ada", "name": "Ada Lovelace",
+                "sub-ada": { "preferred_username": "ada", "name": "Ada Lovelace",
                     "email": "ada@example.test", "email_verified": true, "groups": ["staff", "engines"],
                 },
-                "bob": {
-                    "sub": "sub-bob", "preferred_username": "bob", "name": "Bob",
+                "sub-bob": { "preferred_username": "bob", "name": "Bob",
                     "email": "bob@example.test", "email_verified": false, "groups": [],
                 },
-                "eve": { "sub": "sub-eve" },
+                "sub-eve": { },
             }),
             clients: json!([
                 { "client_id": "pody" },
-                { "client_id": "pody-secret", "client_secret": "a secret of the client: + & % ü" },
+                { "client_id": "pody-secret", "client_secret": "a secret of the client: + & % = ?" },
                 { "client_id": "another" },
                 { "client_id": "no-device", "grant_types": ["authorization_code"] },
             ]),
@@ -203,8 +201,8 @@ impl OidcProvider {
     }
 
     /// Somebody types the code of a device flow into the provider's page, logs in and says yes.
-    pub async fn approve(&self, user_code: &str, account: &str) {
-        self.device(user_code, account, true).await;
+    pub async fn approve(&self, user_code: &str, subject: &str) {
+        self.device(user_code, subject, true).await;
     }
 
     /// Somebody types the code in and says no.
@@ -213,16 +211,16 @@ impl OidcProvider {
     }
 
     /// Somebody follows the URL of an authorization request and logs in; where the browser is sent to then.
-    pub async fn log_in(&self, url: &str, account: &str) -> String {
-        match Browser::new(&self.http, &self.issuer).visit(url, account, true).await {
+    pub async fn log_in(&self, url: &str, subject: &str) -> String {
+        match Browser::new(&self.http, &self.issuer).visit(url, subject, true).await {
             Answered::SentTo(url) => url,
             Answered::Page(page) => panic!("the provider ends with this page: {page}"),
         }
     }
 
-    async fn device(&self, user_code: &str, account: &str, agrees: bool) {
+    async fn device(&self, user_code: &str, subject: &str, agrees: bool) {
         let start = format!("{}/device?user_code={user_code}", self.issuer);
-        match Browser::new(&self.http, &self.issuer).visit(&start, account, agrees).await {
+        match Browser::new(&self.http, &self.issuer).visit(&start, subject, agrees).await {
             Answered::Page(page) => {
                 let end = if agrees { SAID_YES } else { SAID_NO };
                 assert!(page.contains(end), "the provider does not say {end:?}: {page}");
@@ -282,7 +280,8 @@ impl OidcProvider {
 fn client(authority: Option<&Authority>) -> reqwest::Client {
     // reqwest is built without a provider of its own. One that was installed before is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder().redirect(Policy::none()).no_proxy();
+    // The provider closes connections that were idle for a while, perhaps just when they are used again.
+    let builder = reqwest::Client::builder().redirect(Policy::none()).no_proxy().pool_max_idle_per_host(0);
     let builder = match authority {
         None => builder,
         Some(authority) => {

@@ -6,7 +6,9 @@ import http from 'node:http';
 import https from 'node:https';
 
 const settings = JSON.parse(readFileSync(process.argv[2], 'utf8'));
-const { Provider } = await import(`${settings.modules}/oidc-provider/lib/index.js`);
+const library = `${settings.modules}/oidc-provider/lib`;
+const { Provider } = await import(`${library}/index.js`);
+const { default: Memory } = await import(`${library}/adapters/memory_adapter.js`);
 
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
 let accounts = settings.accounts;
@@ -28,6 +30,7 @@ function turnOver() {
 function configuration(jwk) {
   return {
     jwks: { keys: [jwk] },
+    adapter: (model) => new Memory(model),
     clients: settings.clients.map((client) => ({
       id_token_signed_response_alg: settings.alg,
       grant_types: [DEVICE, 'authorization_code', 'refresh_token'],
@@ -44,7 +47,7 @@ function configuration(jwk) {
     ttl: settings.lifetimes,
     cookies: { keys: ['a test'] },
     enabledJWA: { idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256'] },
-    findAccount: (_, id) => accounts[id] && { accountId: id, claims: () => accounts[id] },
+    findAccount: (_, sub) => accounts[sub] && { accountId: sub, claims: () => ({ ...accounts[sub], sub }) },
     clientBasedCORS: () => false,
   };
 }

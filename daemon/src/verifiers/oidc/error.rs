@@ -1,0 +1,68 @@
+//! What goes wrong with an OpenID provider, by what it means for whoever waits, and in words for an admin.
+
+use std::fmt;
+
+/// The result of asking a provider.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why there is no answer, or not the one that was wanted. It never holds a secret, a code or a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What it means.
+    pub trouble: Trouble,
+    message: String,
+}
+
+/// What an [`Error`] means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The provider does not answer, or says that it cannot now: later it may.
+    Away,
+    /// The settings do not fit the provider: an admin has to look.
+    Misconfigured,
+    /// Somebody, or the provider, said no.
+    Denied,
+    /// Nobody said yes in time.
+    Expired,
+    /// The ID token proves nothing.
+    InvalidToken,
+}
+
+/// Longer sentences of a provider would fill a log.
+const MAX_QUOTED_CHARS: usize = 200;
+
+impl Error {
+    pub(super) fn away(message: impl Into<String>) -> Self {
+        Self { trouble: Trouble::Away, message: message.into() }
+    }
+
+    pub(super) fn misconfigured(message: impl Into<String>) -> Self {
+        Self { trouble: Trouble::Misconfigured, message: message.into() }
+    }
+
+    pub(super) fn denied(message: impl Into<String>) -> Self {
+        Self { trouble: Trouble::Denied, message: message.into() }
+    }
+
+    pub(super) fn expired(message: impl Into<String>) -> Self {
+        Self { trouble: Trouble::Expired, message: message.into() }
+    }
+
+    pub(super) fn invalid_token(message: impl Into<String>) -> Self {
+        Self { trouble: Trouble::InvalidToken, message: message.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// What somebody else wrote, fit for a line of a log or a terminal.
+pub fn quoted(text: &str) -> String {
+    let visible = |character: char| if character.is_control() { '?' } else { character };
+    text.chars().take(MAX_QUOTED_CHARS).map(visible).collect()
+}
