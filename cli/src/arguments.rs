@@ -1,6 +1,7 @@
 //! The command line: one declaration from which parser, help, man pages and completions are made.
 
 mod database;
+mod oidc;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use identity::Day;
 
 pub use database::DbCommand;
+pub use oidc::OidcCommand;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -81,6 +83,10 @@ pub enum Command {
     #[command(after_help = "Examples:\n  podyctl metrics > /var/lib/prometheus/node-exporter/pody.prom\n  \
         podyctl metrics | grep revision")]
     Metrics,
+
+    /// Look after the OpenID provider of this node
+    #[command(subcommand, after_help = "Examples:\n  sudo podyctl oidc check")]
+    Oidc(OidcCommand),
 
     /// Look after the database behind the directory; for root alone
     #[command(

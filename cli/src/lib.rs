@@ -17,6 +17,7 @@ mod failure;
 mod generate;
 mod group;
 mod metrics;
+mod oidc;
 mod output;
 mod person;
 mod status;
@@ -105,6 +106,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<()> {
         Command::Status => status::run(session),
         Command::Doctor => doctor::run(session),
         Command::Metrics => metrics::run(session),
+        Command::Oidc(command) => oidc::run(command, session),
         Command::Db(command) => database::run(command, session),
         Command::Completions { shell } => generate::completions(shell, session),
         Command::Generate(command) => generate::run(command),

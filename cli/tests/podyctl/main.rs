@@ -6,6 +6,7 @@ mod commands;
 mod directory;
 mod doctor;
 mod imports;
+mod oidc;
 mod parsers;
 mod podyd;
 mod shipped;

@@ -9,6 +9,7 @@ pub mod database;
 pub mod directory;
 pub mod login;
 pub mod node;
+pub mod oidc;
 pub mod token;
 
 mod client;
@@ -49,6 +50,7 @@ mod tests {
             include_str!("directory.rs"),
             include_str!("login.rs"),
             include_str!("node.rs"),
+            include_str!("oidc.rs"),
             include_str!("token.rs"),
         ];
         let lines: Vec<&str> = sources.iter().flat_map(|source| source.lines()).map(str::trim).collect();

@@ -64,8 +64,10 @@ pub struct Served {
     /// The address and port.
     pub address: String,
     /// Whether TLS is spoken there, or plain http.
+    #[serde(default)]
     pub tls: bool,
     /// Whether nothing is changed there.
+    #[serde(default)]
     pub readonly: bool,
     /// Connections that are open.
     pub connections: u64,

@@ -52,7 +52,7 @@ impl Bearer {
             Operation::Provision => (Scope::Provision, false),
             Operation::SetPassword(_) if !self.may_write() => (Scope::Password, !self.own_passwords),
             Operation::SetPassword(_) | Operation::Change | Operation::UseTokensOf(_) => (Scope::Write, true),
-            Operation::Export | Operation::Database => {
+            Operation::Export | Operation::Database | Operation::CheckProvider => {
                 return Err(Error::Refused("this is for root on the node itself".into()));
             }
         };
@@ -105,6 +105,8 @@ pub enum Operation {
     Export,
     /// To look after the database itself.
     Database,
+    /// To try the OpenID provider.
+    CheckProvider,
 }
 
 impl Caller {

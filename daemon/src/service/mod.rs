@@ -14,6 +14,7 @@ mod import;
 mod login;
 mod metrics;
 mod network;
+mod oidc;
 mod tokens;
 mod users;
 
@@ -31,6 +32,7 @@ pub use htpasswd::Htpasswd;
 pub use login::{Decision, Login, Step, Verdict};
 pub use metrics::{Metrics, TurnedAway};
 pub use network::{Network, OpenPort, Served};
+pub use oidc::OidcCheck;
 pub use tokens::{Checked, TokenRequest};
 pub use users::{NewAccount, PasswordChange, new_uuid};
 

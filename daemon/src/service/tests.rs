@@ -4,6 +4,7 @@ mod htpasswd;
 mod logins;
 #[cfg(feature = "backend-postgres")]
 mod offline;
+mod oidc;
 mod pody04;
 mod remote;
 mod rights;

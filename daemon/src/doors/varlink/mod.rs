@@ -8,6 +8,7 @@ mod directory;
 mod import;
 mod login;
 mod node;
+mod oidc;
 
 mod token;
 
@@ -295,6 +296,7 @@ methods! {
     protocol::node::Status,
     protocol::node::Doctor,
     protocol::node::Metrics,
+    protocol::oidc::Check,
     protocol::token::Create,
     protocol::token::List,
     protocol::token::Revoke,
