@@ -35,7 +35,7 @@ mod tests {
         assert_eq!(said::<u8>("\"a, expected b\""), "expected u8 at line 1 column 15");
         assert_eq!(said::<u8>("4711"), "expected u8 at line 1 column 4");
         assert_eq!(said::<Verdict>("\"secret\""), "expected `granted` at line 1 column 8");
-        assert_eq!(said::<u8>("{"), "expected u8 at line 1 column 1");
+        assert_eq!(said::<u8>("{"), "expected u8 at line 1 column 0");
     }
 
     #[test]
