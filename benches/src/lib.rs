@@ -1,6 +1,7 @@
 //! What the benchmarks share: who lives in them, and how what they measured is put together.
 
 pub mod floor;
+pub mod http;
 pub mod population;
 pub mod sources;
 pub mod sqlite;
