@@ -46,7 +46,7 @@ fn main() -> Result<()> {
     let mut socket = Client::new(socket, Duration::from_secs(30));
 
     println!("\n| a request | nginx, a file of that size | podyd | podyd ÷ nginx |\n|:---|---:|---:|---:|");
-    let cursor = cursor(&ask("/v1/changes?wait=0&since=")?)?;
+    let cursor = cursor(&ask("/v1/changes")?)?;
     for (name, path) in [
         ("`GET /v1/users/u0050000`", "/v1/users/u0050000".to_owned()),
         ("`GET /v1/changes`, nothing new", format!("/v1/changes?since={cursor}&wait=0")),
@@ -142,7 +142,7 @@ struct Waited {
 }
 
 fn wait_for_a_change(token: &str, socket: &mut Client, process: u32) -> Result<Waited> {
-    let since = cursor(&Connection::open(PODY, token.trim())?.get("/v1/changes?wait=0&since=")?)?;
+    let since = cursor(&Connection::open(PODY, token.trim())?.get("/v1/changes")?)?;
     let path = format!("/v1/changes?since={since}&wait=60");
     let before = memory(process)?;
     let mut waiting =
