@@ -446,7 +446,7 @@ pub struct NewToken {
     /// Whose it is; yours by default
     #[arg(long, value_name = "USER")]
     pub owner: Option<String>,
-    /// What it is for: read, authenticate, write, separated by commas
+    /// What it is for: read, authenticate, write, password, provision, separated by commas
     #[arg(long, value_name = "SCOPES", value_delimiter = ',', default_value = "read")]
     pub scope: Vec<String>,
     /// The first day on which it has expired, YYYY-MM-DD (UTC), or 'never'

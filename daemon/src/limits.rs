@@ -255,6 +255,9 @@ pub const MAX_DUMPS: usize = 4;
 /// How long whoever copies the directory may not take what is sent: the copy holds a transaction open.
 pub const DUMP_STALLS: Duration = Duration::from_secs(30);
 
+/// How long a whole copy may take: 100 000 users over a line of 1 Mbit/s, and then the log of SQLite may be cut back again.
+pub const DUMP_DEADLINE: Duration = Duration::from_secs(300);
+
 /// The body of a batch, in bytes: 2 000 users with the longest of everything.
 pub const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 

@@ -309,6 +309,8 @@ pub struct Contact {
     pub current_at: Option<Instant>,
     /// Why it cannot follow, if so.
     pub trouble: Option<String>,
+    /// Whether that is because nobody answers.
+    pub is_away: bool,
     /// While everything is copied: how many users have come, and how many there are.
     pub copying: Option<(u64, u64)>,
     /// By how many seconds this node's clock is ahead of the other's, by its last answer, where that tells.

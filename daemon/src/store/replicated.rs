@@ -245,6 +245,7 @@ impl<S: Directory> Replicated<S> {
                     tracing::warn!(%error, "this node does not follow the shared directory; lookups go on");
                 }
                 contact.trouble = Some(trouble);
+                contact.is_away = matches!(error, Error::Away(_));
             }),
         }
     }
@@ -256,7 +257,7 @@ impl<S: Directory> Replicated<S> {
     }
 
     async fn within<T>(&self, deadline: Duration, answer: impl Future<Output = Result<T>>) -> Result<T> {
-        let is_away = self.contact.borrow().trouble.is_some();
+        let is_away = self.contact.borrow().is_away;
         let deadline = if is_away { CREDENTIAL_DEADLINE / 6 } else { deadline };
         self.notice(timeout(deadline, answer).await.unwrap_or_else(|_| Err(late())))
     }

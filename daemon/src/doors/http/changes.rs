@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{Asked, Asking, Code, Http, Problem, dump};
 use crate::directory::{Directory, Error, Feed, Position};
 use crate::limits::{MAX_FEED_WAIT, MAX_KEPT_FEED_BYTES, MAX_KEPT_FEEDS};
-use crate::service::{Caller, Service};
+use crate::service::{Caller, Operation, Service};
 use crate::wire::{PositionReply, encode_feed, encode_position, parse_cursor};
 
 /// What the lines are.
@@ -60,6 +60,8 @@ async fn changes<D: Directory>(
     Asking(caller): Asking,
     Asked(Since { since, wait }): Asked<Since>,
 ) -> Result<Response, Problem> {
+    // Answers that are kept were read for somebody else.
+    caller.may(Operation::List)?;
     let Some(since) = since else { return dump::whole(http, caller).await };
     let since = parse_cursor(&since)?;
     let deadline = Instant::now() + Duration::from_secs(wait).min(MAX_FEED_WAIT);

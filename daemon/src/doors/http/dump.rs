@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::changes::lines_of;
 use super::{Code, Http, Problem};
 use crate::directory::{Counts, Directory, Error, Member, Position, Sink, Team};
-use crate::limits::DUMP_STALLS;
+use crate::limits::{DUMP_DEADLINE, DUMP_STALLS};
 use crate::service::Caller;
 use crate::wire::{encode_begin, encode_group, encode_position, encode_users};
 
@@ -56,7 +56,8 @@ struct Sender {
 
 impl Sender {
     async fn send_all<D: Directory>(&mut self, http: &Http<D>, caller: &Caller) -> Result<(), Error> {
-        let position = http.service.dump(caller, self).await?;
+        let dumped = timeout(DUMP_DEADLINE, http.service.dump(caller, self)).await;
+        let position = dumped.unwrap_or_else(|_| Err(Error::Away("the other node reads too slowly".into())))?;
         self.waiting.extend(encode_position(&position));
         self.flush().await
     }

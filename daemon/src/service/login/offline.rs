@@ -33,7 +33,8 @@ impl<D: Directory> Service<D> {
             Err(error) => Err(error),
         };
         match known {
-            Err(Error::Away(why)) if self.directory.contact().is_some() => {
+            // A directory that is too busy to say is, for this login, away.
+            Err(Error::Away(why) | Error::Busy(why)) if self.directory.contact().is_some() => {
                 let remembered = self.remembered_password(name).await?;
                 tracing::info!(user = %name, remembered = remembered.is_some(), %why, "a login without the directory");
                 remembered.map(Known::Earlier).ok_or_else(|| {

@@ -22,8 +22,9 @@ use {
     tokio::sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-/// Readers of the embedded store at once. Reads are short and come from people's commands; logins add one each.
-const READERS: u32 = 4;
+/// Readers of the embedded store at once: reads are short, but for the whole copies that other nodes make, which must leave
+/// room for logins (`MAX_DUMPS`).
+const READERS: u32 = 8;
 
 /// How often MySQL, which tells nobody anything, is asked whether something has changed: one row by its key.
 #[cfg(feature = "backend-mysql")]
