@@ -135,7 +135,7 @@ impl Default for ProfileService {
             tls_key: None,
             client_ca: None,
             max_connections: 12_000,
-            max_requests_per_second: 100,
+            max_requests_per_second: 1_000,
         }
     }
 }

@@ -57,7 +57,8 @@ struct Sender {
 impl Sender {
     async fn send_all<D: Directory>(&mut self, http: &Http<D>, caller: &Caller) -> Result<(), Error> {
         let dumped = timeout(DUMP_DEADLINE, http.service.dump(caller, self)).await;
-        let position = dumped.unwrap_or_else(|_| Err(Error::Away("the other node reads too slowly".into())))?;
+        let position =
+            dumped.unwrap_or_else(|_| Err(Error::Away("the other node reads too slowly".into())))?;
         self.waiting.extend(encode_position(&position));
         self.flush().await
     }
