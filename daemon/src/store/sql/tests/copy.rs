@@ -5,7 +5,6 @@ use tokio::sync::watch;
 use super::super::*;
 use crate::testing::{
     Everything, Folder, add_group, add_user, create_user, find_user, join, name, new_user, one_user, rules,
-    until,
 };
 
 async fn filled(folder: &Folder) -> SqlDirectory {
@@ -113,10 +112,14 @@ async fn a_change_during_the_copy_is_noticed_and_nothing_stays() {
     fill_up(&first, 2_000).await;
     let second = SqlDirectory::sqlite(&folder.join("second.sqlite")).await.unwrap();
     let progress = watch::Sender::new(Progress::default());
-    let seen = progress.subscribe();
+    let mut seen = progress.subscribe();
+    // The copy has the last connection for readers, and gets none to compare before we have had our turn.
+    let held = [first.read().await.unwrap(), first.read().await.unwrap(), first.read().await.unwrap()];
     let (copied, _) = tokio::join!(first.copy_to(&second, false, &progress), async {
-        until("something was copied", async || seen.borrow().done > 0).await;
-        add_user(&first, "late").await
+        seen.wait_for(|progress| progress.total > 0).await.unwrap();
+        let last = first.read().await.unwrap();
+        first.create(one_user(new_user("late")), &rules(), false).await.unwrap();
+        drop((held, last));
     });
     match copied {
         Err(Error::Conflict(told)) => assert!(told.contains("changed while it was copied"), "{told}"),
