@@ -303,6 +303,7 @@ fn rules_of(settings: &Settings, local: LocalAccounts) -> Rules {
         accept: settings.ids.accept.clone(),
         max_users: settings.auth.max_users.map(u64::from),
         home: settings.users.home.clone(),
+        shell: settings.users.shell.clone(),
         local,
     }
 }

@@ -86,6 +86,7 @@ pub fn rules() -> Rules {
         accept: vec![IdRange::ORDINARY],
         max_users: None,
         home: "/home/%u".parse().unwrap(),
+        shell: "/bin/bash".parse().unwrap(),
         local: LocalAccounts::default(),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use identity::{Gid, IdRange, Name, Uid, is_privileged_group};
+use identity::{AbsolutePath, Gid, IdRange, Name, Uid, is_privileged_group};
 
 use crate::config::Template;
 
@@ -63,6 +63,8 @@ pub struct Rules {
     pub max_users: Option<u64>,
     /// Where a new user's home is.
     pub home: Template,
+    /// The login shell of whoever comes by a login.
+    pub shell: AbsolutePath,
     /// This machine's own accounts.
     pub local: LocalAccounts,
 }
@@ -147,6 +149,7 @@ mod tests {
             accept: vec![IdRange::ORDINARY],
             max_users: None,
             home: "/home/%u".parse().unwrap(),
+            shell: "/bin/bash".parse().unwrap(),
             local: LocalAccounts::parse(
                 "root:x:0:0::/root:/bin/sh\nlab:x:5000:5001::/:/bin/sh\n+::::::\nbroken\n",
                 "root:x:0:\ndocker:x:998:\nlab:x:5001:\nbig:x:1900000000:\n",

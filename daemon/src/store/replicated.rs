@@ -19,9 +19,9 @@ use super::sql::{SqlDirectory, copy_secrets, tokens};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::directory::{
-    Attempted, Batch, Change, Contact, Counts, Credential, Directory, Error, Feed, Judged, Key, Member,
-    NewToken, Page, Position, Present, Refusal, Result, Rules, Secrets, Sink, Team, Token, TokenHash,
-    TokenLookup, TokenName, TokenUse, UserChange, named,
+    Arrival, Arrived, Attempted, Batch, Change, Contact, Counts, Credential, Directory, Error, Feed,
+    Identity, Judged, Key, Linked, Member, NewToken, Page, Position, Present, Refusal, Reservation, Result,
+    Rules, Secrets, Sink, Team, Token, TokenHash, TokenLookup, TokenName, TokenUse, UserChange, named,
 };
 use crate::limits::CREDENTIAL_DEADLINE;
 
@@ -406,6 +406,35 @@ impl<S: Directory> Directory for Replicated<S> {
 
     async fn authenticate(&self, attempted: Attempted<'_>) -> Result<Option<Judged>> {
         self.within(VERDICT_DEADLINE, self.source.authenticate(attempted)).await
+    }
+
+    async fn reserve(&self, name: Name, rules: &Rules, until: i64) -> Result<Reservation> {
+        self.in_time(self.source.reserve(name, rules, until)).await
+    }
+
+    async fn release(&self, uuid: &str) -> Result<()> {
+        self.in_time(self.source.release(uuid)).await
+    }
+
+    async fn arrive(&self, arrival: Arrival, rules: &Rules) -> Result<(Arrived, Position)> {
+        self.tell(self.source.arrive(arrival, rules).await)
+    }
+
+    async fn identities(
+        &self,
+        owner: Option<Name>,
+        after: Option<Identity>,
+        limit: u32,
+    ) -> Result<Page<Linked>> {
+        self.source.identities(owner, after, limit).await
+    }
+
+    async fn link(&self, name: Name, identity: Identity) -> Result<Position> {
+        self.source.link(name, identity).await
+    }
+
+    async fn unlink(&self, name: Name, identity: Identity) -> Result<Position> {
+        self.source.unlink(name, identity).await
     }
 
     async fn set_password(&self, name: Name, hash: Option<String>) -> Result<Position> {
