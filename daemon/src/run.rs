@@ -1,6 +1,7 @@
 //! podyd from its first to its last second: opens what it needs, serves, follows signals, drains.
 
 mod backend;
+mod state;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -16,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::clock::Clock;
-use crate::config::{ConfigError, Environment, Paths, Settings};
+use crate::config::{AuthMode, ConfigError, Environment, Paths, Settings};
 use crate::directory::{Directory, Error, LocalAccounts, Rules};
 use crate::doors::{http, varlink};
 use crate::log::Log;
@@ -57,15 +58,18 @@ pub fn run(
 }
 
 async fn serve(
-    settings: Settings,
+    mut settings: Settings,
     environment: Environment,
     reload: impl FnMut() -> Result<Settings, Vec<ConfigError>>,
     log: Log,
 ) -> Result<(), Error> {
-    let paths = settings.paths.clone();
-    for (path, mode) in [(&paths.state, 0o700), (&paths.cache, 0o755), (&paths.run, 0o755)] {
-        make_directory(path, mode).map_err(|error| Error::Failed(format!("{}: {error}", path.display())))?;
+    let failed = |path: &Path, error| Error::Failed(format!("{}: {error}", path.display()));
+    for path in [&settings.paths.cache, &settings.paths.run] {
+        make_directory(path, 0o755).map_err(|error| failed(path, error))?;
     }
+    let state = state::place(&settings).map_err(|error| failed(&settings.paths.state, error))?;
+    settings.paths.state = state;
+    let paths = settings.paths.clone();
     // From here on, files are podyd's alone unless they are opened to others by name.
     umask(Mode::from_bits_truncate(0o077));
     let _alone = lock(&paths.state).await?;
@@ -133,7 +137,12 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         )?;
         let is_here = directory.contact().is_none();
         if is_here && publisher.adopted_revision() > 0 && directory.position().await?.revision == 0 {
-            return Err(lost(&paths));
+            if !begins_with_nobody(&current_settings.borrow()) {
+                return Err(lost(&paths));
+            }
+            tracing::warn!(
+                "users who logged in before this machine started are known again when they log in again"
+            );
         }
         let stop_publishing = Arc::new(Notify::new());
         let publishing = tokio::spawn(publisher.run(Arc::clone(&stop_publishing)));
@@ -265,7 +274,9 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> NodeRules<R> {
         notify::ready("reloaded");
     }
 
-    fn take_over(&mut self, new: Settings) {
+    fn take_over(&mut self, mut new: Settings) {
+        // It was decided for as long as podyd runs.
+        new.paths.state.clone_from(&self.settings.borrow().paths.state);
         let reload = self.settings.borrow().reload_diff(&new);
         if !reload.needs_restart.is_empty() {
             let keys = reload.needs_restart.join(", ");
@@ -323,6 +334,11 @@ fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
     Ok(())
+}
+
+/// Whether an empty directory is what is meant: everybody comes back from the provider, with the same ids.
+fn begins_with_nobody(settings: &Settings) -> bool {
+    settings.auth.mode == AuthMode::OidcOnly && state::is_volatile(&settings.paths.state)
 }
 
 /// An empty directory would make nobody of everybody at once, and programs delete what belongs to nobody.

@@ -4,7 +4,7 @@
 use identity::IdRange;
 
 use super::backends::Backends;
-use super::settings::Settings;
+use super::settings::{AuthMode, Settings};
 use crate::limits::MAX_ARGON2_WORK_KIB;
 
 /// [`Settings`] in the making. A range of ids is two numbers until both are known, and a backend none
@@ -25,7 +25,7 @@ pub(super) struct Rule {
 }
 
 /// Every rule.
-pub(super) const RULES: [Rule; 11] = [
+pub(super) const RULES: [Rule; 13] = [
     Rule { keys: &["ids.min", "ids.max"], judge: |draft| draft.allocate().map(drop) },
     Rule { keys: &["auth.lockout.first_wait", "auth.lockout.longest_wait"], judge: waits_grow },
     Rule {
@@ -56,6 +56,8 @@ pub(super) const RULES: [Rule; 11] = [
         keys: &["oidc.issuer", "oidc.client_id", "oidc.client_secret", "oidc.scopes"],
         judge: |draft| draft.settings.oidc.is_complete(),
     },
+    Rule { keys: &["auth.mode", "oidc.issuer", "oidc.client_id"], judge: oidc_only_has_a_provider },
+    Rule { keys: &["auth.mode", "auth.htpasswd.file"], judge: oidc_only_has_no_htpasswd_file },
 ];
 
 const PROVIDER_ENABLED: &str = "remote_user_profile.provider.enabled";
@@ -197,6 +199,25 @@ fn service_has_a_token(draft: &Draft) -> Result<(), String> {
     Err("[remote_user_profile.service] is enabled and has no access_token: set access_token, or access_token_file, to a \
          long random text, such as 'openssl rand -hex 32' prints"
         .into())
+}
+
+fn oidc_only_has_a_provider(draft: &Draft) -> Result<(), String> {
+    let Settings { auth, oidc, .. } = &draft.settings;
+    // Half a provider is the matter of another rule.
+    if auth.mode == AuthMode::Standalone || oidc.is_configured() || oidc.is_complete().is_err() {
+        return Ok(());
+    }
+    Err("\"oidc-only\" needs a provider, and nobody could log in: set issuer and client_id in [oidc], or OIDC_ISSUER and \
+         OIDC_CLIENT_ID in the environment"
+        .into())
+}
+
+fn oidc_only_has_no_htpasswd_file(draft: &Draft) -> Result<(), String> {
+    let auth = &draft.settings.auth;
+    if auth.mode == AuthMode::Standalone || auth.htpasswd.is_none() {
+        return Ok(());
+    }
+    Err("\"oidc-only\" takes no passwords, and [auth.htpasswd] file is a file of passwords: remove one of them".into())
 }
 
 fn service_has_a_whole_certificate(draft: &Draft) -> Result<(), String> {

@@ -105,6 +105,8 @@ pub enum AuthMode {
     /// With a password that this directory keeps.
     #[default]
     Standalone,
+    /// At the OpenID provider, and in no other way: no password counts, through whatever door.
+    OidcOnly,
 }
 
 /// What guessing passwords costs.
@@ -236,7 +238,10 @@ impl Default for Log {
 
 impl fmt::Display for AuthMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("standalone")
+        f.write_str(match self {
+            Self::Standalone => "standalone",
+            Self::OidcOnly => "oidc-only",
+        })
     }
 }
 
@@ -246,11 +251,8 @@ impl FromStr for AuthMode {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "standalone" => Ok(Self::Standalone),
-            "oidc-only" => {
-                Err("\"oidc-only\" is not in this version of podyd, which knows \"standalone\" alone: \
-                                nothing is started rather than passwords accepted that you meant to forbid")
-            }
-            _ => Err("is \"standalone\""),
+            "oidc-only" => Ok(Self::OidcOnly),
+            _ => Err("is \"standalone\" or \"oidc-only\""),
         }
     }
 }

@@ -102,7 +102,8 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "auth.mode",
         Text(|draft| &mut draft.settings.auth.mode),
-        "How users prove who they are. \"standalone\": with a password that podyd keeps. The environment \
+        "How users prove who they are. \"standalone\": with a password that podyd keeps, or at the provider in [oidc]. \
+         \"oidc-only\": at that provider alone; then no password counts, through whatever door. The environment \
          variable AUTH_MODE sets it, too.",
     ).after_a_restart(),
     setting(

@@ -102,8 +102,20 @@ fn every_kind_of_error_says_where_and_what() {
         ("[users]\nhome = true\n", "of type boolean"),
         ("[users]\nhome = \"/home/%n\"\n", "2:8: users.home: knows %u"),
         ("[users]\nshell = \"bash\"\n", "2:9: users.shell: it is an absolute path"),
-        ("[auth]\nmode = \"oidc-only\"\n", "2:8: auth.mode: \"oidc-only\" is not in this version"),
-        ("[auth]\nmode = \"Standalone\"\n", "2:8: auth.mode: is \"standalone\""),
+        (
+            "[auth]\nmode = \"oidc-only\"\n",
+            "2:8: auth.mode: \"oidc-only\" needs a provider, and nobody could log in: set issuer and client_id in [oidc]",
+        ),
+        (
+            "[auth]\nmode = \"oidc-only\"\n[oidc]\nissuer = \"https://idp.example\"\n",
+            "4:10: oidc.issuer: [oidc] is incomplete: set client_id",
+        ),
+        (
+            "[auth]\nmode = \"oidc-only\"\n[auth.htpasswd]\nfile = \"/x\"\n[oidc]\nissuer = \"https://idp.example\"\n\
+             client_id = \"pody\"\n",
+            "2:8: auth.mode: \"oidc-only\" takes no passwords, and [auth.htpasswd] file is a file of passwords",
+        ),
+        ("[auth]\nmode = \"Standalone\"\n", "2:8: auth.mode: is \"standalone\" or \"oidc-only\""),
         ("[auth]\nmax_users = 0\n", "2:13: auth.max_users: must be"),
         (
             "[auth.lockout]\nfirst_wait = \"1 minute\"\n",
@@ -202,8 +214,8 @@ fn wrong_variables_are_named() {
         ("PODY_AUTH__LOCKOUT", "1", "PODY_AUTH__LOCKOUT: auth.lockout: is not a setting of this version"),
         ("PODY_BACKEND__URL", "1", "PODY_BACKEND__URL: backend.url: is not a setting of this version"),
         ("PODY_ids__min", "2000", "PODY_ids__min: ids.min: is not a setting; did you mean PODY_IDS__MIN?"),
-        ("AUTH_MODE", "oidc-only", "AUTH_MODE: auth.mode: \"oidc-only\" is not in this version"),
-        ("AUTH_MODE", "", "AUTH_MODE: auth.mode: is \"standalone\""),
+        ("AUTH_MODE", "oidc-only", "AUTH_MODE: auth.mode: \"oidc-only\" needs a provider"),
+        ("AUTH_MODE", "", "AUTH_MODE: auth.mode: is \"standalone\" or \"oidc-only\""),
     ] {
         let error = error_with("", &variables([(name, value)]));
         assert!(error.starts_with(expected), "{error}");

@@ -65,6 +65,7 @@ impl<D: Directory> Service<D> {
 
     /// A password hash that comes with an import, if logins can be checked against it at a bearable cost.
     pub fn keepable_hash(&self, text: String) -> Result<String> {
+        self.takes_passwords()?;
         let refused = |error| Error::invalid("password_hash", error);
         let hash = PasswordHash::parse(&text).map_err(refused)?;
         self.pool.has_room_for(&hash).map_err(refused)?;

@@ -177,6 +177,7 @@ impl<D: Directory> Service<D> {
             return Ok(Verdict::Unknown.into());
         };
         caller.may(Operation::LogIn(name))?;
+        self.takes_passwords()?;
         self.check_password_is_ours(name).await?;
         let PasswordChange { old, new } = change;
         if old.is_none() && *caller != Caller::Root {
@@ -254,6 +255,7 @@ impl<D: Directory> Service<D> {
         source: Subject,
         password: Zeroizing<String>,
     ) -> Result<Judged> {
+        self.takes_passwords()?;
         let subjects = [Subject::User(name), source];
         if let Some(until) = self.locked_until(&self.failures(&subjects)) {
             return Ok(Judged::LockedOut { seconds: self.seconds_until(until) });

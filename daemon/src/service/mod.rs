@@ -13,6 +13,7 @@ mod htpasswd;
 mod import;
 mod login;
 mod metrics;
+mod mode;
 mod network;
 mod oidc;
 mod tokens;

@@ -5,6 +5,7 @@ mod logins;
 #[cfg(feature = "backend-postgres")]
 mod offline;
 mod oidc;
+mod oidc_only;
 mod pody04;
 mod remote;
 mod rights;

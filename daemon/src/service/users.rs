@@ -197,6 +197,7 @@ impl<D: Directory> Service<D> {
 
     /// The verifier of a new password that is good enough.
     async fn hash(&self, password: Zeroizing<String>) -> Result<PasswordHash> {
+        self.takes_passwords()?;
         let min_length = self.current_settings().password.min_length;
         let password =
             NewPassword::parse(password, min_length).map_err(|error| Error::invalid("password", error))?;
