@@ -309,3 +309,31 @@ pub const MAX_USER_CODE_CHARS: usize = 64;
 
 /// Where they type it in: it has to fit into a QR code on a terminal.
 pub const MAX_VERIFICATION_URL_CHARS: usize = 512;
+
+/// How long lookups show what is reserved for a first login. Whoever has looked by then logs in as the one they saw, for as
+/// long as [`RESERVATION_HELD`].
+pub const RESERVATION_SHOWN: Duration = Duration::from_secs(60);
+
+/// How long a reservation is held: sshd, which looks once, allows a login 120 s after that (LoginGraceTime).
+pub const RESERVATION_HELD: Duration = Duration::from_secs(180);
+
+/// Names for which something new may be reserved at once: a room full of people who log in for the first time. As many again
+/// for names that were asked for before.
+pub const RESERVATIONS_AT_ONCE: u32 = 20;
+
+/// After how long one more is free: each is a transaction in the directory and an id that others cannot have for a while, and
+/// sshd is asked for names that nobody has all day long.
+pub const ONE_MORE_RESERVATION: Duration = Duration::from_secs(6);
+
+/// Reservations at a time: more than the rates let anybody hold, which is twice 20 and 30.
+pub const MAX_RESERVATIONS: usize = 128;
+
+/// Names that are remembered to have been asked for: at 64 bytes each, a quarter of a megabyte.
+pub const MAX_NAMES_ASKED_FOR: usize = 4096;
+
+/// How long a lookup of sshd or login waits for podyd: below the 250 ms after which the NSS module gives up, so that it hears
+/// why.
+pub const RESOLVE_DEADLINE: Duration = Duration::from_millis(200);
+
+/// How long the directory may take to reserve something, whoever still waits for it: the next try finds it.
+pub const RESERVE_DEADLINE: Duration = Duration::from_secs(10);

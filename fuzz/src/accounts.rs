@@ -130,6 +130,7 @@ impl User<'_> {
             groups: &groups,
             account: Account {
                 locked: self.locked,
+                reserved: false,
                 expires_at: self.days[0].map(Day),
                 last_change: self.days[1].map(Day),
             },

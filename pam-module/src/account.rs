@@ -10,6 +10,10 @@ use protocol::{ClientError, Error};
 use crate::pam::{Code, Level};
 use crate::request::{Account, Lookup, Request, code_of};
 
+/// For whoever comes in without having authenticated here, by a key in a home that is there already: nobody has the account.
+const NOT_YET: &str = "This account begins with a first login that this system's OpenID provider vouches for. Log in \
+                       without a key: ssh -o PreferredAuthentications=keyboard-interactive";
+
 /// Decides whether the user may come in.
 pub fn check_account(request: &mut Request<'_>) -> Code {
     let name = match request.user() {
@@ -17,6 +21,9 @@ pub fn check_account(request: &mut Request<'_>) -> Code {
         Err(code) => return code,
     };
     match request.accounts.lookup(&name) {
+        Lookup::Found(account) if account.reserved => {
+            conclude(request, &name, Verdict::AccountLocked, Some(NOT_YET.to_owned()))
+        }
         Lookup::Found(account) => conclude(request, &name, judge(account, request.today), None),
         Lookup::Absent => Code::UserUnknown,
         Lookup::Unusable => ask_podyd(request, &name),
@@ -72,7 +79,7 @@ mod tests {
     use super::*;
     use crate::script::{Event::*, Stage, TODAY, away};
 
-    const ACTIVE: Account = Account { locked: false, expires_at: None };
+    const ACTIVE: Account = Account { locked: false, reserved: false, expires_at: None };
     const LOCKED: &str = "Your account is locked. Please ask your administrator.";
     const EXPIRED: &str = "Your account has expired. Please ask your administrator to extend it.";
 
@@ -84,7 +91,7 @@ mod tests {
 
     #[test]
     fn an_account_ends_with_the_first_expired_day_and_a_lock_weighs_more() {
-        let expiring = |day| Account { locked: false, expires_at: Some(Day(day)) };
+        let expiring = |day| Account { expires_at: Some(Day(day)), ..ACTIVE };
         assert_eq!(judge(ACTIVE, Day(100)), Verdict::Granted);
         assert_eq!(judge(expiring(101), Day(100)), Verdict::Granted);
         assert_eq!(judge(expiring(100), Day(100)), Verdict::AccountExpired);
@@ -94,14 +101,21 @@ mod tests {
 
     #[test]
     fn the_account_part_decides_without_podyd() {
-        let expired = Account { locked: false, expires_at: Some(TODAY) };
-        let locked = Account { locked: true, expires_at: None };
+        let expired = Account { expires_at: Some(TODAY), ..ACTIVE };
+        let locked = Account { locked: true, ..ACTIVE };
         assert_eq!(stage(Lookup::Found(ACTIVE), []).run(check_account), Code::Success);
         let script = [Tell(LOCKED), Log(Level::Notice)];
         assert_eq!(stage(Lookup::Found(locked), script).run(check_account), Code::PermDenied);
         let script = [Tell(EXPIRED), Log(Level::Notice)];
         assert_eq!(stage(Lookup::Found(expired), script).run(check_account), Code::AcctExpired);
         assert_eq!(stage(Lookup::Absent, []).run(check_account), Code::UserUnknown);
+    }
+
+    #[test]
+    fn an_account_that_nobody_has_yet_lets_nobody_in_and_says_how_it_begins() {
+        let reserved = Account { locked: true, reserved: true, ..ACTIVE };
+        let script = [Tell(NOT_YET), Log(Level::Notice)];
+        assert_eq!(stage(Lookup::Found(reserved), script).run(check_account), Code::PermDenied);
     }
 
     #[test]

@@ -15,7 +15,8 @@ impl AccountPart for Published {
         let accounts = loaded.view();
         match accounts.account_by_name(name.as_bytes()) {
             Ok(Some(record)) => {
-                Lookup::Found(Account { locked: record.locked, expires_at: record.expires_at.map(Day) })
+                let expires_at = record.expires_at.map(Day);
+                Lookup::Found(Account { locked: record.locked, reserved: record.reserved, expires_at })
             }
             Ok(None) if accounts.is_complete() => Lookup::Absent,
             _ => Lookup::Unusable,

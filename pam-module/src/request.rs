@@ -43,6 +43,8 @@ pub enum Lookup {
 pub struct Account {
     /// An admin locked it.
     pub locked: bool,
+    /// Nobody has it yet: it is kept for a first login.
+    pub reserved: bool,
     /// The first day on which it has expired.
     pub expires_at: Option<Day>,
 }

@@ -26,7 +26,9 @@ mod tests {
 
     #[test]
     fn our_users_succeed_and_podyd_is_not_asked() {
-        for lookup in [Lookup::Found(Account { locked: true, expires_at: None }), Lookup::Unusable] {
+        for lookup in
+            [Lookup::Found(Account { locked: true, reserved: false, expires_at: None }), Lookup::Unusable]
+        {
             let mut stage = Stage::new("ada", []);
             stage.lookup = lookup;
             assert_eq!(stage.run(nothing_to_do), Code::Success);

@@ -136,7 +136,7 @@ fn forged_records_of_root_and_local_people_keep_none_of_them_out() {
 fn publish_locked(machine: &Machine, names: &[&str]) {
     let mut encoder = BaseEncoder::new(INFO);
     for (name, id) in names.iter().zip(MALLORY..) {
-        let account = Account { locked: true, expires_at: Some(Day(1)), last_change: None };
+        let account = Account { locked: true, expires_at: Some(Day(1)), ..Account::default() };
         let (name, uid, gid) = (name.parse().unwrap(), Uid(id), Gid(id));
         let entry =
             UserEntry { name, uid, gid, gecos: "", home: "/", shell: "/bin/sh", groups: &[], account };

@@ -3,7 +3,7 @@
 use identity::Uid;
 
 use crate::file::{Entry, File, Position, until_nul};
-use crate::layout::{CHANGED, EXPIRES, LOCKED, RECORD_HEAD, Record};
+use crate::layout::{CHANGED, EXPIRES, LOCKED, RECORD_HEAD, RESERVED, Record};
 use crate::{SnapshotBytes, Unusable};
 
 /// The account parts of a base and, if there is one, of the delta over it.
@@ -22,6 +22,8 @@ pub struct AccountRecord<'a> {
     pub uid: Uid,
     /// Locked by an admin.
     pub locked: bool,
+    /// Kept for somebody whose first login is under way.
+    pub reserved: bool,
     /// The first day, counted from 1970-01-01, on which the account has expired.
     pub expires_at: Option<i32>,
     /// The day of the last password change, if there ever was a password.
@@ -107,6 +109,7 @@ impl<'a> AccountRecord<'a> {
             text,
             uid: Uid(file.word(record, 4)?),
             locked: flags & LOCKED != 0,
+            reserved: flags & RESERVED != 0,
             expires_at: day(EXPIRES, 12)?,
             last_change: day(CHANGED, 16)?,
         })

@@ -10,7 +10,7 @@ use identity::{Day, Gid, Name, Uid};
 use crate::file::File;
 use crate::layout::{
     CHANGED, EXPIRES, Extent, HEADER_BYTES, HIDDEN, Header, Kind, LOCKED, MAX_NAMES_BYTES, RECORD_HEAD,
-    REFERENCE_UNIT, Record, SLOT_BYTES, WORD_BYTES,
+    REFERENCE_UNIT, RESERVED, Record, SLOT_BYTES, WORD_BYTES,
 };
 use crate::{View, hash};
 
@@ -53,6 +53,8 @@ pub struct UserEntry<'a> {
 pub struct Account {
     /// Locked by an admin.
     pub locked: bool,
+    /// Kept for somebody whose first login is under way.
+    pub reserved: bool,
     /// The first day on which the account has expired.
     pub expires_at: Option<Day>,
     /// When the password was last changed, if there ever was one.
@@ -263,10 +265,12 @@ impl Files {
     }
 
     fn account(&mut self, user: &UserEntry<'_>) -> Result<(), EncodeError> {
-        let Account { locked, expires_at, last_change } = user.account;
+        let Account { locked, reserved, expires_at, last_change } = user.account;
         let flag = |set: bool, flag: u32| if set { flag } else { 0 };
-        let flags =
-            flag(locked, LOCKED) | flag(expires_at.is_some(), EXPIRES) | flag(last_change.is_some(), CHANGED);
+        let flags = flag(locked, LOCKED)
+            | flag(reserved, RESERVED)
+            | flag(expires_at.is_some(), EXPIRES)
+            | flag(last_change.is_some(), CHANGED);
         let day = |day: Option<Day>| day.map_or(0, |day| day.0 as u32);
         self.accounts.begin(Map::Users, Record::Account, user.name, user.uid.0)?;
         let length = user.name.as_bytes().len() as u32 + 1;

@@ -31,7 +31,7 @@
 //! |---|---|---|---|---|
 //! | 0 | `u32` [`Record::User`] | `u32` [`Record::Group`] or [`Record::GroupPatch`] | `u32` [`Record::Account`] | `u32` [`Record::HiddenName`] |
 //! | 4 | `u32` uid | `u32` gid | `u32` uid | |
-//! | 8 | `u32` gid | `u32` length of the text | `u32` flags: locked 1, expires 2, changed 4 | |
+//! | 8 | `u32` gid | `u32` length of the text | `u32` flags: locked 1, expires 2, changed 4, reserved 8 | |
 //! | 12 | `u32` number of supplementary groups | `u32` number of members | `i32` first day on which it has expired | |
 //! | 16 | `u16` where the password begins in the text | `u32` length of the members' names | `i32` day of the last password change | |
 //! | 18 | `u16` … the comment | | | |
@@ -96,6 +96,8 @@ pub const LOCKED: u32 = 1;
 pub const EXPIRES: u32 = 2;
 /// Account flag: the day of the last password change is given.
 pub const CHANGED: u32 = 4;
+/// Account flag: nobody has this account yet; it is kept for a first login that is under way.
+pub const RESERVED: u32 = 8;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,6 +16,7 @@ mod metrics;
 mod mode;
 mod network;
 mod oidc;
+mod reservations;
 mod tokens;
 mod users;
 
@@ -34,6 +35,7 @@ pub use login::{Decision, Login, Step, Verdict};
 pub use metrics::{Metrics, TurnedAway};
 pub use network::{Network, OpenPort, Served};
 pub use oidc::OidcCheck;
+pub use reservations::Reservations;
 pub use tokens::{Checked, TokenRequest};
 pub use users::{NewAccount, PasswordChange, new_uuid};
 
@@ -72,6 +74,8 @@ pub struct Service<D> {
     pub metrics: Metrics,
     /// Where other nodes find this one.
     pub network: Network,
+    /// What is reserved for first logins.
+    pub reservations: Reservations,
     database: Option<Database>,
     logins: login::Logins,
     token_uses: tokens::TokenUses,
@@ -124,6 +128,7 @@ impl<D: Directory> Service<D> {
             instance: new_uuid(),
             metrics: Metrics::default(),
             network: Network::default(),
+            reservations: Reservations::default(),
             database: None,
             htpasswd: None,
             logins: login::Logins::default(),

@@ -252,6 +252,7 @@ impl Model {
             let account = self.users.values().find(|user| user.name == name).map(|user| user.account);
             let found = view.account_by_name(name.as_bytes()).unwrap();
             assert_eq!(found.map(|found| (found.locked, found.expires_at)), account);
+            assert!(found.is_none_or(|found| found.reserved != found.locked));
         }
         let listed = (0..view.account_count()).filter_map(|index| view.account_at(index).unwrap());
         let listed: Vec<_> = listed.map(|account| account.uid.0).collect();
@@ -271,7 +272,7 @@ impl ModelUser {
             home: "/home/x",
             shell: "/bin/sh",
             groups: &groups,
-            account: Account { locked, expires_at: expires.map(Day), last_change: None },
+            account: Account { locked, reserved: !locked, expires_at: expires.map(Day), last_change: None },
         })
     }
 
