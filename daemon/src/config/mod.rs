@@ -2,7 +2,7 @@
 //! with them at once. Nothing else in podyd reads a configuration, and nothing here acts on one.
 //!
 //! `PODY_SECTION__KEY` wins over `AUTH_MODE` and `OIDC_…`, which win over the file. Every setting is declared once,
-//! in `table.rs`.
+//! in `table.rs` and its part `table_oidc.rs`.
 
 mod backend;
 mod backends;
@@ -14,6 +14,8 @@ mod id_ranges;
 mod interpolate;
 mod load;
 mod oidc;
+mod oidc_login;
+mod oidc_users;
 mod read;
 mod reload;
 mod remote_user_profile;
@@ -23,6 +25,7 @@ mod setting;
 mod settings;
 mod suggest;
 mod table;
+mod table_oidc;
 mod template;
 mod value;
 mod warnings;
@@ -32,6 +35,8 @@ pub use environment::Environment;
 pub use error::{ConfigError, Place};
 pub use load::{Checked, backend_of, check, load, parse_str};
 pub use oidc::{ClaimName, ClientId, Issuer, Oidc, Scopes, is_private};
+pub use oidc_login::{OidcLogin, PamService};
+pub use oidc_users::{ClaimIs, ClaimedGroup, Domain, GroupOfUsers, GroupRule, NameSuffix, OidcUsers};
 pub use reload::Reload;
 pub use remote_user_profile::{Compat, Endpoint, ProfileService, Provider};
 pub use secret::Secret;
@@ -39,7 +44,7 @@ pub use setting::{Section, Setting};
 pub use settings::{
     Auth, AuthMode, Ids, Lockout, Log, LogLevel, Nss, Offline, Password, Paths, Settings, Users,
 };
-pub use table::{SECTIONS, SETTINGS};
+pub use table::{SECTIONS, settings};
 pub use template::{Template, TemplateError};
 
 #[cfg(test)]

@@ -43,8 +43,8 @@ pub struct ClientId(String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scopes(String);
 
-/// The name of a claim.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The name of a claim; empty where none was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimName(String);
 
 /// The settings without which there is no provider: each by its name in the file, and as a variable.
@@ -137,6 +137,11 @@ impl ClaimName {
     /// It, to the letter.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether none was given.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 

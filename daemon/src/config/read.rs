@@ -151,8 +151,16 @@ impl Reader<'_> {
             }
             DeValue::Boolean(flag) => Given::Flag(*flag),
             DeValue::String(text) => Given::Text(interpolate(text, self.environment)?),
+            DeValue::Array(values) => match values.iter().map(|value| value.get_ref().as_str()).collect() {
+                Some(texts) => Given::List(self.interpolated(texts)?),
+                None => Given::Other("array"),
+            },
             other => Given::Other(other.type_str()),
         })
+    }
+
+    fn interpolated(&self, texts: Vec<&str>) -> Result<Vec<String>, String> {
+        texts.into_iter().map(|text| interpolate(text, self.environment)).collect()
     }
 
     /// What is more particular comes later, and wins.

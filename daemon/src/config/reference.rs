@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::backends::{is_backend, is_compiled_in};
 use super::setting::{Section, Setting};
-use super::table::{SECTIONS, SETTINGS};
+use super::table::{SECTIONS, settings};
 use super::{Environment, Settings, parse_str};
 
 const LINE_WIDTH: usize = 100;
 
 fn settings_of(section: &str) -> impl Iterator<Item = (&'static str, &'static Setting)> {
-    SETTINGS.iter().filter_map(move |setting| {
+    settings().filter_map(move |setting| {
         let (parent, name) = setting.parts();
         (parent == section).then_some((name, setting))
     })
@@ -230,7 +230,7 @@ fn config_toml_is_every_default() {
     assert_eq!(parse_str(&config_toml(), &nothing), Ok(Settings::default()));
     let all = uncommented(&config_toml());
     assert_eq!(parse_str(&all, &nothing), Ok(Settings::default()));
-    for setting in SETTINGS {
+    for setting in settings() {
         let (section, name) = setting.parts();
         let written = match setting.example {
             Some(_) => "# Example: ",
@@ -243,7 +243,7 @@ fn config_toml_is_every_default() {
 
 #[test]
 fn every_setting_stands_in_a_section_that_is_explained() {
-    for setting in SETTINGS {
+    for setting in settings() {
         let (section, _) = setting.parts();
         assert!(
             SECTIONS.iter().any(|known| known.key == section && !known.about.is_empty()),
@@ -258,7 +258,7 @@ fn every_setting_stands_in_a_section_that_is_explained() {
 fn every_example_is_valid() {
     let environment = ["PODY_DB_PASSWORD", "PODY_LIBSQL_TOKEN", "PODY_ACCESS_TOKEN", "PODY_OIDC_SECRET"];
     let environment = environment.map(|variable| (variable, "t")).into_iter().collect();
-    for (setting, value) in SETTINGS.iter().filter_map(|setting| Some((setting, setting.example?))) {
+    for (setting, value) in settings().filter_map(|setting| Some((setting, setting.example?))) {
         let ((section, name), url) = (setting.parts(), url_of(setting));
         if is_backend(section) && is_compiled_in(section).is_err() {
             continue;
@@ -286,7 +286,7 @@ fn every_example_is_valid() {
 fn url_of(setting: &Setting) -> String {
     let (section, _) = setting.parts();
     let key = format!("{section}.url");
-    let url = SETTINGS.iter().find(|other| other.key == key && setting.same_as.unwrap_or(setting.key) != key);
+    let url = settings().find(|other| other.key == key && setting.same_as.unwrap_or(setting.key) != key);
     url.and_then(|url| url.example).map(|example| format!("url = {example}")).unwrap_or_default()
 }
 

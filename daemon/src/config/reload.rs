@@ -1,7 +1,7 @@
 //! What a changed configuration means for a podyd that is running.
 
 use super::settings::Settings;
-use super::table::SETTINGS;
+use super::table::settings;
 
 /// The settings that differ, by what becomes of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl Settings {
     /// shown as `id-ranges`, and all about a shared database as `backend`.
     pub fn reload_diff(&self, new: &Self) -> Reload {
         let mut reload = Reload::default();
-        let own = SETTINGS.iter().filter(|setting| setting.same_as.is_none());
+        let own = settings().filter(|setting| setting.same_as.is_none());
         for setting in own.filter(|setting| setting.show(self) != setting.show(new)) {
             let keys = if setting.reloads { &mut reload.applied } else { &mut reload.needs_restart };
             keys.push(setting.key);

@@ -2,7 +2,7 @@
 
 use super::environment::snake_case;
 use super::settings::Settings;
-use super::table::{SECTIONS, SETTINGS};
+use super::table::{SECTIONS, settings};
 use super::value::Kind;
 
 /// A setting.
@@ -81,7 +81,7 @@ pub(super) fn section_of(key: &str) -> Option<&'static Section> {
 pub(super) fn setting_of(key: &str) -> Option<&'static Setting> {
     let (parent, given) = key.rsplit_once('.')?;
     let section = section_of(parent)?;
-    SETTINGS.iter().find(|setting| {
+    settings().find(|setting| {
         let (parent, name) = setting.parts();
         parent == section.key && (name == given || snake_case(name) == given)
     })

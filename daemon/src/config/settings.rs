@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use identity::{AbsolutePath, IdRange};
 
-use super::{Backend, Oidc, ProfileService, Template};
+use super::{Backend, Oidc, OidcLogin, OidcUsers, ProfileService, Template};
 
 /// All settings. `Settings::default()` is an empty configuration file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +27,10 @@ pub struct Settings {
     pub auth: Auth,
     /// `[oidc]`.
     pub oidc: Oidc,
+    /// `[oidc.login]`.
+    pub oidc_login: OidcLogin,
+    /// `[oidc.users]`.
+    pub oidc_users: OidcUsers,
     /// `[offline]`.
     pub offline: Offline,
     /// `[password]`.

@@ -1,7 +1,7 @@
 //! "Did you mean": the known key that a misspelt one is nearest to.
 
 use super::environment::snake_case;
-use super::table::{SECTIONS, SETTINGS};
+use super::table::{SECTIONS, settings};
 
 /// Nobody misspells a key of this many characters; the distance of longer ones would take long to find.
 const MAX_KEY_CHARACTERS: usize = 64;
@@ -16,7 +16,7 @@ pub(super) fn nearest(key: &str) -> Option<&'static str> {
         return None;
     }
     let known =
-        || SETTINGS.iter().map(|setting| setting.key).chain(SECTIONS.iter().map(|section| section.key));
+        || settings().map(|setting| setting.key).chain(SECTIONS.iter().map(|section| section.key));
     let to = |known| distance(key, known).min(distance(key, &snake_case(known)));
     let similar = known().map(|known| (to(known), known)).min()?;
     if similar.0 <= MAX_DISTANCE {

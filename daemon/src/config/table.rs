@@ -7,6 +7,7 @@ use super::database_url;
 use super::draft::LEAST_MEMORY_KIB;
 use super::setting::{Section, Setting, section, setting};
 use super::settings::MAX_VERIFICATIONS;
+use super::table_oidc::OIDC_SETTINGS;
 use super::value::Kind::{Flag, Number, OptionalNumber, OptionalPath, Secret, Text, Time};
 use crate::limits::{MAX_ARGON2_LANES, MAX_ARGON2_MEMORY_KIB, MAX_ARGON2_PASSES};
 
@@ -64,9 +65,15 @@ pub const SECTIONS: &[Section] = &[
     ),
     section(
         "oidc",
-        "An OpenID provider. So far podyd tries it, by 'podyctl oidc check', and nobody logs in by it. Any of the environment variables OIDC_ISSUER, OIDC_CLIENT_ID, \
-         OIDC_CLIENT_SECRET, OIDC_CLIENT_SECRET_FILE and OIDC_SCOPES takes the place of this whole section: what the file \
-         says of it then does not count.",
+        "An OpenID provider, at which whoever has no password here logs in; 'podyctl oidc check' tries it. Any of the \
+         environment variables OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_CLIENT_SECRET_FILE and OIDC_SCOPES takes \
+         the place of this whole section, but not of those below it: what the file says of it then does not count.",
+    ),
+    section("oidc.login", "How people log in at the provider."),
+    section(
+        "oidc.users",
+        "Who gets an account by logging in at the provider, and what the provider's claims make of it. Lists are written \
+         [\"one\", \"two\"] here, and one,two in the environment.",
     ),
     section("offline", "What goes on while a shared directory is away. Lookups always do."),
     section(
@@ -77,8 +84,12 @@ pub const SECTIONS: &[Section] = &[
     section("log", "What podyd tells the journal, or standard error where there is no journal."),
 ];
 
-/// Every setting, in the order of config.toml.
-pub static SETTINGS: &[Setting] = &[
+/// Every setting; those of one section in the order of config.toml.
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().chain(OIDC_SETTINGS)
+}
+
+static SETTINGS: &[Setting] = &[
     setting(
         "ids.min",
         Number(|draft| &mut draft.ids_min, ID),
@@ -348,48 +359,6 @@ pub static SETTINGS: &[Setting] = &[
          there, secrets travel in addresses, which get into logs.",
     ).after_a_restart(),
     setting(
-        "oidc.issuer",
-        Text(|draft| &mut draft.settings.oidc.issuer),
-        "Who the provider is, to the letter as it calls itself; below it, podyd looks for \
-         /.well-known/openid-configuration.",
-    ).example("\"https://login.example.com\""),
-    setting(
-        "oidc.client_id",
-        Text(|draft| &mut draft.settings.oidc.client_id),
-        "What podyd is called at the provider, as a client.",
-    ).example("\"pody\""),
-    setting(
-        "oidc.client_secret",
-        Secret(|draft, secret| draft.settings.oidc.client_secret = secret, client_secret),
-        "What podyd proves that with; a public client has none. Do not write it down here where others can read this file.",
-    ).example("\"${PODY_OIDC_SECRET}\""),
-    setting(
-        "oidc.client_secret_file",
-        Secret(|draft, secret| draft.settings.oidc.client_secret = secret, client_secret),
-        "A file that holds the secret, instead: its path, or the name of a credential that systemd hands to \
-         podyd (LoadCredential=).",
-    ).example("\"/etc/pody/oidc-secret\"").in_file_of("oidc.client_secret").reloading(),
-    setting(
-        "oidc.scopes",
-        Text(|draft| &mut draft.settings.oidc.scopes),
-        "What is asked for, a space between the words. Some providers tell of groups only where a scope for them is named.",
-    ),
-    setting(
-        "oidc.groups_claim",
-        Text(|draft| &mut draft.settings.oidc.groups_claim),
-        "The claim that names the groups of whoever logs in.",
-    ),
-    setting(
-        "oidc.ca_file",
-        OptionalPath(|draft| &mut draft.settings.oidc.ca_file),
-        "Authorities (PEM) that may have signed the provider's certificate, beside those that the system trusts.",
-    ).example("\"/etc/pody/tls/ca.pem\""),
-    setting(
-        "oidc.timeout",
-        Time(|draft| &mut draft.settings.oidc.timeout, SECOND..=8 * SECOND),
-        "How long the provider may take for one answer.",
-    ),
-    setting(
         "offline.max_age",
         Time(|draft| &mut draft.settings.offline.max_age, 0..=365 * DAY),
         "How long after a login on this node the same password lets the same user in again without the shared \
@@ -455,13 +424,4 @@ fn bearer_token(text: &str) -> Result<(), String> {
         return Ok(());
     }
     Err("must be a token: visible ASCII without spaces; leave the setting out if there is none".into())
-}
-
-/// RFC 6749, appendix A.2, says visible ASCII; some providers know no such bounds.
-fn client_secret(text: &str) -> Result<(), String> {
-    if !text.is_empty() && !text.contains(char::is_control) {
-        return Ok(());
-    }
-    Err("must be the secret of the client: text in one line; leave the setting out for a public client"
-        .into())
 }

@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Flag(fn(&mut Draft) -> &mut bool),
     /// A text that its type checks.
     Text(fn(&mut Draft) -> &mut dyn Text),
+    /// Texts, each of which its type checks.
+    List(fn(&mut Draft) -> &mut dyn List),
     /// A path that has no default.
     OptionalPath(fn(&mut Draft) -> &mut Option<PathBuf>),
     /// A text that is never shown, and the check of it, whose error does not quote it.
@@ -35,6 +37,8 @@ pub(super) enum Given {
     Flag(bool),
     /// A TOML string, its references replaced.
     Text(String),
+    /// A TOML array of strings, their references replaced.
+    List(Vec<String>),
     /// An environment variable, which may stand for any type.
     Variable(String),
     /// Another TOML type, by its name.
@@ -58,6 +62,26 @@ impl<T: FromStr<Err: Display> + Display> Text for T {
     }
 }
 
+/// A field that is a list of texts.
+pub(super) trait List {
+    fn read(&mut self, texts: &[String]) -> Result<(), String>;
+    fn show(&self) -> Vec<String>;
+}
+
+impl<T: FromStr<Err: Display> + Display> List for Vec<T> {
+    fn read(&mut self, texts: &[String]) -> Result<(), String> {
+        let read = |(index, text): (usize, &String)| {
+            text.parse().map_err(|why: T::Err| format!("entry {} {why}", index + 1))
+        };
+        *self = texts.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    fn show(&self) -> Vec<String> {
+        self.iter().map(T::to_string).collect()
+    }
+}
+
 impl Kind {
     /// Reads a value into its field. The error is a sentence about the setting.
     pub(super) fn read(&self, draft: &mut Draft, given: Given) -> Result<(), String> {
@@ -67,6 +91,7 @@ impl Kind {
             Self::Time(field, range) => *field(draft) = time(given, range)?,
             Self::Flag(field) => *field(draft) = flag(given)?,
             Self::Text(field) => field(draft).read(&text(given)?)?,
+            Self::List(field) => field(draft).read(&list(given)?)?,
             Self::OptionalPath(field) => *field(draft) = Some(path(given)?),
             Self::Secret(set, check) => {
                 let secret = Secret::from(text(given)?);
@@ -88,6 +113,10 @@ impl Kind {
                 let text = field(draft).show();
                 (!text.is_empty()).then(|| toml::Value::String(text).to_string())?
             }
+            Self::List(field) => {
+                let texts = field(draft).show().into_iter().map(toml::Value::String);
+                toml::Value::Array(texts.collect()).to_string()
+            }
             Self::OptionalPath(field) => {
                 toml::Value::String(field(draft).as_ref()?.to_string_lossy().into_owned()).to_string()
             }
@@ -103,6 +132,7 @@ fn number(given: Given, range: &RangeInclusive<u32>) -> Result<u32, String> {
         Given::Variable(text) => text.parse().ok(),
         Given::Text(_) => return Err(format!("{must}, without quotes")),
         Given::Flag(_) => return Err(format!("{must}; this is of type boolean")),
+        Given::List(_) => return Err(format!("{must}; this is of type array")),
         Given::Other(kind) => return Err(format!("{must}; this is of type {kind}")),
     };
     number.filter(|number| range.contains(number)).ok_or(must)
@@ -115,6 +145,7 @@ fn flag(given: Given) -> Result<bool, String> {
         Given::Variable(text) => text.parse().map_err(|_| must.to_owned()),
         Given::Text(_) => Err(format!("{must}, without quotes")),
         Given::Integer(_) => Err(format!("{must}; this is a number")),
+        Given::List(_) => Err(format!("{must}; this is of type array")),
         Given::Other(kind) => Err(format!("{must}; this is of type {kind}")),
     }
 }
@@ -133,7 +164,19 @@ pub(super) fn text(given: Given) -> Result<String, String> {
         Given::Text(text) | Given::Variable(text) => Ok(text),
         Given::Integer(_) => Err("must be text in quotes; this is a number".into()),
         Given::Flag(_) => Err("must be text in quotes; this is of type boolean".into()),
+        Given::List(_) => Err("must be text in quotes; this is of type array".into()),
         Given::Other(kind) => Err(format!("must be text in quotes; this is of type {kind}")),
+    }
+}
+
+/// An empty variable is no text at all, and not an empty one.
+fn list(given: Given) -> Result<Vec<String>, String> {
+    match given {
+        Given::List(texts) => Ok(texts),
+        Given::Variable(text) => {
+            Ok(text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect())
+        }
+        _ => Err("must be a list of texts in quotes, such as [\"one\", \"two\"]".into()),
     }
 }
 

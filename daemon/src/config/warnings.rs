@@ -13,6 +13,14 @@ impl Settings {
         let htpasswd = table.map(|table| {
             format!("auth.htpasswd.file has no effect: with [{table}] the users are in that database")
         });
-        htpasswd.into_iter().chain(tokens).collect()
+        let nobody = (self.oidc_users.create && self.oidc_users.allows_nobody()).then(|| {
+            "oidc.users.create has no effect: nobody is allowed to have an account; say who is with allow_groups, \
+             allow_domains, allow_claims or allow_everybody in [oidc.users]"
+                .to_owned()
+        });
+        let unasked = (self.oidc_users.create && !self.oidc.is_configured()).then(|| {
+            "oidc.users.create has no effect: there is no OpenID provider; set issuer and client_id in [oidc]".to_owned()
+        });
+        htpasswd.into_iter().chain(tokens).chain(nobody).chain(unasked).collect()
     }
 }
