@@ -144,7 +144,8 @@ impl FromStr for ClaimIs {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (claim, value) = text.split_once('=').ok_or("must be CLAIM=TEXT, such as \"department=physics\"")?;
+        let (claim, value) =
+            text.split_once('=').ok_or("must be CLAIM=TEXT, such as \"department=physics\"")?;
         if value.is_empty() {
             return Err("must have a text behind the =, such as \"department=physics\"");
         }
@@ -167,7 +168,9 @@ impl FromStr for GroupOfUsers {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let name: Name = text.parse().map_err(|why| format!("must be the name of a group: {why}"))?;
         if is_privileged_group(name.as_bytes()) {
-            return Err(format!("cannot be {name}: a group of that name gives rights on a node, which are no provider's to give"));
+            return Err(format!(
+                "cannot be {name}: a group of that name gives rights on a node, which are no provider's to give"
+            ));
         }
         Ok(Self(name))
     }
@@ -251,7 +254,8 @@ mod tests {
     fn a_domain_is_itself_and_nothing_below_or_beside_it() {
         let domain: Domain = "Example.COM".parse().unwrap();
         assert!(domain.is("example.com") && domain.is("EXAMPLE.com"));
-        for other in ["a.example.com", "example.com.evil.test", "xexample.com", "example.com.", "еxample.com"] {
+        for other in ["a.example.com", "example.com.evil.test", "xexample.com", "example.com.", "еxample.com"]
+        {
             assert!(!domain.is(other), "{other}");
         }
         for bad in ["", "@example.com", "*.example.com", ".com", "a..b", "exämple.com", "a b"] {

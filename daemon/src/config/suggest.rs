@@ -15,8 +15,7 @@ pub(super) fn nearest(key: &str) -> Option<&'static str> {
     if key.chars().count() > MAX_KEY_CHARACTERS {
         return None;
     }
-    let known =
-        || settings().map(|setting| setting.key).chain(SECTIONS.iter().map(|section| section.key));
+    let known = || settings().map(|setting| setting.key).chain(SECTIONS.iter().map(|section| section.key));
     let to = |known| distance(key, known).min(distance(key, &snake_case(known)));
     let similar = known().map(|known| (to(known), known)).min()?;
     if similar.0 <= MAX_DISTANCE {

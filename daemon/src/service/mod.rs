@@ -4,6 +4,7 @@
 //! caller may, does it in the directory, and returns when the node's lookups show it.
 
 mod answers;
+mod arrivals;
 mod caller;
 mod database;
 mod doctor;
@@ -77,6 +78,7 @@ pub struct Service<D> {
     /// What is reserved for first logins.
     pub reservations: Reservations,
     database: Option<Database>,
+    provider: oidc::CurrentProvider,
     logins: login::Logins,
     token_uses: tokens::TokenUses,
     started: Instant,
@@ -131,6 +133,7 @@ impl<D: Directory> Service<D> {
             reservations: Reservations::default(),
             database: None,
             htpasswd: None,
+            provider: oidc::CurrentProvider::default(),
             logins: login::Logins::default(),
             token_uses: tokens::TokenUses::default(),
             started,
@@ -189,6 +192,7 @@ impl<D: Directory> Service<D> {
                 .chain(away)
                 .chain(of_the_source)
                 .chain(htpasswd)
+                .chain(self.provider_warning())
                 .collect(),
         })
     }

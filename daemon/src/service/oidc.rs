@@ -1,13 +1,105 @@
-//! The OpenID provider of this node, for whoever sets it up.
+//! The OpenID provider of this node: the one that the settings name now, for whoever sets it up and for whoever comes with
+//! its word.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use identity::Name;
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use super::arrivals::arrival;
 use super::{Caller, Operation, Service};
-use crate::config::Oidc;
-use crate::directory::{Directory, Error, Result};
-use crate::verifiers::oidc::check;
+use crate::clock::Clock;
+use crate::config::{Oidc, Settings};
+use crate::directory::{Arrived, Directory, Error, Position, Result, Rules};
+use crate::verifiers::oidc::{self, Claims, Provider, Trouble, check};
 
 pub use crate::verifiers::oidc::Check as OidcCheck;
 
+/// The provider of the settings, made when it is first wanted, and anew when they have changed: what it said lately is kept
+/// in it.
+#[derive(Debug, Default)]
+pub struct CurrentProvider(Mutex<Option<(Oidc, Arc<Provider>)>>);
+
+impl CurrentProvider {
+    fn of(&self, settings: &Oidc, clock: &Clock) -> oidc::Result<Arc<Provider>> {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, provider)) = current.as_ref().filter(|(made_of, _)| made_of == settings) {
+            return Ok(Arc::clone(provider));
+        }
+        let provider = Arc::new(Provider::new(settings, clock.clone())?);
+        *current = Some((settings.clone(), Arc::clone(&provider)));
+        Ok(provider)
+    }
+}
+
+/// What it takes to let somebody in for whom the provider vouches; it outlives the call that made it.
+pub struct Reception<D> {
+    directory: Arc<D>,
+    rules: watch::Receiver<Arc<Rules>>,
+    settings: watch::Receiver<Arc<Settings>>,
+}
+
+impl<D: Directory> Reception<D> {
+    /// Lets somebody in as `asked`, or says why not, for the person to read.
+    pub async fn receive(
+        &self,
+        claims: &Claims,
+        id_token: Zeroizing<String>,
+        asked: Name,
+    ) -> Result<(Arrived, Position)> {
+        let (settings, rules) = (Arc::clone(&self.settings.borrow()), Arc::clone(&self.rules.borrow()));
+        let arrival = arrival(claims, id_token, asked, &settings.oidc_users)?;
+        let (arrived, position) = self.directory.arrive(arrival, &rules).await?;
+        for why in &arrived.left_out {
+            tracing::info!(user = %arrived.name, "{why}");
+        }
+        Ok((arrived, position))
+    }
+}
+
 impl<D: Directory> Service<D> {
+    /// The provider of the settings; none: there is none.
+    pub(super) fn provider(&self) -> Option<oidc::Result<Arc<Provider>>> {
+        let settings = self.current_settings();
+        settings.oidc.is_configured().then(|| self.provider.of(&settings.oidc, &self.clock))
+    }
+
+    pub(super) fn reception(&self) -> Reception<D> {
+        Reception {
+            directory: Arc::clone(&self.directory),
+            rules: self.rules.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+
+    /// What keeps people from logging in at the provider, as far as it can be known without asking it.
+    pub(super) fn provider_warning(&self) -> Option<String> {
+        let why = self.provider()?.err()?;
+        Some(format!("nobody can log in at the OpenID provider: {why}"))
+    }
+
+    /// Lets somebody in on another node, which shows the provider's word for it: it is checked here, by the settings of
+    /// this one.
+    pub async fn arrive_by_token(
+        &self,
+        caller: &Caller,
+        asked: Name,
+        id_token: Zeroizing<String>,
+    ) -> Result<(Arrived, Position)> {
+        caller.may(Operation::Provision)?;
+        let provider = self.provider().ok_or_else(|| {
+            Error::Refused(
+                "this service has no OpenID provider by which it could tell who somebody is: set issuer and client_id in \
+                 [oidc] of its config.toml"
+                    .into(),
+            )
+        })?;
+        let verified = async { provider?.verify(&id_token).await };
+        let claims = verified.await.map_err(refusal)?;
+        self.reception().receive(&claims, id_token, asked).await
+    }
+
     /// Tries the provider, and logs nobody in; with the settings that were tried.
     pub async fn check_oidc(&self, caller: &Caller) -> Result<(Oidc, Vec<OidcCheck>)> {
         caller.may(Operation::CheckProvider)?;
@@ -21,5 +113,14 @@ impl<D: Directory> Service<D> {
         }
         let checks = check(&oidc, self.clock.clone()).await;
         Ok((oidc, checks))
+    }
+}
+
+/// What a provider's trouble is to another node.
+fn refusal(error: oidc::Error) -> Error {
+    match error.trouble {
+        Trouble::Away => Error::Away(error.to_string()),
+        Trouble::Misconfigured => Error::Failed(error.to_string()),
+        Trouble::Denied | Trouble::Expired | Trouble::InvalidToken => Error::Refused(error.to_string()),
     }
 }

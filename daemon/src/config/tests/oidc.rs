@@ -95,3 +95,48 @@ fn a_changed_secret_is_a_change() {
     let reload = parse(FILE).reload_diff(&parse(&changed));
     assert_eq!((reload.applied, reload.needs_restart), (vec!["oidc.client_secret"], vec![]));
 }
+
+#[test]
+fn lists_come_from_the_file_or_from_a_variable() {
+    let text = "[oidc.users]\nallow_groups = [\"Cluster Users\", \"${TEAM}\"]\n";
+    let users = parse_with(text, &variables([("TEAM", "a=b,c")])).oidc_users;
+    let groups: Vec<String> = users.allow_groups.iter().map(ToString::to_string).collect();
+    assert_eq!(groups, ["Cluster Users", "a=b,c"]);
+    let environment = variables([
+        ("PODY_OIDC__USERS__ALLOW_GROUPS", " staff , Cluster Users"),
+        ("PODY_OIDC__USERS__CREATE", "true"),
+        ("PODY_OIDC__LOGIN__SERVICES", "sshd"),
+        ("OIDC_ISSUER", "https://env.example.com"),
+        ("OIDC_CLIENT_ID", "env"),
+    ]);
+    let settings = parse_with("[oidc.users]\ngroup_map = [\"*\"]\nallow_groups = [\"x\"]", &environment);
+    let groups: Vec<String> = settings.oidc_users.allow_groups.iter().map(ToString::to_string).collect();
+    assert_eq!((groups, settings.oidc_users.create), (vec!["staff".into(), "Cluster Users".into()], true));
+    assert_eq!(settings.oidc_users.group_map.len(), 1, "the file still says what becomes of people");
+    assert!(settings.oidc_login.serves("sshd") && !settings.oidc_login.serves("sudo"));
+}
+
+#[test]
+fn a_list_is_refused_for_what_is_wrong_with_an_entry() {
+    for (text, expected) in [
+        ("group_map = [\"*\", \"a=sudo\"]", "2:13: oidc.users.group_map: entry 2 cannot be sudo"),
+        ("allow_domains = [\"@example.com\"]", "2:17: oidc.users.allow_domains: entry 1 must be a domain"),
+        ("allow_claims = [\"department\"]", "entry 1 must be CLAIM=TEXT"),
+        ("allow_groups = \"staff\"", "2:16: oidc.users.allow_groups: must be a list of texts"),
+        ("allow_groups = [7]", "must be a list of texts"),
+        ("name_claim = [\"a\"]", "must be text in quotes"),
+        ("alow_groups = []", "did you mean oidc.users.allow_groups?"),
+    ] {
+        let error = error(&format!("[oidc.users]\n{text}\n"));
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn whoever_lets_nobody_in_is_told_so() {
+    let warnings = |text: &str| parse(text).warnings().join("; ");
+    assert!(warnings(&format!("{FILE}[oidc.users]\ncreate = true\n")).contains("nobody is allowed"));
+    assert!(warnings("[oidc.users]\ncreate = true\nallow_everybody = true\n").contains("no OpenID provider"));
+    let complete = format!("{FILE}[oidc.users]\ncreate = true\nallow_groups = [\"staff\"]\n");
+    assert_eq!(warnings(&complete), "");
+}

@@ -1,17 +1,18 @@
 //! What an ID token says of somebody, typed and bounded. Whether they may come in, and as whom, is decided elsewhere.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use openidconnect::core::CoreGenderClaim;
 use openidconnect::{AdditionalClaims, IdTokenClaims};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::error::{Error, Result, quoted};
 use crate::limits::{MAX_CLAIM_BYTES, MAX_CLAIMED_GROUPS};
 
-/// What a provider vouches for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a provider vouches for. `Debug` shows for whom.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Claims {
     /// Who vouches.
     pub issuer: String,
@@ -25,12 +26,14 @@ pub struct Claims {
     pub email: Option<String>,
     /// Whether the provider knows that the address is theirs.
     pub email_verified: bool,
-    /// Their groups; `None`: the token does not speak of groups, which is not to say that there are none.
+    /// Their groups by the provider's names; `None`: the token does not speak of groups, which is not to say that there are none.
     pub groups: Option<Vec<String>>,
     /// When the token was made, in seconds since 1970.
     pub issued_at: i64,
     /// From when on it proves nothing.
     pub expires_at: i64,
+    /// All that the token says.
+    all: Map<String, Value>,
 }
 
 /// The claims that OpenID Connect does not define for ID tokens, or leaves to us to check.
@@ -52,6 +55,9 @@ impl Claims {
         }
         let optional = |name: &str, text: Option<&str>| text.map(|text| bounded(name, text)).transpose();
         let name = claims.name().and_then(|name| name.get(None)).map(|name| name.as_str());
+        let Ok(Value::Object(all)) = serde_json::to_value(claims) else {
+            return Err(Error::invalid_token("the ID token's claims are no JSON object"));
+        };
         Ok(Self {
             issuer: claims.issuer().as_str().to_owned(),
             subject,
@@ -62,11 +68,42 @@ impl Claims {
             name: optional("name", name)?,
             email: optional("email", claims.email().map(|email| email.as_str()))?,
             email_verified: claims.email_verified() == Some(true),
-            groups: groups(groups_claim, claims.additional_claims().others.get(groups_claim))?,
+            groups: groups(groups_claim, find(&all, groups_claim))?,
             issued_at: claims.issue_time().timestamp(),
             expires_at: claims.expiration().timestamp(),
+            all,
         })
     }
+
+    /// A claim that is a text within its bounds.
+    pub fn text(&self, claim: &str) -> Option<&str> {
+        self.texts(claim).into_iter().next().filter(|_| find(&self.all, claim).is_some_and(Value::is_string))
+    }
+
+    /// The texts that a claim is, or that it is a list of.
+    pub fn texts(&self, claim: &str) -> Vec<&str> {
+        let one = match find(&self.all, claim) {
+            Some(Value::Array(many)) => many.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+            None => &[],
+        };
+        one.iter().filter_map(Value::as_str).filter(|text| bounded(claim, text).is_ok()).collect()
+    }
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Claims({} of {})", quoted(&self.subject), self.issuer)
+    }
+}
+
+/// A claim by its name, or by the names of those that it is inside of with a dot between them, as in `realm_access.roles`.
+fn find<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let inside = |(dot, _): (usize, &str)| match claims.get(&name[..dot]) {
+        Some(Value::Object(inner)) => find(inner, &name[dot + 1..]),
+        _ => None,
+    };
+    claims.get(name).or_else(|| name.match_indices('.').find_map(inside))
 }
 
 fn bounded(name: &str, text: &str) -> Result<String> {
@@ -103,4 +140,38 @@ fn groups(claim: &str, given: Option<&Value>) -> Result<Option<Vec<String>>> {
         ))),
     });
     names.collect::<Result<_>>().map(Some)
+}
+
+#[cfg(test)]
+impl Claims {
+    /// Claims as a token of that content has them, whose groups are `groups`.
+    pub fn of(said: &Value) -> Self {
+        let mut token =
+            serde_json::json!({ "iss": "https://login.example.com", "aud": "pody", "iat": 0, "exp": 0 });
+        token.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+        Self::read(&serde_json::from_value(token).unwrap(), "groups").unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_claim_is_found_by_its_name_and_inside_of_others() {
+        let said = json!({ "sub": "1", "realm_access": { "roles": ["a", 7, "b"] }, "https://x.example/groups": ["c"],
+            "resource": { "my.client": { "roles": "d" } }, "a.b": "whole", "a": { "b": "inside" }, "n": 7 });
+        let claims = Claims::of(&said);
+        assert_eq!(claims.texts("realm_access.roles"), ["a", "b"]);
+        assert_eq!(claims.texts("https://x.example/groups"), ["c"]);
+        assert_eq!(claims.text("resource.my.client.roles"), Some("d"));
+        assert_eq!(claims.text("a.b"), Some("whole"));
+        for none in ["", ".", "n", "realm_access", "realm_access.", "realm_access.roles.x", "roles", "a..b"] {
+            assert!(claims.texts(none).is_empty(), "{none}");
+        }
+        assert_eq!(claims.text("realm_access.roles"), None, "a list is no text");
+        assert_eq!(Claims::of(&json!({ "sub": "1", "x": "y".repeat(256) })).text("x"), None);
+    }
 }
