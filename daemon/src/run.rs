@@ -275,12 +275,17 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> NodeRules<R> {
     }
 
     fn take_over(&mut self, mut new: Settings) {
+        let old = Arc::clone(&self.settings.borrow());
         // It was decided for as long as podyd runs.
-        new.paths.state.clone_from(&self.settings.borrow().paths.state);
-        let reload = self.settings.borrow().reload_diff(&new);
+        new.paths.state.clone_from(&old.paths.state);
+        let reload = old.reload_diff(&new);
         if !reload.needs_restart.is_empty() {
             let keys = reload.needs_restart.join(", ");
             tracing::warn!(keys, "these settings change when podyd is restarted (systemctl restart podyd)");
+        }
+        // What is asked of it and shown to it goes on as before: a token is for the service that it was given with.
+        if !old.backend.reloads_to(&new.backend) {
+            new.backend = old.backend.clone();
         }
         tracing::info!(changed = reload.applied.join(", "), "the configuration is reloaded");
         self.log.set_level(new.log.level);

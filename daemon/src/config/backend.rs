@@ -77,6 +77,16 @@ impl Backend {
         }
     }
 
+    /// Whether a running podyd can go on with `new`: that is the same service, reached in another way.
+    pub fn reloads_to(&self, new: &Self) -> bool {
+        match (self, new) {
+            (Self::Remote(old), Self::Remote(new)) => {
+                old.endpoint == new.endpoint && old.compat == new.compat
+            }
+            _ => self == new,
+        }
+    }
+
     /// A file that credentials and tokens are to be kept in, too.
     pub fn replica_path(&self) -> Option<&Path> {
         match self {

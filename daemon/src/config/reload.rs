@@ -15,7 +15,7 @@ pub struct Reload {
 
 impl Settings {
     /// What changes if `new` takes the place of these settings. The ranges of the id-ranges file are
-    /// shown as `id-ranges`, and all about a shared database as `backend`.
+    /// shown as `id-ranges`, and all about a shared directory as the table that names it.
     pub fn reload_diff(&self, new: &Self) -> Reload {
         let mut reload = Reload::default();
         let own = settings().filter(|setting| setting.same_as.is_none());
@@ -24,7 +24,9 @@ impl Settings {
             keys.push(setting.key);
         }
         if self.backend != new.backend {
-            reload.needs_restart.push("backend");
+            let is_taken_over = self.backend.reloads_to(&new.backend);
+            let keys = if is_taken_over { &mut reload.applied } else { &mut reload.needs_restart };
+            keys.push(new.backend.table().or(self.backend.table()).unwrap_or("backend"));
         }
         if self.service.access_token != new.service.access_token {
             reload.applied.push("remote_user_profile.service.access_token");

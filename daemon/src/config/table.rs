@@ -61,7 +61,7 @@ pub const SECTIONS: &[Section] = &[
     section(
         "remote_user_profile.provider",
         "Takes users and groups from another node, whose directory this one then has instead of its own: logins, \
-         listings, password changes and 'podyctl user' are about that. Its changes wait for a restart of podyd.",
+         listings, password changes and 'podyctl user' are about that. Another service waits for a restart of podyd.",
     ),
     section(
         "oidc",
@@ -325,33 +325,33 @@ static SETTINGS: &[Setting] = &[
         "remote_user_profile.provider.access_token",
         Secret(|draft, token| draft.backends.remote.access_token = token, bearer_token),
         "The token that this node shows. Do not write it down here where others can read this file.",
-    ).example("\"${PODY_ACCESS_TOKEN}\"").after_a_restart(),
+    ).example("\"${PODY_ACCESS_TOKEN}\""),
     setting(
         "remote_user_profile.provider.access_token_file",
         Secret(|draft, token| draft.backends.remote.access_token = token, bearer_token),
         "A file that holds the token, instead: its path, or the name of a credential that systemd hands to \
          podyd (LoadCredential=).",
-    ).example("\"/etc/pody/access-token\"").in_file_of("remote_user_profile.provider.access_token"),
+    ).example("\"/etc/pody/access-token\"").in_file_of("remote_user_profile.provider.access_token").reloading(),
     setting(
         "remote_user_profile.provider.ca_file",
         OptionalPath(|draft| &mut draft.backends.remote.ca_file),
         "Authorities (PEM) that may have signed the service's certificate, beside those that the system trusts.",
-    ).example("\"/etc/pody/tls/ca.pem\"").after_a_restart(),
+    ).example("\"/etc/pody/tls/ca.pem\""),
     setting(
         "remote_user_profile.provider.tls_cert",
         OptionalPath(|draft| &mut draft.backends.remote.tls_cert),
         "The certificate (PEM) that this node shows, where the service wants one.",
-    ).example("\"/etc/pody/tls/node.pem\"").after_a_restart(),
+    ).example("\"/etc/pody/tls/node.pem\""),
     setting(
         "remote_user_profile.provider.tls_key",
         OptionalPath(|draft| &mut draft.backends.remote.tls_key),
         "The key of that certificate (PEM).",
-    ).example("\"/etc/pody/tls/node-key.pem\"").after_a_restart(),
+    ).example("\"/etc/pody/tls/node-key.pem\""),
     setting(
         "remote_user_profile.provider.timeout",
         Time(|draft| &mut draft.backends.remote.timeout, SECOND..=30 * SECOND),
         "How long the service may take to answer. A login waits no longer than this, and at most 5 seconds, for it.",
-    ).after_a_restart(),
+    ),
     setting(
         "remote_user_profile.provider.compat",
         Text(|draft| &mut draft.backends.remote.compat),

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::Podyd;
 use crate::config::{Backend, Compat, ConfigError, Paths, Provider, Settings};
 use crate::directory::{Directory, Error};
@@ -72,29 +74,61 @@ where
 {
     let replica = SqlDirectory::replica(&podyd.paths.state.join("replica.sqlite")).await?;
     let has_snapshot = publish::shows_accounts(&podyd.paths.cache, &podyd.paths.run);
+    let settings = podyd.current_settings.clone();
     match provider.compat {
         Compat::None => {
-            let source = RemoteDirectory::new(provider, podyd.instance.clone())?;
-            let directory = Replicated::new(Arc::new(source), replica, has_snapshot);
-            follow_and_serve(directory.forgetting(podyd.node.clone()), podyd).await
+            let source = Arc::new(RemoteDirectory::new(provider, podyd.instance.clone())?);
+            let directory = Replicated::new(Arc::clone(&source), replica, has_snapshot);
+            let directory = from_a_service(directory.forgetting(podyd.node.clone()));
+            let renewing = renew(settings, Arc::clone(&directory), move |provider| source.renew(provider));
+            follow_and_serve(directory, renewing, podyd).await
         }
         // A whole copy is its only way to tell of changes, and what is remembered of passwords does not hang on revisions.
         Compat::Pody04 => {
-            let settings = Arc::clone(&podyd.current_settings.borrow());
-            let source = Pody04Directory::new(provider, &settings, podyd.node.clone())?;
-            follow_and_serve(Replicated::new(Arc::new(source), replica, has_snapshot), podyd).await
+            let source = Pody04Directory::new(provider, &settings.borrow(), podyd.node.clone())?;
+            let source = Arc::new(source);
+            let directory = from_a_service(Replicated::new(Arc::clone(&source), replica, has_snapshot));
+            let renewing = renew(settings, Arc::clone(&directory), move |provider| source.renew(provider));
+            follow_and_serve(directory, renewing, podyd).await
         }
     }
 }
 
-async fn follow_and_serve<S: Directory, R>(directory: Replicated<S>, podyd: Podyd<R>) -> Result<(), Error>
+fn from_a_service<S: Directory>(directory: Replicated<S>) -> Arc<Replicated<S>> {
+    Arc::new(directory.retrying_within(RETRY_REMOTE_WITHIN))
+}
+
+/// Tells the source of another token and other certificates, each time that podyd is reloaded.
+async fn renew<S: Directory>(
+    mut settings: watch::Receiver<Arc<Settings>>,
+    directory: Arc<Replicated<S>>,
+    renew: impl Fn(&Provider) -> Result<(), Error>,
+) {
+    while settings.changed().await.is_ok() {
+        let settings = Arc::clone(&settings.borrow_and_update());
+        let Backend::Remote(provider) = &settings.backend else { continue };
+        match renew(provider) {
+            Ok(()) => directory.look(),
+            Err(error) => {
+                tracing::error!(%error, "the service is asked with the token and certificates of before")
+            }
+        }
+    }
+}
+
+async fn follow_and_serve<S: Directory, R>(
+    directory: Arc<Replicated<S>>,
+    renewing: impl Future<Output = ()> + Send + 'static,
+    podyd: Podyd<R>,
+) -> Result<(), Error>
 where
     R: FnMut() -> Result<Settings, Vec<ConfigError>>,
 {
-    let directory = Arc::new(directory.retrying_within(RETRY_REMOTE_WITHIN));
     let following = {
         let directory = Arc::clone(&directory);
-        async move { directory.follow().await }
+        async move {
+            tokio::join!(directory.follow(), renewing);
+        }
     };
     serve_while(following, podyd.serve(directory, None)).await
 }

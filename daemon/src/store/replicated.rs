@@ -129,6 +129,11 @@ impl<S: Directory> Replicated<S> {
         self.loaded().await
     }
 
+    /// Has the follower look at once, whatever it is waiting for.
+    pub fn look(&self) {
+        self.wake.notify_one();
+    }
+
     /// Keeps the replica at the source's position.
     pub async fn follow(&self) {
         let (mut retry_after, mut compared) = (RETRY_AFTER, None);
@@ -265,14 +270,14 @@ impl<S: Directory> Replicated<S> {
     /// Has the follower look whether the source is away, so that nobody else waits for it.
     fn notice<T>(&self, outcome: Result<T>) -> Result<T> {
         if matches!(outcome, Err(Error::Away(_))) && self.contact.borrow().trouble.is_none() {
-            self.wake.notify_one();
+            self.look();
         }
         outcome
     }
 
     /// Has the follower look at once, since something was changed through this node.
     fn tell<T>(&self, outcome: Result<T>) -> Result<T> {
-        self.wake.notify_one();
+        self.look();
         outcome
     }
 }

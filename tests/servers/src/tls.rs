@@ -21,8 +21,10 @@ impl Authority {
     pub fn new() -> Self {
         let mut parameters = CertificateParams::default();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        parameters.distinguished_name.push(DnType::CommonName, "An authority of a test");
         let key = new_key();
+        // Two of one name would be taken for one, whose signatures are wrong.
+        let name = format!("An authority of a test, {:?}", key.public_key_raw().last_chunk::<8>());
+        parameters.distinguished_name.push(DnType::CommonName, name);
         let pem = parameters.self_signed(&key).expect("a certificate of our own").pem();
         Self { issuer: Issuer::new(parameters, key), pem }
     }

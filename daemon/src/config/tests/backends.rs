@@ -334,7 +334,7 @@ fn no_secret_is_in_any_output() {
 #[test]
 fn a_changed_password_waits_for_a_restart() {
     let reload = parse(POSTGRES).reload_diff(&parse(&POSTGRES.replace("hunter2", "hunter3")));
-    assert_eq!((reload.applied, reload.needs_restart), (vec![], vec!["backend"]));
+    assert_eq!((reload.applied, reload.needs_restart), (vec![], vec!["backend.postgres"]));
 }
 
 #[test]

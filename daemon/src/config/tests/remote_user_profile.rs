@@ -72,3 +72,18 @@ fn the_original_pody_is_named_by_its_version() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_running_consumer_takes_another_token_and_not_another_service() {
+    let with = |endpoint: &str, token: &str| {
+        parse(&format!("{PROVIDER}endpoint = \"{endpoint}\"\naccess_token = \"{token}\"\n"))
+    };
+    let before = with("https://a", "one");
+    let reload = before.reload_diff(&with("https://a", "two"));
+    assert_eq!((reload.applied, reload.needs_restart), (vec!["remote_user_profile.provider"], vec![]));
+    for other in [with("https://b", "one"), with("https://b", "two"), parse("")] {
+        let reload = before.reload_diff(&other);
+        assert_eq!((reload.applied, reload.needs_restart), (vec![], vec!["remote_user_profile.provider"]));
+        assert!(!before.backend.reloads_to(&other.backend));
+    }
+}

@@ -3,6 +3,7 @@
 //!
 //! Password hashes never leave the service: it judges passwords itself.
 
+mod client;
 mod feed;
 mod pody04;
 mod refusal;
@@ -55,6 +56,11 @@ impl RemoteDirectory {
         }
         let transport = Transport::new(provider, instance)?;
         Ok(Self { transport, endpoint, is_private, stand: Stand::default() })
+    }
+
+    /// Goes on with another token, other certificates and another deadline.
+    pub fn renew(&self, provider: &Provider) -> Result<()> {
+        self.transport.renew(provider)
     }
 
     /// Makes sure, before anything secret or any change is sent, that the service is not this node itself.

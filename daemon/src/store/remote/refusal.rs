@@ -87,6 +87,44 @@ pub fn not_understood(error: &serde_json::Error) -> Error {
     ))
 }
 
+/// Why TLS does not come about, as rustls has it, and who must do what. It is known by its words: on the way here, HTTP/2
+/// leaves nothing else of it.
+const TLS: [(&str, &str); 7] = [
+    ("certificate: UnknownIssuer", NOT_TRUSTED),
+    ("certificate: BadSignature", NOT_TRUSTED),
+    (
+        "certificate expired",
+        "its certificate has expired: renew it there and reload podyd, unless the clock of this node is wrong",
+    ),
+    (
+        "certificate not valid yet",
+        "its certificate is not valid yet: is the clock of this node wrong, or was that of whoever made it?",
+    ),
+    (
+        "certificate not valid for name",
+        "its certificate is for another name: set remote_user_profile.provider.endpoint to a name that stands in it, or give \
+         it a certificate for this one",
+    ),
+    (
+        "received fatal alert: CertificateRequired",
+        "it wants a certificate of this node: set remote_user_profile.provider.tls_cert and tls_key",
+    ),
+    (
+        "received fatal alert: ",
+        "it does not accept this node's certificate: set remote_user_profile.provider.tls_cert to one of the authority in \
+         the service's client_ca",
+    ),
+];
+
+const NOT_TRUSTED: &str = "it shows a certificate of an authority that this node does not trust: name the right \
+                           authority's in remote_user_profile.provider.ca_file";
+
+/// What to do where TLS is why nothing came of a request.
+pub fn refused_tls(why: &str) -> Option<String> {
+    let (_, advice) = TLS.iter().find(|(words, _)| why.contains(words))?;
+    Some(format!("{advice} ({why})"))
+}
+
 /// Words of somebody else, as one line of a log can show them.
 pub fn short(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).take(MAX_REMOTE_MESSAGE_CHARS).collect()

@@ -3,17 +3,16 @@
 //! It wants what stands for a password in the address of a request. Nothing here puts an address into an error or a log.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::super::transport::{client, clock_skew, reason};
+use super::super::client::{Clients, clock_skew};
 use crate::config::Provider;
 use crate::directory::{Error, Result};
 use crate::limits::MAX_PODY04_ANSWER_BYTES;
@@ -31,19 +30,19 @@ pub struct Record {
 
 /// The way to one server. `Debug` shows the address, never the token.
 pub struct Api {
-    client: Client,
-    base: Url,
-    timeout: Duration,
+    clients: Clients,
     clock_skew: Mutex<Option<i64>>,
 }
 
 impl Api {
     /// Prepares the client; nothing is sent.
     pub fn new(provider: &Provider) -> Result<Self> {
-        let base = Url::parse(provider.endpoint.as_str())
-            .map_err(|error| Error::Failed(format!("remote_user_profile.provider.endpoint: {error}")))?;
-        let client = client(provider, &base)?;
-        Ok(Self { client, base, timeout: provider.timeout, clock_skew: Mutex::default() })
+        Ok(Self { clients: Clients::new(provider)?, clock_skew: Mutex::default() })
+    }
+
+    /// Goes on with another token, other certificates and another deadline.
+    pub fn renew(&self, provider: &Provider) -> Result<()> {
+        self.clients.renew(provider)
     }
 
     /// By how many seconds the clock here is ahead of the server's.
@@ -64,13 +63,13 @@ impl Api {
     }
 
     async fn get<T: DeserializeOwned>(&self, what: &str, query: &[(&str, &str)]) -> Result<T> {
-        let asked = timeout(self.timeout, self.fetch(what, query)).await;
+        let asked = timeout(self.clients.timeout(), self.fetch(what, query)).await;
         let body = asked.unwrap_or_else(|_| Err(self.late()))?;
         serde_json::from_slice(&body).map_err(|error| {
             Error::Failed(format!(
                 "{} answered what no original Pody answers (line {}, column {}): are \
                  remote_user_profile.provider.endpoint and compat right?",
-                self.base,
+                self.clients.base,
                 error.line(),
                 error.column()
             ))
@@ -78,14 +77,14 @@ impl Api {
     }
 
     async fn fetch(&self, what: &str, query: &[(&str, &str)]) -> Result<Zeroizing<Vec<u8>>> {
-        let mut url = self.base.clone();
+        let mut url = self.clients.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(["user_api", what]);
         }
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let response = self.client.get(url).send().await.map_err(|error| self.broken(error))?;
+        let response = self.clients.calls().get(url).send().await.map_err(|error| self.broken(error))?;
         self.hear(response.headers());
         if !response.status().is_success() {
             return Err(self.refused(response.status()));
@@ -98,7 +97,7 @@ impl Api {
         while let Some(piece) = response.chunk().await.map_err(|error| self.broken(error))? {
             if body.len() + piece.len() > MAX_PODY04_ANSWER_BYTES {
                 let limit = MAX_PODY04_ANSWER_BYTES;
-                return Err(Error::Failed(format!("{} sent more than {limit} bytes", self.base)));
+                return Err(Error::Failed(format!("{} sent more than {limit} bytes", self.clients.base)));
             }
             body.extend_from_slice(&piece);
         }
@@ -106,12 +105,13 @@ impl Api {
     }
 
     fn hear(&self, headers: &HeaderMap) {
+        self.clients.answered();
         *self.clock_skew.lock().unwrap_or_else(PoisonError::into_inner) = clock_skew(headers);
     }
 
     /// What a bad status means: who is told to stay away is, and whatever else does not work may work later.
     fn refused(&self, status: StatusCode) -> Error {
-        let (base, number) = (&self.base, status.as_u16());
+        let (base, number) = (&self.clients.base, status.as_u16());
         match number {
             401 | 403 => Error::Refused(format!(
                 "{base} does not accept this node's token (status {number}): set remote_user_profile.provider.access_token \
@@ -129,18 +129,21 @@ impl Api {
     }
 
     fn broken(&self, error: reqwest::Error) -> Error {
-        let what = if error.is_connect() { "cannot be reached" } else { "broke the connection" };
-        Error::Away(format!("{} {what}: {}", self.base, reason(error)))
+        Error::Away(self.clients.broken(error).1)
     }
 
     fn late(&self) -> Error {
-        Error::Away(format!("{} does not answer within {} s", self.base, self.timeout.as_secs_f32()))
+        Error::Away(format!(
+            "{} does not answer within {} s",
+            self.clients.base,
+            self.clients.timeout().as_secs_f32()
+        ))
     }
 }
 
 impl std::fmt::Debug for Api {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Api({})", self.base)
+        write!(f, "Api({})", self.clients.base)
     }
 }
 

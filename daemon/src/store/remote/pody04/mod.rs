@@ -78,6 +78,11 @@ impl Pody04Directory {
         Ok(Self { api: Api::new(provider)?, endpoint, terms, node, known: Mutex::default() })
     }
 
+    /// Goes on with another token, other certificates and another deadline.
+    pub fn renew(&self, provider: &Provider) -> Result<()> {
+        self.api.renew(provider)
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
