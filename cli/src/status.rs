@@ -9,6 +9,10 @@ use crate::{Code, Failure, Result, Session};
 /// How many hidden accounts are listed for people; `--json` lists all that podyd tells of.
 const SHOWN_HIDDEN: usize = 10;
 
+/// A copy that is younger than this, in seconds, is as good as current: nodes hear of each other every half minute, and may
+/// stand some in a row.
+const CURRENT_WITHIN: u64 = 180;
+
 /// Shows how the node is doing; a directory that cannot be reached is a failure to report.
 pub fn run(session: &mut Session<'_>) -> Result<()> {
     let status = Daemon::connect(&session.socket)?.call(&Status {})?;
@@ -26,15 +30,28 @@ pub fn run(session: &mut Session<'_>) -> Result<()> {
     if status.reachable {
         return Ok(());
     }
+    let is = match refusal(&status) {
+        Some(trouble) => format!("answers, and cannot be followed: {trouble}"),
+        None => "cannot be reached".into(),
+    };
     let away = format!(
-        "the directory at {} cannot be reached; users keep what they had. See: journalctl -u podyd",
+        "the directory at {} {is}; users keep what they had. See: journalctl -u podyd",
         status.location
     );
     Err(Failure::new(Code::Away, away))
 }
 
+/// Why a directory that answers is not followed.
+fn refusal(status: &NodeStatus) -> Option<&str> {
+    status.replica.as_ref().filter(|replica| !replica.is_away)?.trouble.as_deref()
+}
+
 fn fields(status: &NodeStatus) -> Vec<(&'static str, Value)> {
-    let reachable = if status.reachable { "" } else { ", cannot be reached" };
+    let reachable = match status.reachable {
+        true => "",
+        false if refusal(status).is_some() => ", answers, and cannot be followed",
+        false => ", cannot be reached",
+    };
     let directory = format!("{}, {}{reachable}", status.directory, status.location);
     let mut fields = vec![
         ("podyd", format!("{}, up {}", status.version, duration(status.uptime_seconds)).into()),
@@ -64,8 +81,11 @@ fn copy(status: &NodeStatus, replica: &Replica) -> Value {
         return Value::Striking(format!("copying: {users} of {of} users"));
     }
     match replica.current_seconds_ago {
-        Some(_) if status.reachable => "current".into(),
+        Some(seconds) if status.reachable && seconds < CURRENT_WITHIN => "current".into(),
         Some(seconds) => Value::Striking(format!("as of {} ago", duration(seconds))),
+        None if status.reachable => {
+            Value::Striking("of an age that the node it comes from does not know".into())
+        }
         None => Value::Striking("of an earlier run of podyd".into()),
     }
 }

@@ -201,13 +201,6 @@ pub const MAX_TOKENS_PER_USER: u64 = 100;
 /// Tokens of one user that are remembered after they were revoked, so that whoever presents one learns why it is refused.
 pub const MAX_REVOKED_TOKENS_PER_USER: u64 = 100;
 
-/// Identities of OpenID providers that one user is linked to: one at each provider that was ever used, and a few mistakes.
-pub const MAX_IDENTITIES_PER_USER: u64 = 16;
-
-/// Names that are kept at a time for people who log in for the first time, on all nodes of a directory together: sshd takes
-/// 100 at a time on each, and anybody on the network can have one made up.
-pub const MAX_DIRECTORY_RESERVATIONS: usize = 1000;
-
 /// Networks that a token may be used from: each use is compared with all of them, and they are one column of a table.
 pub const MAX_TOKEN_NETWORKS: usize = 32;
 
@@ -280,6 +273,9 @@ pub const MAX_PODY04_UIDS: u32 = 1_000_000;
 
 /// Users who are left out and named in warnings; of the others it says how many there are.
 pub const MAX_NAMED_LEFT_OUT: usize = 10;
+
+/// Uids that are another user's after a whole copy and are named in warnings: one is enough to look at all of them.
+pub const MAX_NAMED_CHANGED_HANDS: usize = 10;
 
 /// One answer of an OpenID provider, in bytes: keys with long chains of certificates take some tens of thousands.
 pub const MAX_OIDC_ANSWER_BYTES: usize = 256 * 1024;

@@ -143,4 +143,10 @@ pub struct Replica {
     /// While everything is copied: how many users have come, and how many there are.
     #[serde(default)]
     pub copying: Option<[u64; 2]>,
+    /// Why it is not being kept current, if so.
+    #[serde(default)]
+    pub trouble: Option<String>,
+    /// Whether that is because nobody answers.
+    #[serde(default)]
+    pub is_away: bool,
 }

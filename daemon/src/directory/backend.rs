@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::time::Duration;
 
 use identity::Name;
 
@@ -26,6 +27,12 @@ pub trait Directory: Send + Sync + 'static {
     /// The runs of podyd that it comes from, the nearest first; empty: it is here, or in a database.
     fn via(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// How old what it says may be by its own words: another node passes on what it has from elsewhere. None: it does not
+    /// know.
+    fn age(&self) -> Option<Duration> {
+        Some(Duration::ZERO)
     }
 
     /// Waits for what is under way and lets go of the database.

@@ -10,7 +10,6 @@ mod error;
 mod local;
 mod plan;
 mod token;
-mod welcome;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,13 +24,12 @@ pub use error::{Error, Result};
 pub use local::{LocalAccounts, Rules};
 pub use plan::{
     Batch, Facts, KnownGroup, NewGroup, NewMember, NewUser, Plan, Planned, Primary, Refusal, plan,
-    private_group, reserved,
+    private_group,
 };
 pub use token::{
     Attempt, Network, Networks, NewToken, Objection, RevokedToken, Scope, Scopes, SecretError, Token,
     TokenHash, TokenLookup, TokenName, TokenSecret, TokenUse,
 };
-pub use welcome::{Acquaintance, Owner, Returning, Update, Welcome, welcome};
 
 /// Where the directory stands. Revisions of a database that was made anew or restored from a backup are other ones than those
 /// of the same number that somebody has seen before: the epoch and the stamp tell.
@@ -193,6 +191,8 @@ pub enum Judged {
         uuid: String,
         /// The revision in which it was set.
         revision: u64,
+        /// Whether the owner of the directory said so now, and not a node by what it remembers.
+        is_current: bool,
     },
     /// It is wrong, or there is none, or no such user.
     Wrong,

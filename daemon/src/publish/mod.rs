@@ -416,7 +416,10 @@ impl<D: Directory> Publisher<D> {
             }
             return;
         };
-        tracing::error!(%error, "the snapshot is behind the directory; lookups go on with the last one");
+        // Whoever makes the first copy tells of that there is nothing yet.
+        if !matches!(error, Error::Away(_)) {
+            tracing::error!(%error, "the snapshot is behind the directory; lookups go on with the last one");
+        }
         self.state.send_modify(|state| state.trouble = Some(error.to_string()));
         self.retry_at = Some(Instant::now() + self.retry_after);
         self.retry_after = (2 * self.retry_after).min(RETRY_AT_LEAST_EVERY);

@@ -65,6 +65,8 @@ pub enum Verdict {
     LockedOut,
     /// Not one of ours.
     Unknown,
+    /// It cannot be decided now.
+    Unavailable,
     /// An admin locked the account.
     AccountLocked,
     /// The account has expired.
@@ -147,7 +149,10 @@ impl<D: Directory> Service<D> {
         let Some(Pending { name, service, source, .. }) = self.logins.take(id, caller) else {
             return Err(Error::NotFound("this login has ended; begin a new one".into()));
         };
-        let decision = self.check_password(name, source.clone(), password).await?;
+        let decision = match self.check_password(name, source.clone(), password).await {
+            Err(Error::Away(why)) => self.undecided(name, why)?,
+            decided => decided?,
+        };
         self.metrics.decided(decision.verdict);
         tracing::info!(user = %name, %service, %source, verdict = ?decision.verdict, "login");
         Ok(decision)
@@ -290,7 +295,7 @@ impl<D: Directory> Service<D> {
             }
             self.remember(&credential, password).await;
         }
-        Ok(Judged::Right { uuid: credential.uuid, revision: credential.revision })
+        Ok(Judged::Right { uuid: credential.uuid, revision: credential.revision, is_current })
     }
 
     /// Judges again and counts what the login did; returns the end of a lock that forbids it.

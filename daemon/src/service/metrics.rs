@@ -135,6 +135,7 @@ impl Metrics {
             Verdict::Denied => "denied",
             Verdict::LockedOut => "locked_out",
             Verdict::Unknown => "unknown",
+            Verdict::Unavailable => "unavailable",
             Verdict::AccountLocked => "account_locked",
             Verdict::AccountExpired => "account_expired",
         };

@@ -4,18 +4,19 @@
 //! tokens are the source's: nobody else can say what holds now. Where it is told to, the replica holds those, too, and answers
 //! while the source does not.
 
+mod anew;
 mod stand_in;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use identity::{Name, Uid};
+use identity::{Name, State};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use super::NodeStore;
-use super::sql::{SqlDirectory, copy_secrets, tokens};
+use super::sql::{SqlDirectory, tokens};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::directory::{
@@ -35,9 +36,6 @@ const RETRY_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 
 /// How long a source that judges passwords itself may take to do so: people give up soon after, and so do programs.
 const VERDICT_DEADLINE: Duration = Duration::from_secs(5);
-
-/// A copy of the whole directory is told of in the journal after so many users.
-const TELL_EVERY: u64 = 20_000;
 
 /// How long the source may take to say where it is.
 const POSITION_DEADLINE: Duration = Duration::from_secs(4);
@@ -82,7 +80,7 @@ impl<S: Directory> Replicated<S> {
         }
     }
 
-    /// Has what this node remembers of passwords forgotten whenever the replica is copied anew.
+    /// Has what this node remembers of passwords forgotten whenever the replica is copied anew, and that of whoever is locked.
     pub fn forgetting(self, node: NodeStore) -> Self {
         Self { node: Some(node), ..self }
     }
@@ -180,10 +178,22 @@ impl<S: Directory> Replicated<S> {
                     Some(_) => Some(self.source.secrets(&users, &tokens(&changes)).await?),
                     None => None,
                 };
+                self.forget(&present).await?;
                 self.replica.follow(&changes, &present, secrets.as_ref(), &position).await?;
                 self.moved.notify_one();
             }
             Feed::StartOver => self.start_over().await?,
+        }
+        Ok(())
+    }
+
+    /// Forgets the passwords of whoever is locked or gone: what was right before that proves nothing afterwards.
+    async fn forget(&self, present: &Present) -> Result<()> {
+        let Some(node) = &self.node else { return Ok(()) };
+        let users = present.users.iter().map(|member| &member.user);
+        let locked = users.filter(|user| user.state == State::Locked).map(|user| &user.uuid);
+        for uuid in locked.chain(present.gone_users.iter().map(|gone| &gone.uuid)) {
+            node.forget_password(uuid).await?;
         }
         Ok(())
     }
@@ -204,46 +214,17 @@ impl<S: Directory> Replicated<S> {
         self.start_over().await
     }
 
-    /// Copies the whole directory.
-    async fn start_over(&self) -> Result<()> {
-        let held = self.replica.counts().await?;
-        let offered = self.source.counts().await?;
-        if offered.users == 0 && (held.users > 0 || self.shows_accounts) {
-            return Err(Error::Failed(
-                "the shared directory is empty, but this node shows accounts, which stay: bring the database back, or \
-                 remove replica.sqlite and the snapshot of this node to begin with nobody"
-                    .into(),
-            ));
-        }
-        tracing::info!(users = offered.users, "copying the whole directory");
-        let mut loader = self.replica.reload().await?;
-        let progress = Watched { sink: &mut loader, contact: &self.contact, users: 0, of: 0 };
-        let mut dumped = self.source.dump(&mut { progress }).await;
-        self.contact.send_modify(|contact| contact.copying = None);
-        if self.stand_in.is_some() && dumped.is_ok() {
-            dumped = copy_secrets(&*self.source, &mut loader).await.and(dumped);
-        }
-        // What was remembered of passwords was of another history, in which the same revisions meant something else.
-        if let Some(node) = &self.node
-            && dumped.is_ok()
-        {
-            node.forget_remembered(i64::MAX).await?;
-        }
-        let position = loader.finish(dumped).await?;
-        tracing::info!(revision = position.revision, "this node has the whole directory");
-        self.moved.notify_one();
-        Ok(())
-    }
-
     fn report(&self, outcome: Result<()>) {
         match outcome {
-            Ok(()) => {
-                let current = Contact { current_at: Some(Instant::now()), ..Contact::default() };
-                let before = self.contact.send_replace(current);
-                if before.trouble.is_some() {
+            Ok(()) => self.contact.send_modify(|contact| {
+                if contact.trouble.take().is_some() {
                     tracing::info!("the shared directory answers again");
                 }
-            }
+                contact.is_away = false;
+                // A source that has it from elsewhere is current as of when that was.
+                let current_at = self.source.age().and_then(|age| Instant::now().checked_sub(age));
+                contact.current_at = current_at.or(contact.current_at);
+            }),
             Err(error) => self.contact.send_modify(|contact| {
                 let trouble = error.to_string();
                 if contact.trouble.as_ref() != Some(&trouble) {
@@ -292,36 +273,6 @@ impl Replicated<SqlDirectory> {
     }
 }
 
-/// A sink that has told how far a copy is.
-struct Watched<'a, S> {
-    sink: &'a mut S,
-    contact: &'a watch::Sender<Contact>,
-    users: u64,
-    of: u64,
-}
-
-impl<S: Sink> Sink for Watched<'_, S> {
-    async fn begin(&mut self, position: &Position, counts: Counts) -> Result<()> {
-        self.of = counts.users;
-        self.sink.begin(position, counts).await
-    }
-
-    async fn users(&mut self, page: Vec<Member>) -> Result<()> {
-        let (before, now) = (self.users, self.users + page.len() as u64);
-        self.sink.users(page).await?;
-        self.users = now;
-        self.contact.send_modify(|contact| contact.copying = Some((now, self.of)));
-        if now / TELL_EVERY > before / TELL_EVERY {
-            tracing::info!(users = now, of = self.of, "copying the whole directory");
-        }
-        Ok(())
-    }
-
-    async fn groups(&mut self, page: Vec<(Team, Vec<(Name, Uid)>)>) -> Result<()> {
-        self.sink.groups(page).await
-    }
-}
-
 fn late() -> Error {
     Error::Away("the shared directory does not answer in time".into())
 }
@@ -346,7 +297,8 @@ impl<S: Directory> Directory for Replicated<S> {
 
     fn contact(&self) -> Option<Contact> {
         let Contact { clock_skew, warnings, .. } = self.source.contact().unwrap_or_default();
-        Some(Contact { clock_skew, warnings, ..self.contact.borrow().clone() })
+        let own = self.contact.borrow().clone();
+        Some(Contact { clock_skew, warnings: [warnings, own.warnings].concat(), ..own })
     }
 
     fn via(&self) -> Vec<String> {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Folder, SHARED_TOKEN, TestNode};
+use super::{Folder, NOW, SHARED_TOKEN, TestNode};
 use crate::config::{Provider, Secret};
 use crate::service::new_uuid;
-use crate::store::{RemoteDirectory, Replicated, SqlDirectory};
+use crate::store::{NodeStore, RemoteDirectory, Replicated, SqlDirectory};
 
 /// How a test's consumer finds a service.
 pub fn provider(endpoint: &str) -> Provider {
@@ -22,7 +22,8 @@ pub fn provider(endpoint: &str) -> Provider {
 /// A replica in a folder, which follows.
 pub async fn following(source: RemoteDirectory, folder: &Folder) -> Arc<Replicated<RemoteDirectory>> {
     let replica = SqlDirectory::replica(&folder.join("replica.sqlite")).await.unwrap();
-    let directory = Replicated::new(Arc::new(source), replica, false);
+    let memory = NodeStore::open(&folder.join("node.sqlite"), NOW).await.unwrap();
+    let directory = Replicated::new(Arc::new(source), replica, false).forgetting(memory);
     let directory = Arc::new(directory.retrying_within(Duration::from_millis(100)));
     tokio::spawn({
         let directory = Arc::clone(&directory);

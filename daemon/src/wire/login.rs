@@ -33,6 +33,9 @@ pub enum AuthenticateReply {
         uuid: String,
         /// The revision in which it was set.
         password_revision: u64,
+        /// Whether it was found right by what the node remembers, because the owner of the directory does not answer.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        remembered: bool,
     },
     /// It is wrong, or there is none, or no such user.
     #[serde(rename = "denied")]
@@ -47,7 +50,9 @@ pub enum AuthenticateReply {
 impl From<Judged> for AuthenticateReply {
     fn from(judged: Judged) -> Self {
         match judged {
-            Judged::Right { uuid, revision } => Self::Granted { uuid, password_revision: revision },
+            Judged::Right { uuid, revision, is_current } => {
+                Self::Granted { uuid, password_revision: revision, remembered: !is_current }
+            }
             Judged::Wrong => Self::Denied,
             Judged::LockedOut { seconds } => Self::LockedOut { seconds },
         }
@@ -57,8 +62,8 @@ impl From<Judged> for AuthenticateReply {
 impl From<AuthenticateReply> for Judged {
     fn from(reply: AuthenticateReply) -> Self {
         match reply {
-            AuthenticateReply::Granted { uuid, password_revision } => {
-                Self::Right { uuid, revision: password_revision }
+            AuthenticateReply::Granted { uuid, password_revision, remembered } => {
+                Self::Right { uuid, revision: password_revision, is_current: !remembered }
             }
             AuthenticateReply::Denied => Self::Wrong,
             AuthenticateReply::LockedOut { seconds } => Self::LockedOut { seconds },

@@ -31,6 +31,12 @@ pub use token::{KeepToken, LookUpToken, TokenReply, TokenUseBody, TokensPage, To
 /// what it consumes itself. A request names the node that asks, so that nobody serves itself.
 pub const VIA: &str = "pody-via";
 
+/// The header in which a node whose directory comes from elsewhere says how old its copy may be, in seconds, or [`NO_AGE`].
+pub const AGE: &str = "pody-age";
+
+/// What a node says that does not know how old its copy is.
+pub const NO_AGE: &str = "unknown";
+
 /// Reads one field.
 fn parse<T: FromStr<Err: Display>>(field: &'static str, text: &str) -> Result<T> {
     text.parse().map_err(|error| Error::invalid(field, error))

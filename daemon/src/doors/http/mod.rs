@@ -56,6 +56,9 @@ use crate::wire;
 /// read is its own.
 pub const VIA: HeaderName = HeaderName::from_static(wire::VIA);
 
+/// How old this node's copy of another's directory may be.
+const AGE: HeaderName = HeaderName::from_static(wire::AGE);
+
 /// A feed is waited for, and a whole directory takes as long as it takes: this route has deadlines of its own.
 const FEED: &str = "/v1/changes";
 
@@ -160,15 +163,23 @@ async fn every_answer<D: Directory>(
     let (began, method) = (Instant::now(), known(request.method()));
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     let mut answer = match route {
-        _ if asks_itself(&http, request.headers()) => a_loop(),
+        _ if asks_itself(&http, request.headers()) => a_loop(
+            "this directory comes from the node that asks for it: one node must have the directory itself",
+        ),
         FEED => next.run(request).await,
         _ => timeout(CALL_DEADLINE, next.run(request)).await.unwrap_or_else(|_| late()),
     };
+    // What fails on a node that has its directory from itself fails for that.
+    if answer.status().is_server_error() && is_in_a_loop(&http) {
+        answer =
+            a_loop("this node's directory comes from itself, by way of others: look at podyctl status there");
+    }
     http.metrics().answered(method, route, answer.status().as_u16(), began.elapsed());
     let headers = answer.headers_mut();
     if let Ok(via) = HeaderValue::try_from(http.service.via().join(", ")) {
         headers.insert(VIA, via);
     }
+    headers.extend(age(&*http.service.directory).map(|age| (AGE, age)));
     // Answers are for whoever showed the token.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     answer
@@ -186,9 +197,21 @@ fn asks_itself<D: Directory>(http: &Http<D>, headers: &HeaderMap) -> bool {
     http.service.via().iter().any(|node| node == asking)
 }
 
-fn a_loop() -> Response {
-    let text = "this directory comes from the node that asks for it: one node must have the directory itself";
+fn is_in_a_loop<D: Directory>(http: &Http<D>) -> bool {
+    http.service.directory.via().contains(&http.service.instance)
+}
+
+fn a_loop(text: &str) -> Response {
     Problem::new(Code::Loop, text).into_response()
+}
+
+/// How old what is here may be, where it comes from elsewhere.
+fn age(directory: &impl Directory) -> Option<HeaderValue> {
+    let contact = directory.contact()?;
+    Some(match contact.current_at {
+        Some(at) => HeaderValue::from(at.elapsed().as_secs()),
+        None => HeaderValue::from_static(wire::NO_AGE),
+    })
 }
 
 fn late() -> Response {

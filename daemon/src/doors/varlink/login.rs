@@ -49,6 +49,7 @@ fn wire(Decision { verdict, message }: Decision) -> login::Decision {
         Verdict::Denied => login::Verdict::Denied,
         Verdict::LockedOut => login::Verdict::LockedOut,
         Verdict::Unknown => login::Verdict::Unknown,
+        Verdict::Unavailable => login::Verdict::Unavailable,
         Verdict::AccountLocked => login::Verdict::AccountLocked,
         Verdict::AccountExpired => login::Verdict::AccountExpired,
     };

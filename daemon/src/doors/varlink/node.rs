@@ -20,6 +20,8 @@ impl<D: Directory> Handle<D> for Status {
             replica: health.contact.as_ref().map(|contact| Replica {
                 current_seconds_ago: contact.current_at.map(|at| at.elapsed().as_secs()),
                 copying: contact.copying.map(|(users, of)| [users, of]),
+                trouble: contact.trouble.clone(),
+                is_away: contact.is_away,
             }),
             delay_milliseconds: health.delays.median(),
             longest_delay_milliseconds: health.delays.longest(),

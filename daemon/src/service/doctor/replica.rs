@@ -9,6 +9,9 @@ use crate::directory::Contact;
 /// A copy that was current within this is as good as current: a source that has nothing to say is heard of every half minute.
 const STALE_AFTER: Duration = Duration::from_secs(60);
 
+/// The same where the source has it from another node, which may have it from another.
+const STALE_IN_A_ROW_AFTER: Duration = Duration::from_secs(180);
+
 /// Seconds that two clocks may differ by: more than an answer takes on its way.
 const SKEW: u64 = 10;
 
@@ -19,13 +22,21 @@ const GREAT_SKEW: u64 = 5 * 60;
 pub(super) fn staleness(contact: &Contact, uptime: Duration, max_age: Duration) -> Option<Finding> {
     let age = contact.current_at.map(|at| at.elapsed());
     let known_for = age.unwrap_or(uptime);
-    if known_for <= STALE_AFTER {
+    let stale_after = if contact.trouble.is_some() { STALE_AFTER } else { STALE_IN_A_ROW_AFTER };
+    if known_for <= stale_after {
         return None;
     }
-    let trouble = contact.trouble.as_deref().unwrap_or("it does not answer");
-    let finding = match age {
-        Some(age) => format!("the copy of the directory on this node is {} old: {trouble}", span(age)),
-        None => format!("the directory did not answer since podyd started, {} ago: {trouble}", span(uptime)),
+    let finding = match (age, contact.trouble.as_deref()) {
+        (Some(age), trouble) => {
+            let why = trouble.unwrap_or("the node that it comes from has no newer one");
+            format!("the copy of the directory on this node is {} old: {why}", span(age))
+        }
+        (None, Some(trouble)) => {
+            format!("the directory did not answer since podyd started, {} ago: {trouble}", span(uptime))
+        }
+        (None, None) => "how old the copy of the directory on this node is, the node that it comes from does not know: it has \
+                         not reached its own source since it started"
+            .into(),
     };
     let (severity, then) = match known_for > max_age {
         true => (Problem, "remembered passwords are not taken any more"),

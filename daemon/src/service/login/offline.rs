@@ -1,11 +1,15 @@
 //! Logins while the shared directory is away: what was right here before is right for a while, unless this node knows that
 //! it has changed since.
 
-use identity::Name;
+use identity::{Name, State};
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::super::Service;
-use crate::directory::{Attempted, Credential, Directory, Error, Judged, Key, Result, UNKNOWN_REVISION};
+use super::{Decision, Verdict};
+use crate::directory::{
+    Attempted, Contact, Credential, Directory, Error, Judged, Key, Result, UNKNOWN_REVISION,
+};
 use crate::store::Remembered;
 use crate::verifiers::PasswordHash;
 use crate::verifiers::lockout::Subject;
@@ -33,16 +37,35 @@ impl<D: Directory> Service<D> {
             Err(error) => Err(error),
         };
         match known {
-            // A directory that is too busy to say is, for this login, away.
-            Err(Error::Away(why) | Error::Busy(why)) if self.directory.contact().is_some() => {
+            // A directory that does not say is, for this login, away: because it is too busy, broken, or does not take our
+            // token, which is nobody's mistake who wants to log in.
+            Err(Error::Away(why) | Error::Busy(why) | Error::Refused(why) | Error::Failed(why))
+                if self.directory.contact().is_some() =>
+            {
                 let remembered = self.remembered_password(name).await?;
                 tracing::info!(user = %name, remembered = remembered.is_some(), %why, "a login without the directory");
-                remembered.map(Known::Earlier).ok_or_else(|| {
-                    Error::Away(format!("{why}, and {name} has not logged in here lately with this password"))
-                })
+                remembered.map(Known::Earlier).ok_or(Error::Away(why))
             }
             known => known,
         }
+    }
+
+    /// What a person is told whose password nobody can judge now: why, in words, and nothing that is an admin's business.
+    pub(super) fn undecided(&self, name: Name, why: String) -> Result<Decision> {
+        let Some(contact) = self.directory.contact() else { return Err(Error::Away(why)) };
+        tracing::warn!("{name} cannot be authenticated: {why}");
+        let (_, place) = self.directory.describe();
+        let host = Url::parse(&place).ok().and_then(|url| Some(format!(" at {}", url.host_str()?)));
+        let (is, then) = match contact {
+            Contact { is_away: true, .. } => ("cannot be reached", "Please try again later."),
+            Contact { trouble: Some(_), .. } => {
+                ("cannot be used by this machine", "Please tell an administrator of this system.")
+            }
+            _ => ("does not answer", "Please try again in a moment."),
+        };
+        let host = host.unwrap_or_default();
+        let message = format!("Your password could not be checked: the account service{host} {is}. {then}");
+        Ok(Decision { verdict: Verdict::Unavailable, message: Some(message) })
     }
 
     /// Counts what the directory found out, and remembers what was right.
@@ -63,12 +86,16 @@ impl<D: Directory> Service<D> {
         if let Some(until) = self.settle(subjects, is_right).await {
             return Ok(Judged::LockedOut { seconds: self.seconds_until(until) });
         }
-        let Judged::Right { uuid, revision } = &judged else { return Ok(judged) };
+        let Judged::Right { uuid, revision, is_current } = &judged else { return Ok(judged) };
         let known = self.directory.user(Key::Name(name)).await?;
         if known.is_none_or(|known| known.user.uuid != *uuid) {
             return Err(Error::Busy(format!("{name} has just become another user; try again in a moment")));
         }
-        self.remember(&Credential { uuid: uuid.clone(), hash: None, revision: *revision }, password).await;
+        // What another node only remembers does not get any younger here.
+        if *is_current {
+            let credential = Credential { uuid: uuid.clone(), hash: None, revision: *revision };
+            self.remember(&credential, password).await;
+        }
         Ok(judged)
     }
 
@@ -97,6 +124,11 @@ impl<D: Directory> Service<D> {
         let Some(member) = self.directory.user(Key::Name(name)).await? else {
             return Ok(None);
         };
+        // Whoever is unlocked later has to show again that the password is theirs.
+        if member.user.state == State::Locked {
+            self.node.forget_password(&member.user.uuid).await?;
+            return Ok(None);
+        }
         let uuid = member.user.uuid;
         let Some(remembered) = self.node.remembered(&uuid).await? else {
             return Ok(None);

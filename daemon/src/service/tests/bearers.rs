@@ -19,7 +19,8 @@ async fn a_judged_password_is_that_of_the_revision_it_is_said_to_be() {
         node.service.authenticate(&node_elsewhere, name(user), rhost, secret(password)).await.unwrap()
     };
     let ada = find_user(node.directory(), "ada").await.unwrap();
-    let right = Judged::Right { uuid: ada.user.uuid, revision: ada.password_revision.unwrap() };
+    let right =
+        Judged::Right { uuid: ada.user.uuid, revision: ada.password_revision.unwrap(), is_current: true };
     assert_eq!(judge("ada", "192.0.2.7", PASSWORD).await, right);
     assert_eq!(judge("ada", "192.0.2.7", WRONG).await, Judged::Wrong);
     assert_eq!(judge("ada", "192.0.2.7", PASSWORD).await, right, "which clears the failures");

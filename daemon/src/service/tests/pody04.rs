@@ -6,10 +6,10 @@ use std::time::Duration;
 use servers::Pody04;
 use servers::pody04::TOKEN;
 
-use super::{PASSWORD, WRONG, login, verdict};
+use super::{PASSWORD, WRONG, verdict};
 use crate::config::{Compat, Provider, Secret, Settings};
 use crate::directory::{Directory, Error};
-use crate::service::{Caller, PasswordChange, Step, Verdict};
+use crate::service::{Caller, PasswordChange, Verdict};
 use crate::store::{NodeStore, Pody04Directory, Remembered, Replicated, SqlDirectory};
 use crate::testing::{Folder, NOW, TestNode, find_user, secret, until};
 
@@ -59,14 +59,9 @@ async fn server_dies(node: &Node, server: &mut Pody04) {
     until("it is missed", async || node.directory().contact().unwrap().trouble.is_some()).await;
 }
 
-/// What a login says that cannot be decided.
+/// Whether nobody can say now if this is ada's password.
 async fn is_undecided(node: &Node, password: &str) -> bool {
-    let Step::AskPassword { login } = node.service.begin_login(&Caller::Root, login("ada")).await.unwrap()
-    else {
-        panic!("ada is known, and asked for a password")
-    };
-    let answer = node.service.answer_login(&Caller::Root, &login, secret(password)).await;
-    matches!(answer, Err(Error::Away(_)))
+    verdict(node, "ada", password).await == Verdict::Unavailable
 }
 
 #[tokio::test(flavor = "multi_thread")]

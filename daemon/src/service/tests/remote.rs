@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use identity::State;
 use tokio::time::Instant;
 
 use super::{PASSWORD, WRONG, create, log_in, login, password, verdict};
-use crate::directory::{Directory, Error, Networks, Result, Scope, TokenLookup};
-use crate::service::{Caller, NewAccount, PasswordChange, Step, TokenRequest, Verdict};
+use crate::config::Secret;
+use crate::directory::{Directory, Error, Networks, Result, Scope, TokenLookup, UserChange};
+use crate::service::{Caller, Decision, NewAccount, PasswordChange, TokenRequest, Verdict};
 use crate::store::{RemoteDirectory, Replicated};
-use crate::testing::{ServedNode, TestNode, add_user, consumer, name, secret, until};
+use crate::testing::{ServedNode, TestNode, add_user, consumer, name, until};
 
 type Consumer = TestNode<Replicated<RemoteDirectory>>;
 
@@ -40,15 +42,11 @@ async fn service_leaves(service: ServedNode, node: &Consumer) -> TestNode {
     left
 }
 
+/// What somebody with the right password is told when that cannot be decided.
 async fn undecided(node: &Consumer, user: &str) -> String {
-    let Step::AskPassword { login } = node.service.begin_login(&Caller::Root, login(user)).await.unwrap()
-    else {
-        panic!("{user} is known, and asked for a password")
-    };
-    match node.service.answer_login(&Caller::Root, &login, secret(PASSWORD)).await {
-        Err(Error::Away(words)) => words,
-        decided => panic!("{decided:?}"),
-    }
+    let Decision { verdict, message } = log_in(node, login(user), PASSWORD).await;
+    assert_eq!(verdict, Verdict::Unavailable);
+    message.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +63,9 @@ async fn the_service_judges_and_this_node_remembers_what_was_right() {
     assert_eq!(verdict(&node, "ada", PASSWORD).await, Verdict::Granted);
     assert_eq!(verdict(&node, "ada", WRONG).await, Verdict::Denied);
     let words = undecided(&node, "bob").await;
-    assert!(words.contains("cannot be reached") && words.contains("bob has not logged in here"), "{words}");
+    let told =
+        "could not be checked: the account service at 127.0.0.1 cannot be reached. Please try again later.";
+    assert!(words.contains(told), "{words}");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     node.clock.advance(7 * 24 * 60 * 60);
     undecided(&node, "ada").await;
@@ -92,11 +92,63 @@ async fn a_password_that_was_changed_at_the_service_is_forgotten_here() {
     ada_logs_in(&node).await;
     let change = PasswordChange { old: None, new: password("another horse") };
     service.node.service.set_password(&Caller::Root, name("ada"), change).await.unwrap();
-    let position = service.node.directory().position().await.unwrap();
-    until("it is known here", async || node.directory().position().await.is_ok_and(|here| here == position))
-        .await;
+    at_the_same_position(node.directory(), service.node.directory()).await;
     service_leaves(service, &node).await;
     undecided(&node, "ada").await;
+}
+
+async fn at_the_same_position(node: &impl Directory, service: &impl Directory) {
+    let position = service.position().await.unwrap();
+    until("it is known here", async || node.position().await.is_ok_and(|here| here == position)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_locked_meanwhile_is_not_remembered() {
+    let (service, node) = service_and_consumer().await;
+    ada_logs_in(&node).await;
+    for state in [State::Locked, State::Active] {
+        let change = UserChange { state: Some(state), ..UserChange::default() };
+        service.node.service.update_user(&Caller::Root, name("ada"), change).await.unwrap();
+        at_the_same_position(node.directory(), service.node.directory()).await;
+    }
+    service_leaves(service, &node).await;
+    undecided(&node, "ada").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_not_accepted_any_more_is_told_of_and_ends_no_login_that_an_outage_does_not() {
+    let (service, node) = service_and_consumer().await;
+    add_user(service.node.directory(), "bob").await;
+    ada_logs_in(&node).await;
+    until("bob is known here", async || shows(&node, "bob")).await;
+    service.set(|service| service.access_token = Secret::from("another token".to_owned()));
+    let contact = || node.directory().contact().unwrap();
+    // Nobody is told of it who waits for news, but by the next question.
+    until("the follower knows", async || {
+        let _ = node.directory().delete_user(name("bob"), None).await;
+        contact().trouble.is_some_and(|why| why.contains("does not accept this node's token"))
+    })
+    .await;
+    assert!(!contact().is_away, "it answers");
+    let bob = undecided(&node, "bob").await;
+    assert!(bob.contains("cannot be used by this machine"), "{bob}");
+    assert_eq!(verdict(&node, "ada", PASSWORD).await, Verdict::Granted);
+    assert_eq!(verdict(&node, "ada", WRONG).await, Verdict::Denied);
+    node.clock.advance(7 * 24 * 60 * 60);
+    undecided(&node, "ada").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_node_remembers_is_not_remembered_anew_by_the_next() {
+    let (top, middle) = service_and_consumer().await;
+    ada_logs_in(&middle).await;
+    let middle = ServedNode::start_with(middle, |_| ()).await;
+    let leaf = consumer(&middle.url("")).await;
+    until("ada is known here", async || shows(&leaf, "ada")).await;
+    service_leaves(top, &middle.node).await;
+    assert_eq!(verdict(&leaf, "ada", PASSWORD).await, Verdict::Granted, "the middle remembers");
+    middle.close().await;
+    undecided(&leaf, "ada").await;
 }
 
 async fn change_own(node: &Consumer, new: &str) -> Result<Verdict> {
@@ -135,15 +187,14 @@ async fn what_is_done_here_is_done_there_and_answered_when_lookups_here_show_it(
     create(&node, "bob", NewAccount { password: password(PASSWORD), ..NewAccount::default() }).await;
     assert!(node.publishing.shows("bob"));
     assert_eq!(verdict(&service.node, "bob", PASSWORD).await, Verdict::Granted);
-    let rename = crate::directory::UserChange {
+    let rename = UserChange {
         name: Some(name("dan")),
         email: Some(Some("dan@example.org".parse().unwrap())),
         ..Default::default()
     };
     node.service.update_user(&Caller::Root, name("bob"), rename.clone()).await.unwrap();
     assert!(node.publishing.shows("dan") && !node.publishing.shows("bob"));
-    let stale =
-        crate::directory::UserChange { if_revision: Some(1), email: Some(None), ..Default::default() };
+    let stale = UserChange { if_revision: Some(1), email: Some(None), ..Default::default() };
     let refused = node.service.update_user(&Caller::Root, name("dan"), stale).await;
     assert!(matches!(refused, Err(Error::Changed(_))), "{refused:?}");
     node.service.create_group(&Caller::Root, name("physics"), None, false).await.unwrap();

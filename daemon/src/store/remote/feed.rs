@@ -89,7 +89,8 @@ impl RemoteDirectory {
     }
 
     async fn read_changes(&self, since: &Position, wait: Duration) -> Result<Feed> {
-        let (cursor, seconds) = (cursor(since), wait.as_secs().to_string());
+        let Some(since) = self.seen_from_there(since) else { return Ok(Feed::StartOver) };
+        let (cursor, seconds) = (cursor(&since), wait.as_secs().to_string());
         let answer = self.transport.stream(&[("since", &cursor), ("wait", &seconds)], wait).await;
         let mut response = match answer {
             Err(Broken::Gone) => return Ok(Feed::StartOver),
@@ -107,7 +108,12 @@ impl RemoteDirectory {
                 collected.take(self.trusted(line))?;
             }
         }
-        collected.finish()
+        match collected.finish()? {
+            Feed::Changes { changes, present, position } => {
+                Ok(Feed::Changes { changes, present, position: self.seen_from_here(position) })
+            }
+            start_over => Ok(start_over),
+        }
     }
 
     /// Copies everything into a sink.
@@ -119,7 +125,7 @@ impl RemoteDirectory {
                 receiver.take(self.trusted(line)).await?;
             }
         }
-        let position = receiver.finish()?;
+        let position = self.seen_from_here(receiver.finish()?);
         self.stand.at(&position);
         Ok(position)
     }

@@ -10,6 +10,7 @@ mod refusal;
 mod transport;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use identity::Name;
 use reqwest::Method;
@@ -32,6 +33,9 @@ pub use pody04::Pody04Directory;
 
 use feed::Stand;
 use transport::Transport;
+
+/// Marks the epochs of a service that is asked over plain http.
+const IN_THE_OPEN: &str = "_";
 
 /// Requests that have no body.
 const NOTHING: Option<&()> = None;
@@ -73,7 +77,23 @@ impl RemoteDirectory {
 
     async fn ask_position(&self) -> Result<Position> {
         let reply: PositionReply = self.transport.get(&["position"], &[]).await?;
-        understood(reply.at.position())
+        understood(reply.at.position()).map(|position| self.seen_from_here(position))
+    }
+
+    /// What came over a way on which others can write is another history than what did not: so everything is copied anew when
+    /// that changes, and nobody stays an admin by what came before.
+    fn seen_from_here(&self, position: Position) -> Position {
+        match self.is_private {
+            true => position,
+            false => Position { epoch: format!("{IN_THE_OPEN}{}", position.epoch), ..position },
+        }
+    }
+
+    /// The same position as the service knows it; none: it is one of before.
+    fn seen_from_there(&self, position: &Position) -> Option<Position> {
+        let epoch =
+            if self.is_private { &position.epoch } else { position.epoch.strip_prefix(IN_THE_OPEN)? };
+        Some(Position { epoch: epoch.to_owned(), ..position.clone() })
     }
 
     /// Changes something; the position is one at which that is there.
@@ -173,6 +193,10 @@ impl Directory for RemoteDirectory {
         self.transport.heard().via.unwrap_or_default()
     }
 
+    fn age(&self) -> Option<Duration> {
+        self.transport.heard().age
+    }
+
     async fn close(&self) {}
 
     async fn position(&self) -> Result<Position> {
@@ -226,7 +250,7 @@ impl Directory for RemoteDirectory {
         let (theirs, position) = understood(reply.outcome())?;
         refused.extend(theirs);
         refused.sort_by_key(|refusal| refusal.line);
-        Ok((refused, position))
+        Ok((refused, self.seen_from_here(position)))
     }
 
     async fn update_user(&self, name: Name, change: UserChange, rules: &Rules) -> Result<Position> {

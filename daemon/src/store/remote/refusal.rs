@@ -18,10 +18,15 @@ struct Problem {
     field: String,
 }
 
-/// What a bad status means.
-pub fn judged(base: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
-    let Some(Problem { code, detail, field }) = problem(headers, body) else {
-        return strange(base, status);
+/// Paths that every service has: whoever finds nothing there has asked something else.
+const ALWAYS_THERE: [&str; 3] = ["/v1/position", "/v1/changes", "/v1/batch"];
+
+/// What a bad status means, for whoever asked for this path.
+pub fn judged(base: &str, path: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+    let is_missing =
+        status == StatusCode::NOT_FOUND && ALWAYS_THERE.iter().any(|known| path.ends_with(known));
+    let Some(Problem { code, detail, field }) = problem(headers, body).filter(|_| !is_missing) else {
+        return strange(base, path, status);
     };
     let said = short(&detail);
     match status.as_u16() {
@@ -45,13 +50,14 @@ pub fn judged(base: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) 
         429 => Error::Busy(format!("{base} is asked too often: {said}")),
         503 if code == "away" => Error::Away(format!("{base}: {said}")),
         503 => Error::Busy(format!("{base}: {said}")),
-        508 => super::a_loop(base),
+        508 if said.is_empty() => super::a_loop(base),
+        508 => Error::Failed(format!("a loop: {base}: {said}")),
         other => Error::Failed(format!("{base} answered with status {other}: {said}")),
     }
 }
 
 /// An answer that no Pody service gives.
-fn strange(base: &str, status: StatusCode) -> Error {
+fn strange(base: &str, path: &str, status: StatusCode) -> Error {
     let number = status.as_u16();
     if status.is_redirection() {
         return Error::Failed(format!(
@@ -64,8 +70,8 @@ fn strange(base: &str, status: StatusCode) -> Error {
         return Error::Away(format!("{base} answered with status {number}"));
     }
     Error::Failed(format!(
-        "{base} answered with status {number}, and not as a Pody service does: is \
-         remote_user_profile.provider.endpoint right?"
+        "{base} answers, but not as a Pody profile service does ({path} gave {number}): check \
+         remote_user_profile.provider.endpoint"
     ))
 }
 

@@ -15,7 +15,7 @@ use super::refusal::{judged, not_understood};
 use crate::config::Provider;
 use crate::directory::{Error, Result};
 use crate::limits::MAX_REMOTE_ANSWER_BYTES;
-use crate::wire::VIA;
+use crate::wire::{AGE, VIA};
 
 /// A change that is asked for twice under the same key is made once.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -35,6 +35,8 @@ pub struct Heard {
     pub via: Option<Vec<String>>,
     /// By how many seconds the clock here is ahead of the service's.
     pub clock_skew: Option<i64>,
+    /// How old what the service has from elsewhere may be; none: it does not know.
+    pub age: Option<Duration>,
 }
 
 /// Why a request has no good answer.
@@ -179,8 +181,9 @@ impl Transport {
             return Err(Broken::Gone);
         }
         let (status, headers) = (response.status(), response.headers().clone());
+        let path = response.url().path().to_owned();
         let body = self.body(response).await?;
-        Err(Broken::Answered(judged(self.clients.base.as_str(), status, &headers, &body)))
+        Err(Broken::Answered(judged(self.clients.base.as_str(), &path, status, &headers, &body)))
     }
 
     async fn body(&self, mut response: Response) -> Answer<Vec<u8>> {
@@ -198,12 +201,14 @@ impl Transport {
     /// Learns whose directory this is. One that comes from here is refused, whatever the answer says.
     fn hear(&self, headers: &HeaderMap) -> Answer<()> {
         let via = headers.get(VIA).and_then(|via| via.to_str().ok()).unwrap_or_default();
-        let via: Vec<String> =
-            via.split(',').map(|node| node.trim().to_owned()).filter(|node| !node.is_empty()).collect();
+        let nodes = via.split(',').map(|node| node.trim().to_owned()).filter(|node| !node.is_empty());
+        let mut via: Vec<String> = nodes.collect();
+        let this = via.iter().position(|node| *node == self.instance);
+        // What comes after this node is what came from it, once around the circle.
+        via.truncate(this.map_or(via.len(), |this| this + 1));
         self.clients.answered();
-        let is_loop = via.contains(&self.instance);
-        *self.known() = Heard { via: Some(via), clock_skew: clock_skew(headers) };
-        if is_loop {
+        *self.known() = Heard { via: Some(via), clock_skew: clock_skew(headers), age: age(headers) };
+        if this.is_some() {
             return Err(Broken::Answered(super::a_loop(self.clients.base.as_str())));
         }
         Ok(())
@@ -244,4 +249,11 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
 /// Whoever is told so must look.
 fn unknown(why: &str) -> Error {
     Error::Failed(format!("the change could not be confirmed, look before repeating it: {why}"))
+}
+
+/// How old what these headers came with may be.
+fn age(headers: &HeaderMap) -> Option<Duration> {
+    // Whoever says nothing has the directory itself.
+    let Some(age) = headers.get(AGE) else { return Some(Duration::ZERO) };
+    age.to_str().ok()?.parse().map(Duration::from_secs).ok()
 }

@@ -12,7 +12,7 @@ use super::change::{entry, forget_history};
 use super::create::{INSERT_GROUPS, INSERT_USERS};
 use super::secrets;
 use super::session::Session;
-use super::value::values;
+use super::value::{Row, values};
 use crate::directory::{
     Change, Counts, Member, Position, Present, Result, Secrets, Sink, Team, Tombstone, named,
 };
@@ -55,6 +55,16 @@ impl Loader {
         rows.iter().map(|row| Ok(row.text("uuid")?.to_owned())).collect()
     }
 
+    /// Uids that were another user's before, with the name then and now; at most so many.
+    pub async fn changed_hands(&mut self, limit: u32) -> Result<Vec<(Uid, String, String)>> {
+        let statement = "SELECT u.uid, h.name AS before, u.name FROM users u JOIN held h ON h.uid = u.uid \
+                         WHERE h.uuid <> u.uuid ORDER BY u.uid LIMIT $1";
+        let rows = self.session.query(statement, values![limit]).await?;
+        let found =
+            |row: Row<'_>| Ok((Uid(row.id("uid")?), row.text("before")?.into(), row.text("name")?.into()));
+        rows.iter().map(found).collect()
+    }
+
     /// The transaction that all of this is.
     pub fn session(&mut self) -> &mut Session {
         &mut self.session
@@ -63,7 +73,7 @@ impl Loader {
     /// Keeps what the dump brought, or what was there before it when the dump failed.
     pub async fn finish(mut self, dumped: Result<Position>) -> Result<Position> {
         let outcome = match dumped {
-            Ok(position) => arrive(&mut self.session, &position).await.map(|()| position),
+            Ok(position) => arrive_anew(&mut self.session, &position).await.map(|()| position),
             Err(error) => Err(error),
         };
         self.session.finish(outcome).await
@@ -130,6 +140,8 @@ async fn follow(
 async fn empty(session: &mut Session) -> Result<()> {
     session.execute("PRAGMA defer_foreign_keys = ON", &[]).await?;
     for statement in [
+        // Who had which uid, until this transaction is over.
+        "CREATE TEMP TABLE held AS SELECT uid, uuid, name FROM users",
         "DELETE FROM members",
         "DELETE FROM tokens",
         "DELETE FROM credentials",
@@ -200,6 +212,12 @@ async fn log(session: &mut Session, position: &Position, changes: &BTreeSet<Chan
     let statement = "INSERT INTO changes (revision, kind, one, other) SELECT $2, r.kind, r.one, r.other \
                      FROM {rows $1 kind text, one text, other text}";
     session.execute(statement, values![rows(entries), position.revision]).await
+}
+
+/// The same after a whole copy.
+async fn arrive_anew(session: &mut Session, position: &Position) -> Result<()> {
+    session.execute("DROP TABLE held", &[]).await?;
+    arrive(session, position).await
 }
 
 /// From here on the replica is where its source was.

@@ -187,7 +187,7 @@ impl Directory for Pody04Directory {
         match self.terms.uid(record.userid) {
             Some(uid) if record.name == name.as_str() => {
                 let uuid = uuid("user", uid, name);
-                Ok(Some(Judged::Right { uuid, revision: UNKNOWN_REVISION }))
+                Ok(Some(Judged::Right { uuid, revision: UNKNOWN_REVISION, is_current: true }))
             }
             _ => Err(Error::Failed(format!(
                 "{} was asked for {name}, and answered about somebody else",

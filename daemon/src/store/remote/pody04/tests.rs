@@ -177,7 +177,7 @@ async fn a_password_is_judged_there_and_whoever_is_not_meant_is_not_let_in() {
     let judge = async |user, password| source.authenticate(attempt(user, password)).await;
     let right = judge("ada", "right, and: ümlaut").await.unwrap();
     let uuid = uuid("user", Uid(FIRST + 1), name("ada"));
-    assert_eq!(right, Some(Judged::Right { uuid, revision: UNKNOWN_REVISION }));
+    assert_eq!(right, Some(Judged::Right { uuid, revision: UNKNOWN_REVISION, is_current: true }));
     for (user, password) in [("ada", "wrong"), ("bob", "right, and: ümlaut"), ("ada", "")] {
         assert_eq!(judge(user, password).await.unwrap(), Some(Judged::Wrong), "{user} {password}");
     }

@@ -147,6 +147,17 @@ async fn the_words_of_a_service_come_on_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_without_profiles_is_not_taken_for_one_without_a_user() {
+    for kind in ["application/problem+json", "text/html"] {
+        let body = r#"{"code":"not_found","detail":"there is nothing at this path","status":404}"#;
+        let url = answering(move |_| response(StatusCode::NOT_FOUND, kind, body)).await;
+        let why = remote(&url).position().await.unwrap_err();
+        let says = "not as a Pody profile service does (/v1/position gave 404): check remote_user_profile.provider.endpoint";
+        assert!(matches!(&why, Error::Failed(why) if why.contains(says) && why.contains(&url)), "{why:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_end_is_given_up() {
     let url = answering(|path| match path {
         "/v1/changes" => {

@@ -89,9 +89,12 @@ async fn a_change_costs_one_answer_and_silence_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_history_is_copied_anew() {
+async fn another_history_is_copied_anew_and_an_admin_is_told_who_was_lost() {
     let first = ServedNode::start().await;
-    add_user(first.node.directory(), "ada").await;
+    for user in 0..20 {
+        add_user(first.node.directory(), &format!("user{user}")).await;
+    }
+    let ada = add_user(first.node.directory(), "ada").await.user.uid;
     let (address, url) = (first.address, base(&first));
     let consumer = consumer(&url).await;
     sees(consumer.directory(), first.node.directory()).await;
@@ -101,12 +104,18 @@ async fn another_history_is_copied_anew() {
 
     first.close().await;
     let node = TestNode::start().await;
-    for user in ["bob", "dan"] {
-        add_user(node.directory(), user).await;
-    }
+    create_user(node.directory(), new_user_with("bob", ada.0)).await.unwrap();
+    add_user(node.directory(), "dan").await;
     let second = ServedNode::start_with(node, |settings| settings.listen = address).await;
     sees(consumer.directory(), second.node.directory()).await;
     assert!(find_user(consumer.directory(), "ada").await.is_none());
+    let warnings = consumer.directory().contact().unwrap().warnings;
+    assert!(warnings[0].contains("has 2 users") && warnings[0].contains("had 21"), "{warnings:?}");
+    let bobs = warnings.iter().find(|warning| warning.contains(&format!("uid {ada} was ada's")));
+    assert!(bobs.is_some_and(|warning| warning.contains("bob's")), "{warnings:?}");
+    add_user(second.node.directory(), "eve").await;
+    sees(consumer.directory(), second.node.directory()).await;
+    assert_eq!(consumer.directory().contact().unwrap().warnings, warnings, "this stays to be said");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,6 +173,59 @@ async fn nobody_is_an_admin_over_a_way_that_others_can_write_to() {
     }
 }
 
+/// Follows a service in this folder until it says so of ada.
+async fn until_ada_is_admin(service: &ServedNode, folder: &Folder, is_private: bool, is_admin: bool) {
+    let replica = SqlDirectory::replica(&folder.join("replica.sqlite")).await.unwrap();
+    let source = RemoteDirectory { is_private, ..remote(&base(service)) };
+    let directory = crate::store::Replicated::new(Arc::new(source), replica, false);
+    let ada = async || directory.user(Key::Name(name("ada"))).await.ok().flatten();
+    tokio::select! {
+        () = directory.follow() => {}
+        () = until("ada is what she is now", async || ada().await.is_some_and(|ada| ada.user.is_admin == is_admin)) => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admins_of_before_are_none_after_a_change_to_plain_http_and_again_after_one_back() {
+    let (service, folder) = (ServedNode::start().await, Folder::new());
+    let ada = crate::directory::NewUser { is_admin: true, ..new_user("ada") };
+    create_user(service.node.directory(), ada).await.unwrap();
+    for is_private in [true, false, true] {
+        until_ada_is_admin(&service, &folder, is_private, is_private).await;
+    }
+    let remote = RemoteDirectory { is_private: false, ..remote(&base(&service)) };
+    let (here, there) =
+        (remote.position().await.unwrap(), service.node.directory().position().await.unwrap());
+    assert_ne!(here, there);
+    assert!(
+        matches!(remote.changes(&here).await.unwrap(), Feed::Changes { position, .. } if position == here)
+    );
+    assert_eq!(remote.changes(&there).await.unwrap(), Feed::StartOver);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_age_of_what_a_node_has_from_elsewhere_goes_on_to_the_next() {
+    let top = ServedNode::start().await;
+    add_user(top.node.directory(), "ada").await;
+    let middle = ServedNode::start_with(consumer(&base(&top)).await, |_| ()).await;
+    let leaf = consumer(&base(&middle)).await;
+    sees(leaf.directory(), top.node.directory()).await;
+    let own = top.request(Method::GET, "/v1/position").send().await.unwrap();
+    assert!(!own.headers().contains_key(crate::wire::AGE), "it has the directory itself");
+    let current_at = |node: &TestNode<crate::store::Replicated<RemoteDirectory>>| {
+        node.directory().contact().unwrap().current_at.unwrap()
+    };
+    let before = current_at(&leaf);
+    top.close().await;
+    until("the copy in the middle gets old", async || current_at(&middle.node).elapsed().as_secs() > 2).await;
+    until("the leaf has asked", async || {
+        let _ = leaf.directory().delete_user(name("ada"), None).await;
+        current_at(&leaf) != before
+    })
+    .await;
+    assert!(current_at(&leaf).elapsed().as_secs() >= 2 && trouble(leaf.directory()).is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consumer_serves_its_replica_and_changes_nothing() {
     let top = ServedNode::start().await;
@@ -216,7 +278,11 @@ async fn two_that_consume_each_other_say_so() {
     let second = ServedNode::start_with(second, |settings| settings.listen = other).await;
     for node in [&first.node, &second.node] {
         until("it is found out", async || trouble(node.directory()).contains("a loop")).await;
+        assert!(node.directory().via().len() <= 2, "once around is enough");
     }
+    let asked = first.request(Method::POST, "/v1/users/ada/authenticate");
+    let answer = asked.json(&serde_json::json!({"password": "correct horse"})).send().await.unwrap();
+    assert_eq!(answer.status(), 508, "whoever stands beside the circle is told of it, too");
 }
 
 #[tokio::test(flavor = "multi_thread")]
