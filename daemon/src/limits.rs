@@ -201,6 +201,13 @@ pub const MAX_TOKENS_PER_USER: u64 = 100;
 /// Tokens of one user that are remembered after they were revoked, so that whoever presents one learns why it is refused.
 pub const MAX_REVOKED_TOKENS_PER_USER: u64 = 100;
 
+/// Identities of OpenID providers that one user is linked to: one at each provider that was ever used, and a few mistakes.
+pub const MAX_IDENTITIES_PER_USER: u64 = 16;
+
+/// Names that are kept at a time for people who log in for the first time, on all nodes of a directory together: sshd takes
+/// 100 at a time on each, and anybody on the network can have one made up.
+pub const MAX_DIRECTORY_RESERVATIONS: usize = 1000;
+
 /// Networks that a token may be used from: each use is compared with all of them, and they are one column of a table.
 pub const MAX_TOKEN_NETWORKS: usize = 32;
 

@@ -14,8 +14,8 @@ use identity::{Gecos, Gid, IdRange, Name, State, Uid};
 use tokio::time::{Instant, interval};
 
 use crate::directory::{
-    Batch, Directory, Error, Key, LocalAccounts, Member, NewGroup, NewMember, NewUser, Origin, Primary,
-    Result, Rules, Team,
+    Arrival, Batch, Directory, Error, Identity, Key, LocalAccounts, Member, NewGroup, NewMember, NewUser,
+    Origin, Primary, Result, Rules, Team,
 };
 use crate::service::new_uuid;
 
@@ -139,6 +139,22 @@ pub fn new_group_with(text: &str, gid: u32) -> NewGroup {
 
 pub fn new_member(group: &str, user: &str) -> NewMember {
     NewMember { line: 0, group: name(group), user: name(user) }
+}
+
+/// Somebody who logs in under this name, which the claims come to, too, and may be created; the claims speak of nothing else.
+pub fn arrival(asked: &str, subject: &str) -> Arrival {
+    Arrival {
+        identity: Identity::new("https://login.example.com", subject).unwrap(),
+        asked: name(asked),
+        mapped: Some(name(asked)),
+        may_create: Ok(()),
+        reserved: None,
+        gecos: None,
+        email: None,
+        shell: None,
+        groups: None,
+        id_token: String::new().into(),
+    }
 }
 
 /// A batch of one user.

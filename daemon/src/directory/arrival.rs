@@ -1,7 +1,7 @@
-//! Users who come by logging in: an OpenID provider vouches for somebody, the settings say what becomes of the claims, and
-//! what is said here is whether that makes a new user, is one that is there, or is refused, and with which words.
+//! Users who come by logging in: an OpenID provider vouches for somebody, and the settings say what the claims come to. What
+//! becomes of that is in `welcome`.
 //!
-//! Nothing here knows tokens or claims. People are told apart by issuer and subject, and by nothing else.
+//! Nothing here knows how a token is checked. People are told apart by issuer and subject, and by nothing else.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,12 +10,10 @@ use identity::{AbsolutePath, Email, Gecos, Gid, Name, Uid};
 use zeroize::Zeroizing;
 
 use super::Error;
+use crate::limits::MAX_CLAIM_BYTES;
 
 /// The longest issuer, in bytes: a URL, of which the providers that there are need a hundred.
 const MAX_ISSUER_BYTES: usize = 512;
-
-/// The longest subject, in bytes (OpenID Connect Core 1.0, section 2).
-const MAX_SUBJECT_BYTES: usize = 255;
 
 /// Who somebody is to an OpenID provider, for ever: names and addresses change hands there, this does not. Compared byte by
 /// byte.
@@ -29,7 +27,7 @@ impl Identity {
     /// Of a provider's `iss` and `sub`: printable ASCII, as they must be, without a space at an end, which databases overlook.
     pub fn new(issuer: &str, subject: &str) -> Result<Self, Error> {
         check("issuer", issuer, MAX_ISSUER_BYTES)?;
-        check("subject", subject, MAX_SUBJECT_BYTES)?;
+        check("subject", subject, MAX_CLAIM_BYTES)?;
         Ok(Self { issuer: issuer.to_owned(), subject: subject.to_owned() })
     }
 
@@ -148,4 +146,25 @@ pub struct Arrived {
     pub created: bool,
     /// Groups of the claims that the user is not in, and why, a sentence each: for the journal.
     pub left_out: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_what_no_database_takes_for_another() {
+        let issuer = "https://login.example.com";
+        let longest = "x".repeat(255);
+        for subject in
+            ["248289761001", "auth0|5f7c8ec7c33c6c004bbafe82", "CN=Ada Lovelace,O=X", longest.as_str()]
+        {
+            assert_eq!(Identity::new(issuer, subject).unwrap().subject(), subject);
+        }
+        for subject in ["", " ada", "ada ", "a\0a", "a\na", "ädä", "\u{212a}", &"x".repeat(256)] {
+            assert!(Identity::new(issuer, subject).is_err(), "{subject:?}");
+        }
+        assert!(Identity::new(&"x".repeat(513), "ada").is_err());
+        assert_ne!(Identity::new(issuer, "ada"), Identity::new(issuer, "Ada"));
+    }
 }

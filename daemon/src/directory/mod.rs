@@ -10,6 +10,7 @@ mod error;
 mod local;
 mod plan;
 mod token;
+mod welcome;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,12 +25,13 @@ pub use error::{Error, Result};
 pub use local::{LocalAccounts, Rules};
 pub use plan::{
     Batch, Facts, KnownGroup, NewGroup, NewMember, NewUser, Plan, Planned, Primary, Refusal, plan,
-    private_group,
+    private_group, reserved,
 };
 pub use token::{
     Attempt, Network, Networks, NewToken, Objection, RevokedToken, Scope, Scopes, SecretError, Token,
     TokenHash, TokenLookup, TokenName, TokenSecret, TokenUse,
 };
+pub use welcome::{Acquaintance, Owner, Returning, Update, Welcome, welcome};
 
 /// Where the directory stands. Revisions of a database that was made anew or restored from a backup are other ones than those
 /// of the same number that somebody has seen before: the epoch and the stamp tell.

@@ -119,6 +119,8 @@ pub struct Facts {
     pub gone_users: HashSet<Name>,
     /// Names of deleted groups.
     pub gone_groups: HashSet<Name>,
+    /// Names that are kept for whoever is about to log in for the first time.
+    pub reserved: HashSet<Name>,
     /// Uids that are, or were, somebody's.
     pub uids: HashSet<u32>,
     /// Gids that are, or were, some group's.
@@ -280,7 +282,7 @@ impl Planner<'_> {
         if self.facts.gone_users.contains(&name) && !new.reuse_name {
             return Err(once_was("user", name));
         }
-        Ok(())
+        self.check_reserved(name)
     }
 
     fn check_cap(&self) -> Result<(), Error> {
@@ -299,7 +301,11 @@ impl Planner<'_> {
         if self.facts.gone_groups.contains(&name) && !reuse_name {
             return Err(once_was("group", name));
         }
-        Ok(())
+        self.check_reserved(name)
+    }
+
+    fn check_reserved(&self, name: Name) -> Result<(), Error> {
+        if self.facts.reserved.contains(&name) { Err(reserved(name)) } else { Ok(()) }
     }
 
     fn check_gid(&self, name: Name, gid: Gid) -> Result<(), Error> {
@@ -341,6 +347,14 @@ impl Planner<'_> {
 fn once_was(kind: &str, name: Name) -> Error {
     Error::Conflict(format!(
         "{name} is the name of a deleted {kind}; --reuse-name gives it to a new one, with a new id"
+    ))
+}
+
+/// Somebody is shown this name already.
+pub fn reserved(name: Name) -> Error {
+    Error::Conflict(format!(
+        "{name} is kept for somebody who is logging in for the first time: try again in some minutes, or see podyctl \
+         reservations"
     ))
 }
 

@@ -1,13 +1,16 @@
 //! What every backend must do, told once: generic stories over [`Directory`], run against each backend on
 //! its real database. A new backend adds one `impl Backend` and one `conformance!` line.
 
+mod arrivals;
 mod credentials;
 mod feed;
 mod groups;
+mod identities;
 mod ids;
 mod import;
 mod races;
 mod remote;
+mod reservations;
 mod tokens;
 mod users;
 
@@ -169,6 +172,28 @@ macro_rules! conformance {
                     an_owner_has_one_token_of_a_name_and_a_hundred_at_the_most,
                     tokens_are_listed_by_owner_and_name_a_page_at_a_time,
                     whoever_is_deleted_while_a_token_is_made_leaves_none;
+                arrivals:
+                    whoever_comes_for_the_first_time_becomes_a_user,
+                    fifty_first_logins_of_one_person_make_one_user,
+                    fifty_people_who_come_at_once_get_fifty_ids,
+                    memberships_follow_the_claims_and_those_of_admins_stay,
+                    groups_that_cannot_be_had_are_told_of_and_keep_nobody_out,
+                    an_account_of_that_name_is_nobodys_to_take_over,
+                    whoever_is_locked_expired_or_deleted_stays_out,
+                    a_rename_here_or_at_the_provider_keeps_the_account,
+                    subjects_that_look_alike_are_other_people,
+                    nobody_comes_beyond_the_cap_or_under_a_local_name;
+                reservations:
+                    whoever_comes_gets_what_was_kept,
+                    what_is_kept_is_given_to_nobody_else,
+                    asking_again_for_a_name_gets_the_same_for_longer,
+                    what_has_run_out_goes_back_and_whoever_was_shown_it_is_refused,
+                    fifty_nodes_that_reserve_one_name_are_given_one_id,
+                    names_that_nobody_can_have_are_not_kept;
+                identities:
+                    an_identity_is_linked_to_one_user_until_it_is_taken_away,
+                    identities_are_listed_with_their_owners_living_or_not,
+                    a_deleted_persons_identity_is_the_new_accounts_once_it_is_linked;
                 feed:
                     every_kind_of_change_appears,
                     nothing_has_changed_since_now,

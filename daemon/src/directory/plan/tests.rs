@@ -101,6 +101,14 @@ fn a_name_of_the_dead_is_given_again_only_when_asked_for() {
 }
 
 #[test]
+fn a_name_that_is_kept_for_somebody_is_no_users_and_no_groups() {
+    let facts = || Facts { reserved: [name("ada")].into(), ..free([7000]) };
+    assert!(refusal(new_user("ada"), facts(), &rules()).to_string().contains("ada is kept for somebody"));
+    let batch = Batch { groups: vec![new_group("ada")], ..Batch::default() };
+    assert!(matches!(plan(batch, facts(), &rules()).refused[0].error, Error::Conflict(_)));
+}
+
+#[test]
 fn memberships_are_of_users_and_groups_that_are_there_or_come_with_the_batch() {
     let facts = Facts {
         users: [(name("ada"), "ada's identity".into())].into(),
@@ -199,6 +207,7 @@ fn any_facts(rules: Rules) -> impl Strategy<Value = Facts> {
             groups: known.collect(),
             gone_users: [name("gone")].into(),
             gone_groups: [name("gone"), name("art")].into(),
+            reserved: HashSet::new(),
             uids,
             gids,
             free_ids,

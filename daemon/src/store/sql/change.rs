@@ -3,11 +3,12 @@
 
 use identity::{Gid, Name, State, User};
 
+use super::reservation::kept;
 use super::session::Session;
 use super::value::{Value, values};
 use super::{read, token};
 use crate::clock::unix_milliseconds;
-use crate::directory::{Change, Error, Result, Rules, Scopes, UserChange, private_group};
+use crate::directory::{Change, Error, Result, Rules, Scopes, UserChange, private_group, reserved};
 
 /// Takes the next revision.
 pub async fn next_revision(session: &mut Session) -> Result<u64> {
@@ -145,6 +146,9 @@ async fn rename_group(
 
 /// Refuses a name that somebody else has or, if nobody has it, somebody else had last.
 async fn check_unclaimed(session: &mut Session, kind: &str, name: Name, own_uuid: &str) -> Result<()> {
+    if kept(session, None).await?.iter().any(|kept| kept.name == name) {
+        return Err(reserved(name));
+    }
     let holders = format!("SELECT uuid FROM {kind}s WHERE name = $1");
     let last = "SELECT uuid FROM tombstones WHERE kind = $1 AND name = $2 ORDER BY revision DESC LIMIT 1";
     let mut holder = (session.query(&holders, values![name.as_str()]).await?, "is the name of another");

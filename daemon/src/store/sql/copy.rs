@@ -95,6 +95,24 @@ const TABLES: &[Table] = &[
         key: &["hash"],
         columns: &["hash text", "owner_uuid text", "owner text", "name text", "revision integer"],
     },
+    Table {
+        name: "identities",
+        key: &["issuer", "subject"],
+        columns: &["issuer text", "subject text", "owner_uuid text"],
+    },
+    Table {
+        name: "reservations",
+        key: &["uuid"],
+        columns: &[
+            "uuid text",
+            "name text",
+            "uid integer",
+            "gid integer",
+            "home text",
+            "shell text",
+            "expires_at integer",
+        ],
+    },
 ];
 
 /// What nodes write every few seconds while tokens are used: it is copied, and may be older than it is by the end.

@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use identity::Name;
 use serde_json::{Value as Json, json};
 
 use super::change::next_revision;
+use super::reservation::kept;
 use super::rows::{self, select_teams};
 use super::session::Session;
 use super::user_count::UserCount;
@@ -20,23 +22,28 @@ pub async fn create(
     user_count: &UserCount,
 ) -> Result<(Vec<Refusal>, bool)> {
     let all_or_nothing = batch.all_or_nothing;
-    let mut facts = facts(session, &batch, rules).await?;
-    if let Some(max) = rules.max_users {
-        facts.user_count = user_count.at_most(session, batch.users.len() as u64, max).await?;
-    }
+    let facts = facts(session, &batch, rules, user_count, None).await?;
     let mut plan = plan(batch, facts, rules);
     if all_or_nothing && !plan.refused.is_empty() {
         return Err(plan.refused.swap_remove(0).error);
     }
     let taken = !(plan.groups.is_empty() && plan.users.is_empty() && plan.members.is_empty());
     if taken {
-        insert(session, &plan).await?;
+        let revision = next_revision(session).await?;
+        insert(session, revision, &plan, Grant::Admin).await?;
     }
     Ok((plan.refused, taken))
 }
 
-/// Reads what the plan needs to know about the names and ids of a batch.
-async fn facts(session: &mut Session, batch: &Batch, rules: &Rules) -> Result<Facts> {
+/// Reads what the plan needs to know about the names and ids of a batch. What is kept for one name is no hindrance to whoever
+/// comes for it.
+pub async fn facts(
+    session: &mut Session,
+    batch: &Batch,
+    rules: &Rules,
+    user_count: &UserCount,
+    comes_for: Option<Name>,
+) -> Result<Facts> {
     let users: HashSet<&str> = (batch.users.iter().map(|user| user.name.as_str()))
         .chain(batch.members.iter().map(|member| member.user.as_str()))
         .collect();
@@ -59,7 +66,12 @@ async fn facts(session: &mut Session, batch: &Batch, rules: &Rules) -> Result<Fa
     let named_ids = ids.len();
     let (users, groups, ids) = (json!(users).to_string(), json!(groups).to_string(), json!(ids).to_string());
 
-    let mut facts = Facts::default();
+    let reservations = kept(session, comes_for).await?;
+    let reserved = reservations.iter().map(|kept| kept.name).filter(|name| Some(*name) != comes_for);
+    let mut facts = Facts { reserved: reserved.collect(), ..Facts::default() };
+    if let Some(max) = rules.max_users {
+        facts.user_count = user_count.at_most(session, batch.users.len() as u64, max).await?;
+    }
     let known =
         session.query("SELECT uuid, name FROM users WHERE name IN {texts $1}", values![&users]).await?;
     for row in known.iter() {
@@ -86,8 +98,10 @@ async fn facts(session: &mut Session, batch: &Batch, rules: &Rules) -> Result<Fa
     }
     let wanted = batch.users.iter().filter(|user| user.uid.is_none()).count()
         + batch.groups.iter().filter(|group| group.gid.is_none()).count();
-    // A record that names an id may take one of these first, so there is one for each named id to spare.
-    facts.free_ids = free_ids(session, rules, wanted + named_ids).await?;
+    facts.uids.extend(reservations.iter().map(|kept| kept.uid.0));
+    facts.gids.extend(reservations.iter().map(|kept| kept.gid.0));
+    // A record that names an id may take one of these first, or it may be kept: there is one to spare for each.
+    facts.free_ids = free_ids(session, rules, wanted + named_ids + 2 * reservations.len()).await?;
     Ok(facts)
 }
 
@@ -111,9 +125,27 @@ async fn free_ids(session: &mut Session, rules: &Rules, wanted: usize) -> Result
     Ok(free)
 }
 
+/// Who says that somebody is in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// An admin, for good.
+    Admin,
+    /// An OpenID provider, until it says otherwise.
+    Claims,
+}
+
+impl Grant {
+    /// The word used in the store.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Claims => "claims",
+        }
+    }
+}
+
 /// Writes a plan: one statement for each table, however many rows.
-async fn insert(session: &mut Session, plan: &Plan) -> Result<()> {
-    let revision = next_revision(session).await?;
+pub async fn insert(session: &mut Session, revision: u64, plan: &Plan, grant: Grant) -> Result<()> {
     let users: Vec<Json> = plan.users.iter().map(|planned| user_row(planned, revision)).collect();
     let groups: Vec<Json> = plan
         .groups
@@ -132,10 +164,15 @@ async fn insert(session: &mut Session, plan: &Plan) -> Result<()> {
             session.execute(statement, values![rows, revision]).await?;
         }
     }
-    insert_members(session, revision, &plan.members).await
+    insert_members(session, revision, &plan.members, grant).await
 }
 
-async fn insert_members(session: &mut Session, revision: u64, members: &[(String, String)]) -> Result<()> {
+async fn insert_members(
+    session: &mut Session,
+    revision: u64,
+    members: &[(String, String)],
+    grant: Grant,
+) -> Result<()> {
     if members.is_empty() {
         return Ok(());
     }
@@ -144,14 +181,16 @@ async fn insert_members(session: &mut Session, revision: u64, members: &[(String
     let users: BTreeSet<&str> = members.iter().map(|(_, user)| user.as_str()).collect();
     let (rows, groups, users) =
         (json!(rows).to_string(), json!(groups).to_string(), json!(users).to_string());
-    // What came from claims is granted by an admin from now on.
-    let grant = "UPDATE members SET origin = 'admin' WHERE origin <> 'admin' AND user_uuid IN {texts $2} \
-                 AND (group_uuid, user_uuid) IN (SELECT r.one, r.other FROM {rows $1 one text, other text})";
-    session.execute(grant, values![&rows, &users]).await?;
-    let join = "INSERT INTO members (group_uuid, user_uuid, origin) SELECT DISTINCT r.one, r.other, 'admin' \
+    if grant == Grant::Admin {
+        // What came from claims is granted by an admin from now on.
+        let grant = "UPDATE members SET origin = 'admin' WHERE origin <> 'admin' AND user_uuid IN {texts $2} \
+                     AND (group_uuid, user_uuid) IN (SELECT r.one, r.other FROM {rows $1 one text, other text})";
+        session.execute(grant, values![&rows, &users]).await?;
+    }
+    let join = "INSERT INTO members (group_uuid, user_uuid, origin) SELECT DISTINCT r.one, r.other, $2 \
                 FROM {rows $1 one text, other text} WHERE NOT EXISTS \
                 (SELECT 1 FROM members m WHERE m.group_uuid = r.one AND m.user_uuid = r.other)";
-    session.execute(join, values![&rows]).await?;
+    session.execute(join, values![&rows, grant.as_str()]).await?;
     let log = "INSERT INTO changes (revision, kind, one, other) SELECT $2, 'member', r.one, r.other \
                FROM {rows $1 one text, other text}";
     session.execute(log, values![&rows, revision]).await?;

@@ -1,6 +1,7 @@
 //! The directory in a SQL database: one implementation for all of them. `dialect.rs` knows what they say differently,
 //! `session.rs` how each is spoken to, `database.rs` how each is opened; the rest is written once.
 
+mod arrive;
 mod change;
 mod copy;
 mod create;
@@ -8,12 +9,14 @@ mod database;
 mod dialect;
 mod error;
 mod feed;
+mod identity;
 #[cfg(feature = "backend-libsql")]
 mod libsql;
 #[cfg(feature = "backend-postgres")]
 mod listener;
 mod read;
 mod replica;
+mod reservation;
 mod rows;
 mod schema;
 mod secrets;
@@ -27,7 +30,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use identity::Name;
+use ::identity::Name;
 use tokio::time::Instant;
 
 pub use copy::{Copied, Progress};
@@ -43,9 +46,9 @@ use user_count::UserCount;
 
 use crate::config::Backend;
 use crate::directory::{
-    Batch, Change, Counts, Credential, Directory, Error, Feed, Key, Member, NewToken, Page, Position,
-    Present, Refusal, Result, Rules, Secrets, Sink, Team, Token, TokenHash, TokenLookup, TokenName, TokenUse,
-    UserChange,
+    Arrival, Arrived, Batch, Change, Counts, Credential, Directory, Error, Feed, Identity, Key, Linked,
+    Member, NewToken, Page, Position, Present, Refusal, Reservation, Result, Rules, Secrets, Sink, Team,
+    Token, TokenHash, TokenLookup, TokenName, TokenUse, UserChange,
 };
 use crate::limits::SCHEMA_LOOK;
 
@@ -264,6 +267,50 @@ impl Directory for SqlDirectory {
         let mut session = self.write().await?;
         let changed = change::set_members(&mut session, group, &users, present).await;
         finish(session, changed).await
+    }
+
+    async fn reserve(&self, name: Name, rules: &Rules, until: i64) -> Result<Reservation> {
+        let mut session = self.write().await?;
+        let reserved = reservation::reserve(&mut session, name, rules, &self.user_count, until).await;
+        session.finish(reserved).await
+    }
+
+    async fn release(&self, uuid: &str) -> Result<()> {
+        let mut session = self.write().await?;
+        let released = reservation::release(&mut session, uuid).await;
+        session.finish(released).await
+    }
+
+    async fn arrive(&self, arrival: Arrival, rules: &Rules) -> Result<(Arrived, Position)> {
+        let mut session = self.write().await?;
+        let outcome = match arrive::arrive(&mut session, &arrival, rules, &self.user_count).await {
+            Ok(arrived) => read::position(&mut session).await.map(|position| (arrived, position)),
+            Err(error) => Err(error),
+        };
+        session.finish(outcome).await
+    }
+
+    async fn identities(
+        &self,
+        owner: Option<Name>,
+        after: Option<Identity>,
+        limit: u32,
+    ) -> Result<Page<Linked>> {
+        let mut session = self.read().await?;
+        let found = identity::list(&mut session, owner, after.as_ref(), limit).await;
+        session.finish(found).await
+    }
+
+    async fn link(&self, name: Name, identity: Identity) -> Result<Position> {
+        let mut session = self.write().await?;
+        let linked = identity::link(&mut session, name, &identity).await;
+        finish(session, linked).await
+    }
+
+    async fn unlink(&self, name: Name, identity: Identity) -> Result<Position> {
+        let mut session = self.write().await?;
+        let unlinked = identity::unlink(&mut session, name, &identity).await;
+        finish(session, unlinked).await
     }
 
     async fn credential(&self, name: Name) -> Result<Option<Credential>> {

@@ -16,7 +16,7 @@ mod tls;
 mod turns;
 
 use super::*;
-use crate::testing::{Folder, add_user};
+use crate::testing::{Folder, add_user, rules};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_sqlite_ended_by_itself_spoils_nothing_after_it() {
@@ -101,4 +101,25 @@ async fn relabel(directory: &SqlDirectory, version: &str) {
     let statement = format!("UPDATE _sqlx_migrations SET version = {version} WHERE version = $1");
     session.execute(&statement, &[(*labelled).into()]).await.unwrap();
     session.finish(Ok(())).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_kept_for_so_many_people_at_a_time() {
+    let folder = Folder::new();
+    let directory = SqlDirectory::sqlite(&folder.join("directory.sqlite")).await.unwrap();
+    let mut session = directory.write().await.unwrap();
+    let fill = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO reservations \
+         SELECT i, 'u' || i, 1900000000 + i, 1900000000 + i, '/home', '/bin/sh', 9999999999 FROM n",
+        crate::limits::MAX_DIRECTORY_RESERVATIONS - 1
+    );
+    session.execute(&fill, &[]).await.unwrap();
+    session.finish(Ok(())).await.unwrap();
+    let reserve = async |name: &str| directory.reserve(name.parse().unwrap(), &rules(), i64::MAX).await;
+    let last = reserve("ada").await.unwrap();
+    assert_eq!(last.uid.0, 1_900_000_000, "the only one between those that are kept");
+    let told = reserve("bob").await;
+    assert!(matches!(told, Err(Error::Busy(_))), "{told:?}");
+    assert_eq!(reserve("ada").await.unwrap(), last, "whoever is kept may come again");
+    assert_eq!(add_user(&directory, "eve").await.user.uid.0, 1_900_001_000);
 }

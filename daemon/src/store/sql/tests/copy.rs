@@ -4,7 +4,8 @@ use tokio::sync::watch;
 
 use super::super::*;
 use crate::testing::{
-    Everything, Folder, add_group, add_user, create_user, find_user, join, name, new_user, one_user, rules,
+    Everything, Folder, add_group, add_user, arrival, create_user, find_user, join, name, new_user, one_user,
+    rules,
 };
 
 async fn filled(folder: &Folder) -> SqlDirectory {
@@ -23,6 +24,11 @@ async fn filled(folder: &Folder) -> SqlDirectory {
     add_group(&directory, "physics").await;
     join(&directory, "physics", &["ada", "bob"]).await;
     directory.delete_user(name("eve"), None).await.unwrap();
+    let maths = Some([name("maths")].into());
+    let zoe = || Arrival { groups: maths.clone(), ..arrival("zoe", "s1") };
+    directory.link(name("zoe"), zoe().identity).await.unwrap();
+    directory.arrive(zoe(), &rules()).await.unwrap();
+    directory.reserve(name("kim"), &rules(), i64::MAX).await.unwrap();
     directory
 }
 
@@ -73,6 +79,12 @@ async fn goes_round(stations: &[&SqlDirectory]) {
     }
     assert_eq!(Everything::of(&last).await, before);
     assert_eq!(last.credential(name("ada")).await.unwrap(), first.credential(name("ada")).await.unwrap());
+    // Whose membership came from claims loses it by claims, and what is kept stays kept.
+    let left = Arrival { groups: Some([].into()), ..arrival("zoe", "s1") };
+    assert!(!last.arrive(left, &rules()).await.unwrap().0.created);
+    assert!(find_user(&last, "zoe").await.unwrap().groups.is_empty());
+    let kept = async |directory: &SqlDirectory| directory.reserve(name("kim"), &rules(), 0).await.unwrap();
+    assert_eq!(kept(&last).await, kept(&first).await);
     // Ids and names stay given for ever.
     let again = last.create(one_user(new_user("eve")), &rules(), false).await;
     assert!(matches!(again, Err(Error::Conflict(_))), "{again:?}");
@@ -101,7 +113,7 @@ async fn a_dry_run_makes_not_even_tables() {
     let first = filled(&folder).await;
     let postgres = SqlDirectory::postgres(&servers::postgres().await.fresh_database().await, 4).unwrap();
     let copied = first.copy_to(&postgres, true, &watch::Sender::default()).await.unwrap();
-    assert_eq!(copied.rows[..2], [("users", 3), ("groups", 4)]);
+    assert_eq!(copied.rows[..2], [("users", 3), ("groups", 5)]);
     assert_eq!(postgres.schema().await.unwrap(), Schema::Missing);
 }
 

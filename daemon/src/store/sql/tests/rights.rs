@@ -102,6 +102,9 @@ async fn everybody_does_what_the_grants_say(Accounts { owner, writer, reader }: 
     crate::testing::join(&writer, "physics", &["ada"]).await;
     add_user(&writer, "bob").await;
     writer.delete_user("bob".parse().unwrap(), None).await.unwrap();
+    for kim in ["kim", "kim2"] {
+        writer.reserve(kim.parse().unwrap(), &crate::testing::rules(), 0).await.unwrap();
+    }
 
     let everything = crate::testing::Everything::of(&reader).await;
     assert_eq!(everything.user_names(), ["ada"]);
