@@ -148,6 +148,7 @@ pub fn arrival(asked: &str, subject: &str) -> Arrival {
         asked: name(asked),
         mapped: Some(name(asked)),
         may_create: Ok(()),
+        may_stay: Ok(()),
         reserved: None,
         gecos: None,
         email: None,

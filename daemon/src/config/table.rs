@@ -72,7 +72,8 @@ pub const SECTIONS: &[Section] = &[
     section("oidc.login", "How people log in at the provider."),
     section(
         "oidc.users",
-        "Who gets an account by logging in at the provider, and what the provider's claims make of it. Lists are written \
+        "Who gets an account by logging in at the provider, and what the provider's claims make of it. Whoever came \
+         in by a list and is on none of them any more is not let in again. Lists are written \
          [\"one\", \"two\"] here, and one,two in the environment.",
     ),
     section("offline", "What goes on while a shared directory is away. Lookups always do."),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use identity::{Day, Email, Gecos, Name, State};
 
-use super::{Arrival, Error, Member, Reservation};
+use super::{Arrival, Error, Member, Origin, Reservation};
 
 /// What the store knows about somebody who arrives.
 #[derive(Clone, Debug)]
@@ -115,7 +115,7 @@ fn deleted(arrival: &Arrival, name: Name) -> Error {
 }
 
 /// Refuses whoever logs in as somebody else, and whoever may not come in for now.
-fn check_account(arrival: &Arrival, Member { user, .. }: &Member, today: Day) -> Result<(), Error> {
+fn check_account(arrival: &Arrival, Member { user, origin, .. }: &Member, today: Day) -> Result<(), Error> {
     let name = user.name;
     if name != arrival.asked {
         return Err(Error::Refused(format!(
@@ -128,6 +128,10 @@ fn check_account(arrival: &Arrival, Member { user, .. }: &Member, today: Day) ->
         return Err(Error::Refused(format!(
             "the account {name} is locked here; an admin can unlock it: podyctl user unlock {name}"
         )));
+    }
+    // Whom an admin made a user, the provider's groups do not make anything less.
+    if *origin == Origin::Oidc {
+        arrival.may_stay.clone().map_err(Error::Refused)?;
     }
     match user.expires_at {
         Some(day) if day <= today => Err(Error::Refused(format!(
@@ -159,7 +163,6 @@ mod tests {
     use identity::{Gid, Uid, User};
 
     use super::*;
-    use crate::directory::Origin;
     use crate::testing::{arrival, name};
 
     const TODAY: Day = Day(20_000);
@@ -239,6 +242,12 @@ mod tests {
                 "ask the chief",
             ),
             (
+                "not on a list any more",
+                Arrival { may_stay: Err("ask the chief".into()), ..ada_asks.clone() },
+                knowing(ada()),
+                "ask the chief",
+            ),
+            (
                 "what was shown is kept no more",
                 Arrival { reserved: Some("r1".into()), ..ada_asks.clone() },
                 stranger(),
@@ -301,6 +310,9 @@ mod tests {
         let again = arrival("ada", "s1");
         let nothing = Update { uuid: "ada's".into(), ..Update::default() };
         assert_eq!(updated(again.clone()), nothing, "the claims speak of nothing");
+        let made_by_an_admin = knowing(Member { origin: Origin::Admin, ..ada() });
+        let unlisted = Arrival { may_stay: Err("not listed".into()), ..again.clone() };
+        assert!(welcome(&unlisted, &made_by_an_admin, TODAY).is_ok(), "whom no list has made a user");
         let renamed = Arrival {
             mapped: Some(name("ada-byron")),
             may_create: Err("nobody new".into()),

@@ -28,6 +28,7 @@ pub fn arrival(
         asked,
         mapped: mapped.ok(),
         may_create: may_be_created(claims, settings).and(may_create),
+        may_stay: may_stay(claims, settings),
         reserved: None,
         gecos: claims.name.as_ref().and_then(|name| name.parse().ok()),
         email: verified_email(claims),
@@ -62,6 +63,23 @@ fn may_be_created(claims: &Claims, settings: &OidcUsers) -> Result<(), String> {
             "nobody gets an account here by logging in: ask an administrator of this system for one".into()
         );
     }
+    if is_listed(claims, settings) {
+        return Ok(());
+    }
+    Err("you are not among those who get an account here by logging in: ask an administrator of this system for one"
+        .into())
+}
+
+/// Whether somebody who came in by a list may still come in: whoever leaves the group at the provider leaves the node. Where there
+/// are no lists any more, nobody has left them.
+fn may_stay(claims: &Claims, settings: &OidcUsers) -> Result<(), String> {
+    if settings.allows_nobody() || is_listed(claims, settings) {
+        return Ok(());
+    }
+    Err("you are not among those any more who have an account here by logging in: ask an administrator of this system".into())
+}
+
+fn is_listed(claims: &Claims, settings: &OidcUsers) -> bool {
     let groups = claims.groups.as_deref().unwrap_or_default();
     let in_group = settings.allow_groups.iter().any(|group| groups.iter().any(|one| one == group.as_str()));
     let email = verified_email(claims);
@@ -71,11 +89,7 @@ fn may_be_created(claims: &Claims, settings: &OidcUsers) -> Result<(), String> {
         .allow_claims
         .iter()
         .any(|one| claims.texts(one.claim.as_str()).contains(&one.value.as_str()));
-    if settings.allow_everybody || in_group || in_domain || has_claim {
-        return Ok(());
-    }
-    Err("you are not among those who get an account here by logging in: ask an administrator of this system for one"
-        .into())
+    settings.allow_everybody || in_group || in_domain || has_claim
 }
 
 fn verified_email(claims: &Claims) -> Option<Email> {

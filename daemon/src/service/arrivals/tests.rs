@@ -131,6 +131,24 @@ fn nobody_is_created_who_is_not_allowed_by_something_that_is_verified() {
 }
 
 #[test]
+fn whoever_leaves_every_list_leaves_the_cluster_and_no_list_at_all_is_none_to_leave() {
+    let groups = "create = true\nallow_groups = [\"Cluster Users\"]\nallow_domains = [\"example.org\"]";
+    let closed = "allow_groups = [\"Cluster Users\"]";
+    let table = [
+        ("", json!({}), true),
+        ("create = true", json!({}), true),
+        (groups, json!({}), true),
+        (groups, json!({ "groups": [] }), false),
+        (groups, json!({ "groups": [], "email": "ada@example.org" }), true),
+        (closed, json!({}), true),
+        (closed, json!({ "groups": null }), false),
+    ];
+    for (text, change, expected) in table {
+        assert_eq!(arriving(&with(change.clone()), text).may_stay.is_ok(), expected, "{text}: {change}");
+    }
+}
+
+#[test]
 fn groups_are_those_of_the_map_and_never_such_as_give_rights() {
     let table = [
         ("", json!({}), Some(vec![])),
