@@ -1,6 +1,7 @@
 //! The command line: one declaration from which parser, help, man pages and completions are made.
 
 mod database;
+mod login;
 mod oidc;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use identity::Day;
 
 pub use database::DbCommand;
+pub use login::BreakGlass;
 pub use oidc::OidcCommand;
 
 const EXIT_CODES: &str = "\
@@ -83,6 +85,17 @@ pub enum Command {
     #[command(after_help = "Examples:\n  podyctl metrics > /var/lib/prometheus/node-exporter/pody.prom\n  \
         podyctl metrics | grep revision")]
     Metrics,
+
+    /// Let a user in on this node once, whatever the provider or the database is doing; for root alone
+    ///
+    /// Standard output gets a one-time code and nothing else: the user types it where a login asks. The
+    /// journal says who asked for it, for whom and why, and when and from where it was used. Nobody is
+    /// created, and locked and expired users stay out.
+    #[command(
+        after_help = "Examples:\n  podyctl break-glass ada --reason 'login.example.com is away, INC-4711'\n  \
+        podyctl break-glass ada --for 1h --reason 'repairs the array'"
+    )]
+    BreakGlass(BreakGlass),
 
     /// Look after the OpenID provider of this node
     #[command(subcommand, after_help = "Examples:\n  sudo podyctl oidc check")]

@@ -9,6 +9,7 @@
 pub mod import;
 
 mod arguments;
+mod break_glass;
 mod daemon;
 mod database;
 mod doctor;
@@ -106,6 +107,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<()> {
         Command::Status => status::run(session),
         Command::Doctor => doctor::run(session),
         Command::Metrics => metrics::run(session),
+        Command::BreakGlass(arguments) => break_glass::run(arguments, session),
         Command::Oidc(command) => oidc::run(command, session),
         Command::Db(command) => database::run(command, session),
         Command::Completions { shell } => generate::completions(shell, session),

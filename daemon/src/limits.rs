@@ -61,6 +61,25 @@ pub const MAX_LOGINS_PER_CALLER: usize = 16;
 /// How long a login waits for its answer: sshd's LoginGraceTime is 120 s, login(1)'s time-out 60 s.
 pub const LOGIN_LIFETIME: Duration = Duration::from_secs(180);
 
+/// One-time codes that are good at a time, and as many of root's: each costs two hundred bytes, and is good for a minute.
+pub const MAX_LOGIN_CODES: usize = 1024;
+
+/// One-time codes of one user that are good at a time: a tool that connects to a few machines at once. More would let one person
+/// take the places of all.
+pub const MAX_LOGIN_CODES_PER_USER: usize = 8;
+
+/// How long a one-time code is good that a provider's word was exchanged for: it is copied from one window to another.
+pub const LOGIN_CODE_LIFETIME: Duration = Duration::from_secs(60);
+
+/// How short a time root's one-time codes may be good: somebody reads one out and somebody types it.
+pub const MIN_BREAK_GLASS: Duration = Duration::from_secs(60);
+
+/// How long root's one-time codes may be good: whoever needs one for longer needs a password.
+pub const MAX_BREAK_GLASS: Duration = Duration::from_secs(60 * 60);
+
+/// Why root lets somebody in, as it stands in the journal: one line.
+pub const MAX_BREAK_GLASS_REASON_CHARS: usize = 200;
+
 /// Connections to the Varlink socket at a time, all peers but root together, and as many for root: whoever has
 /// many uids (newuidmap(1) gives out 65 536) must not keep sshd and su out. Each may hold one frame of 1 MiB.
 pub const MAX_CONNECTIONS: usize = 512;

@@ -127,6 +127,34 @@ impl Method for ChangePassword {
     type Reply = Decision;
 }
 
+/// Gives root a one-time code that lets a user in on this node, whatever the provider or the database is doing.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakGlass {
+    /// Who is to be let in.
+    pub user: String,
+    /// How long the code is good: 60 to 3600.
+    pub seconds: u64,
+    /// Why, for the journal: one line of 200 characters at the most.
+    pub reason: String,
+}
+
+impl Method for BreakGlass {
+    const NAME: &'static str = "org.pody.Login.BreakGlass";
+    type Reply = OneTimeCode;
+}
+
+/// What logs somebody in, once, typed where a login asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OneTimeCode {
+    /// Whom.
+    pub name: String,
+    /// The code: capital letters, digits and hyphens, at most 64 characters.
+    pub code: Secret,
+    /// How long it is good.
+    pub seconds: u64,
+}
+
 /// A verdict and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {

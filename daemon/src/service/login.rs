@@ -4,6 +4,7 @@
 //! Passwords alone so far. Whether a proven user may come in (locked, expired) is the account phase's
 //! matter, which SSH keys and cron go through, too.
 
+mod codes;
 mod offline;
 
 use std::collections::HashMap;
@@ -139,7 +140,7 @@ impl<D: Directory> Service<D> {
         Ok(Step::AskPassword { login: self.logins.keep(pending)? })
     }
 
-    /// Takes the password of a login and decides.
+    /// Takes the password of a login, or a one-time code, and decides.
     pub async fn answer_login(
         &self,
         caller: &Caller,
@@ -149,9 +150,13 @@ impl<D: Directory> Service<D> {
         let Some(Pending { name, service, source, .. }) = self.logins.take(id, caller) else {
             return Err(Error::NotFound("this login has ended; begin a new one".into()));
         };
-        let decision = match self.check_password(name, source.clone(), password).await {
-            Err(Error::Away(why)) => self.undecided(name, why)?,
-            decided => decided?,
+        let subjects = [Subject::User(name), source.clone()];
+        let decision = match self.spend_code(&subjects, name, &password).await? {
+            Some(decision) => decision,
+            None => match self.check_password(name, source.clone(), password).await {
+                Err(Error::Away(why)) => self.undecided(name, why)?,
+                decided => decided?,
+            },
         };
         self.metrics.decided(decision.verdict);
         tracing::info!(user = %name, %service, %source, verdict = ?decision.verdict, "login");
@@ -367,7 +372,7 @@ fn locked_until(rules: &crate::config::Lockout, records: &[Option<Record>], now:
     until.max()
 }
 
-fn judge_account(user: &User, today: Day) -> Decision {
+pub(super) fn judge_account(user: &User, today: Day) -> Decision {
     if user.state == State::Locked {
         return Decision {
             verdict: Verdict::AccountLocked,

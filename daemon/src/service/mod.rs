@@ -5,7 +5,9 @@
 
 mod answers;
 mod arrivals;
+mod break_glass;
 mod caller;
+mod codes;
 mod database;
 mod doctor;
 mod feed;
@@ -28,7 +30,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use answers::{Answer, Digest};
+pub use break_glass::BreakGlass;
 pub use caller::{Bearer, Caller, Operation, Peer};
+pub use codes::{Grounds, LoginCode};
 pub use database::{Database, DatabaseHealth, Job};
 pub use doctor::{Finding, Severity};
 pub use htpasswd::Htpasswd;
@@ -80,6 +84,7 @@ pub struct Service<D> {
     database: Option<Database>,
     provider: oidc::CurrentProvider,
     logins: login::Logins,
+    codes: codes::LoginCodes,
     token_uses: tokens::TokenUses,
     started: Instant,
 }
@@ -135,6 +140,7 @@ impl<D: Directory> Service<D> {
             htpasswd: None,
             provider: oidc::CurrentProvider::default(),
             logins: login::Logins::default(),
+            codes: codes::LoginCodes::default(),
             token_uses: tokens::TokenUses::default(),
             started,
         }

@@ -1,5 +1,6 @@
 mod accounts;
 mod bearers;
+mod codes;
 mod htpasswd;
 mod logins;
 #[cfg(feature = "backend-postgres")]

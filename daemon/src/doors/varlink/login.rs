@@ -1,11 +1,17 @@
 //! `org.pody.Login`.
 
-use protocol::login::{self, Answer, Begin, ChangePassword, CheckAccount};
+use std::time::Duration;
+
+use identity::Name;
+use protocol::directory::Secret;
+use protocol::login::{self, Answer, Begin, BreakGlass, ChangePassword, CheckAccount, OneTimeCode};
 
 use super::Handle;
 use crate::directory::{Directory, Result};
-use crate::doors::record::secret;
-use crate::service::{Caller, Decision, Login, PasswordChange, Service, Step, Verdict};
+use crate::doors::record::{parse, secret};
+use crate::service::{
+    self, Caller, Decision, Login, LoginCode, PasswordChange, Peer, Service, Step, Verdict,
+};
 
 impl<D: Directory> Handle<D> for Begin {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<login::Step> {
@@ -35,6 +41,29 @@ impl<D: Directory> Handle<D> for ChangePassword {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<login::Decision> {
         let change = PasswordChange { old: self.old.map(secret), new: self.new.map(secret) };
         service.change_password(caller, &self.user, change).await.map(wire)
+    }
+}
+
+/// The journal is to say which process asked.
+pub async fn break_glass<D: Directory>(
+    call: BreakGlass,
+    service: &Service<D>,
+    caller: &Caller,
+    process: Peer,
+) -> Result<OneTimeCode> {
+    let BreakGlass { user, seconds, reason } = call;
+    let user = parse("user", &user)?;
+    let lifetime = Duration::from_secs(seconds);
+    let code = service.break_glass(caller, process, service::BreakGlass { user, lifetime, reason }).await?;
+    Ok(one_time_code(user, &code, lifetime))
+}
+
+/// A code on its way to whoever types it.
+pub fn one_time_code(name: Name, code: &LoginCode, lifetime: Duration) -> OneTimeCode {
+    OneTimeCode {
+        name: name.to_string(),
+        code: Secret(code.expose().to_owned()),
+        seconds: lifetime.as_secs(),
     }
 }
 

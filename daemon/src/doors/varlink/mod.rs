@@ -17,6 +17,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use protocol::login::BreakGlass;
 use protocol::{Call, MAX_FRAME_BYTES, Method, Reply};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -255,15 +256,26 @@ async fn answer<D: Directory>(service: &Service<D>, peer: Peer, turns: &Turns, f
         Ok(caller) => caller,
         Err(error) => return failure(&error),
     };
-    dispatch(service, &caller, &call.method, call.parameters).await
+    dispatch(service, &caller, peer, &call.method, call.parameters).await
 }
 
 /// Every method there is, matched by its name.
 macro_rules! methods {
     ($($method:ty),* $(,)?) => {
-        async fn dispatch<D: Directory>(service: &Service<D>, caller: &Caller, name: &str, parameters: Value) -> Reply {
+        async fn dispatch<D: Directory>(
+            service: &Service<D>,
+            caller: &Caller,
+            peer: Peer,
+            name: &str,
+            parameters: Value,
+        ) -> Reply {
             match name {
-                $(<$method as Method>::NAME => carry_out::<D, $method>(service, caller, parameters).await,)*
+                $(<$method as Method>::NAME => {
+                    carry_out(parameters, |call: $method| call.handle(service, caller)).await
+                })*
+                BreakGlass::NAME => {
+                    carry_out(parameters, |call| login::break_glass(call, service, caller, peer)).await
+                }
                 other => {
                     let message = format!("podyd {} has no method {other}", env!("CARGO_PKG_VERSION"));
                     encode(&protocol::Error::MethodNotFound { message })
@@ -307,15 +319,14 @@ methods! {
     protocol::database::Job,
 }
 
-async fn carry_out<D: Directory, M: Handle<D>>(
-    service: &Service<D>,
-    caller: &Caller,
+async fn carry_out<M: Method, F: Future<Output = Result<M::Reply>>>(
     parameters: Value,
+    handle: impl FnOnce(M) -> F,
 ) -> Reply {
     // A call without parameters is one with an empty object.
     let parameters = if parameters.is_null() { Value::Object(Default::default()) } else { parameters };
     let outcome = match serde_json::from_value::<M>(parameters) {
-        Ok(method) => method.handle(service, caller).await,
+        Ok(method) => handle(method).await,
         Err(error) => Err(Error::invalid("parameters", without_value(&error.to_string()))),
     };
     match outcome.map(serde_json::to_value) {

@@ -1,0 +1,50 @@
+//! One-time codes that are typed where a login asks.
+
+use identity::Name;
+
+use super::{Decision, Verdict, locked_out};
+use crate::directory::{Directory, Key, Result};
+use crate::service::Service;
+use crate::service::codes::{Grounds, Redeemed};
+use crate::verifiers::lockout::Subject;
+
+impl<D: Directory> Service<D> {
+    /// What typing a code comes to where nothing else could be typed: a wrong one counts like a wrong password.
+    pub async fn redeem_login_code(&self, name: Name, source: Subject, text: &str) -> Result<Decision> {
+        let subjects = [Subject::User(name), source];
+        if let Some(decision) = self.spend_code(&subjects, name, text).await? {
+            return Ok(decision);
+        }
+        Ok(match self.settle(&subjects, false).await {
+            Some(until) => locked_out(self.seconds_until(until)),
+            None => Verdict::Denied.into(),
+        })
+    }
+
+    /// Lets somebody in who typed a code. None: it was no code that is good, and may have been a password.
+    pub(super) async fn spend_code(
+        &self,
+        subjects: &[Subject; 2],
+        name: Name,
+        text: &str,
+    ) -> Result<Option<Decision>> {
+        if let Some(until) = self.locked_until(&self.failures(subjects)) {
+            return Ok(Some(locked_out(self.seconds_until(until))));
+        }
+        let Some(Redeemed { uuid, grounds }) = self.codes.redeem(name, text) else { return Ok(None) };
+        let user = self.directory.user(Key::Name(name)).await?;
+        if user.is_none_or(|member| member.user.uuid != uuid) {
+            return Ok(None);
+        }
+        let source = &subjects[1];
+        match grounds {
+            Grounds::Provider => tracing::info!(user = %name, %source, "a one-time code was used"),
+            Grounds::BreakGlass(reason) => {
+                tracing::warn!(user = %name, %source, reason, "break-glass: the one-time code was used");
+            }
+        }
+        // Failures that were counted meanwhile speak against whoever guesses, and not against this code.
+        self.settle(subjects, true).await;
+        Ok(Some(Verdict::Granted.into()))
+    }
+}
