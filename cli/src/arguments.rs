@@ -101,6 +101,15 @@ pub enum Command {
     #[command(subcommand, after_help = "Examples:\n  sudo podyctl oidc check")]
     Oidc(OidcCommand),
 
+    /// Show what is reserved on this node for people whose first login may be under way
+    ///
+    /// Where the OpenID provider vouches for people who have no account yet, sshd and login find a locked one
+    /// for a while: its ids are those that the person will have. What comes to nothing goes back by itself.
+    /// For root and admins.
+    #[command(after_help = "Examples:\n  sudo podyctl reservations\n  \
+        podyctl reservations --json | jq -r '.[].name'")]
+    Reservations,
+
     /// Look after the database behind the directory; for root alone
     #[command(
         subcommand,

@@ -21,6 +21,7 @@ mod metrics;
 mod oidc;
 mod output;
 mod person;
+mod reservations;
 mod status;
 mod table;
 mod token;
@@ -109,6 +110,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<()> {
         Command::Metrics => metrics::run(session),
         Command::BreakGlass(arguments) => break_glass::run(arguments, session),
         Command::Oidc(command) => oidc::run(command, session),
+        Command::Reservations => reservations::run(session),
         Command::Db(command) => database::run(command, session),
         Command::Completions { shell } => generate::completions(shell, session),
         Command::Generate(command) => generate::run(command),

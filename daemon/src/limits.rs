@@ -346,6 +346,10 @@ pub const RESERVATION_SHOWN: Duration = Duration::from_secs(60);
 /// How long a reservation is held: sshd, which looks once, allows a login 120 s after that (LoginGraceTime).
 pub const RESERVATION_HELD: Duration = Duration::from_secs(180);
 
+/// When the directory gives a reservation back: a minute later, so that another node, whose clock is ahead, does not while a
+/// login is under way here.
+pub const RESERVATION_KEPT: Duration = Duration::from_secs(240);
+
 /// Names for which something new may be reserved at once: a room full of people who log in for the first time. As many again
 /// for names that were asked for before.
 pub const RESERVATIONS_AT_ONCE: u32 = 20;
@@ -354,8 +358,8 @@ pub const RESERVATIONS_AT_ONCE: u32 = 20;
 /// sshd is asked for names that nobody has all day long.
 pub const ONE_MORE_RESERVATION: Duration = Duration::from_secs(6);
 
-/// Reservations at a time: more than the rates let anybody hold, which is twice 20 and 30.
-pub const MAX_RESERVATIONS: usize = 128;
+/// Reservations of one node at a time: more than the rates let anybody hold, which is twice 20 and 40.
+pub const MAX_RESERVATIONS_HERE: usize = 128;
 
 /// Names that are remembered to have been asked for: at 64 bytes each, a quarter of a megabyte.
 pub const MAX_NAMES_ASKED_FOR: usize = 4096;
@@ -366,3 +370,7 @@ pub const RESOLVE_DEADLINE: Duration = Duration::from_millis(200);
 
 /// How long the directory may take to reserve something, whoever still waits for it: the next try finds it.
 pub const RESERVE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Questions of lookups that are answered at a time, and as many that wait: sshd has 100 connections that nobody has logged in
+/// over yet (MaxStartups).
+pub const MAX_RESOLVES: usize = 128;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
+use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, interval, sleep, timeout};
@@ -19,7 +20,7 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use crate::clock::Clock;
 use crate::config::{AuthMode, ConfigError, Environment, Paths, Settings};
 use crate::directory::{Directory, Error, LocalAccounts, Rules};
-use crate::doors::{http, varlink};
+use crate::doors::{http, resolve, varlink};
 use crate::log::Log;
 use crate::publish::Publisher;
 use crate::service::{Database, Htpasswd, Service, new_uuid};
@@ -167,14 +168,22 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
             service.htpasswd = Some(Htpasswd::new(path, node.clone()).await?);
         }
         let service = Arc::new(service);
-        let socket = paths.run.join("varlink");
-        let listener = varlink::listen(&socket)
-            .map_err(|error| Error::Failed(format!("{}: {error}", socket.display())))?;
+        let at = |name: &str, listen: fn(&Path) -> io::Result<UnixListener>| {
+            let socket = paths.run.join(name);
+            listen(&socket).map_err(|error| Error::Failed(format!("{}: {error}", socket.display())))
+        };
+        let listener = at("varlink", varlink::listen)?;
+        let lookups = at("resolve", resolve::listen)?;
         let port = http::Port::open(&profiles).await?;
         let (stop, stopped) = watch::channel(false);
         let serving_nodes = port.map(|port| tokio::spawn(port.serve(Arc::clone(&service), stopped.clone())));
         let writing = tokio::spawn(write_token_uses(Arc::clone(&service), stopped.clone()));
+        let resolving = tokio::spawn(resolve::serve(lookups, Arc::clone(&service), stopped.clone()));
         let serving = tokio::spawn(varlink::serve(listener, Arc::clone(&service), stopped));
+        let ending = tokio::spawn({
+            let service = Arc::clone(&service);
+            async move { service.end_reservations().await }
+        });
         let following = tokio::spawn({
             let service = Arc::clone(&service);
             async move { service.follow_htpasswd().await }
@@ -196,8 +205,10 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         }
         let _ = writing.await;
         let _ = timeout(LAST_TOKEN_USES, service.write_token_uses()).await;
-        following.abort();
-        let _ = following.await;
+        for task in [following, ending, resolving] {
+            task.abort();
+            let _ = task.await;
+        }
         stop_publishing.notify_one();
         let _ = publishing.await;
         directory.close().await;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use identity::{Gecos, Gid, IdRange, Name, State, Uid};
 use tokio::time::{Instant, interval};
 
+use crate::config::{Oidc, OidcUsers, Settings};
 use crate::directory::{
     Arrival, Batch, Directory, Error, Identity, Key, LocalAccounts, Member, NewGroup, NewMember, NewUser,
     Origin, Primary, Result, Rules, Team,
@@ -94,6 +95,13 @@ pub fn rules() -> Rules {
 /// Rules under which new ids come from `min..=max`.
 pub fn rules_allocating(min: u32, max: u32) -> Rules {
     Rules { allocate: IdRange::new(min, max).unwrap(), ..rules() }
+}
+
+/// Settings of a node on which everybody whom a provider knows becomes a user at the first login.
+pub fn open_to_newcomers(settings: Settings) -> Settings {
+    let oidc = Oidc { issuer: "https://login.example.com".parse().unwrap(), ..settings.oidc };
+    let oidc_users = OidcUsers { create: true, allow_everybody: true, ..settings.oidc_users };
+    Settings { oidc, oidc_users, ..settings }
 }
 
 /// A user with a private group, who gets the next id.

@@ -92,6 +92,43 @@ pub struct MetricsText {
     pub text: String,
 }
 
+/// Asks what is reserved on this node for people whose first login may be under way; for root and admins.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reservations {}
+
+impl Method for Reservations {
+    const NAME: &'static str = "org.pody.Node.Reservations";
+    type Reply = Reserved;
+}
+
+/// What is reserved (`podyctl reservations`), in the order of names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserved {
+    /// Each reservation.
+    #[serde(default)]
+    pub reservations: Vec<Reservation>,
+}
+
+/// What is kept for somebody who does not exist yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// The login name.
+    pub name: String,
+    /// The user id.
+    pub uid: u32,
+    /// The id of the private group.
+    pub gid: u32,
+    /// The home directory.
+    pub home: String,
+    /// The login shell.
+    pub shell: String,
+    /// When the directory may give it to others, as RFC 3339 writes it.
+    pub expires_at: String,
+    /// How long that still is.
+    pub seconds_left: u64,
+}
+
 /// Asks what is wrong with the node, or soon may be.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -42,6 +42,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether somebody who does not exist may come to be a user by logging in here.
+    pub fn users_may_arrive(&self) -> bool {
+        self.oidc.is_configured() && self.oidc_users.create && !self.oidc_users.allows_nobody()
+    }
+
     /// The htpasswd file to follow: a database that nodes share has its users from nowhere else.
     pub fn htpasswd(&self) -> Option<&Path> {
         self.auth.htpasswd.as_deref().filter(|_| self.backend == Backend::Local)

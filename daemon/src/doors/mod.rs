@@ -4,5 +4,6 @@
 mod complaints;
 pub mod http;
 mod record;
+pub mod resolve;
 mod unreadable;
 pub mod varlink;

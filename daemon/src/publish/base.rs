@@ -6,12 +6,14 @@ use identity::{Gid, Group, Name, Uid};
 use snapshot::{BaseEncoder, EncodeError, Encoded, Info, View};
 
 use super::model::{Base, entry};
+use crate::config::Settings;
 use crate::directory::{Counts, Error, Member, Position, Result, Rules, Sink, Team};
 
 /// Takes a dump of the directory and leaves out what this node does not serve.
 pub struct BaseBuilder<'a> {
     rules: &'a Rules,
     enumerate_up_to: u64,
+    complete: bool,
     seed: u64,
     encoder: Option<BaseEncoder>,
     hidden_uids: HashSet<Uid>,
@@ -20,9 +22,16 @@ pub struct BaseBuilder<'a> {
 
 impl<'a> BaseBuilder<'a> {
     /// Begins a base. The seed is random; enumeration is for directories of at most so many users and groups.
-    pub fn new(rules: &'a Rules, enumerate_up_to: u32, seed: u64) -> Self {
-        let (hidden_uids, hidden) = Default::default();
-        Self { rules, enumerate_up_to: enumerate_up_to.into(), seed, encoder: None, hidden_uids, hidden }
+    pub fn new(rules: &'a Rules, settings: &Settings, seed: u64) -> Self {
+        Self {
+            rules,
+            enumerate_up_to: settings.nss.enumerate_up_to.into(),
+            complete: !settings.users_may_arrive(),
+            seed,
+            encoder: None,
+            hidden_uids: HashSet::new(),
+            hidden: Vec::new(),
+        }
     }
 
     /// The base, and who was left out of it and why.
@@ -65,7 +74,7 @@ impl Sink for BaseBuilder<'_> {
         self.encoder = Some(BaseEncoder::new(Info {
             revision: position.revision,
             seed: self.seed,
-            complete: true,
+            complete: self.complete,
             enumerable: counts.users.max(counts.groups) <= self.enumerate_up_to,
         }));
         Ok(())
@@ -91,6 +100,10 @@ impl Base for View<'_> {
         let name = Name::new(user.name()).ok()?;
         let gids = self.groups_of(name.as_bytes()).ok().flatten()?.filter_map(|gid| gid.ok()).collect();
         Some((name, gids))
+    }
+
+    fn has_user(&self, name: Name) -> bool {
+        !matches!(self.user_by_name(name.as_bytes()), Ok(None))
     }
 
     fn group(&self, gid: Gid) -> Option<Name> {

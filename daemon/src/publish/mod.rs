@@ -7,6 +7,8 @@
 mod base;
 mod delays;
 mod model;
+mod overlay;
+mod published;
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -18,12 +20,15 @@ use std::time::Duration;
 use snapshot::{DeltaEncoder, Encoded, Info, Loaded, Places, PublishError, View, WrittenBase};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, block_in_place};
-use tokio::time::{Instant, interval, sleep_until, timeout};
+use tokio::time::{Instant, interval, sleep_until};
 
 pub use delays::Delays;
+pub use published::Published;
 
 use base::{BaseBuilder, encoding};
 use model::Model;
+use overlay::{Overlay, Reserved};
+use published::State;
 
 use crate::clock::{Clock, unix_milliseconds};
 use crate::config::Settings;
@@ -49,88 +54,6 @@ const RETRY_AT_LEAST_EVERY: Duration = Duration::from_secs(15);
 /// Hidden accounts that are named in the status; the journal has them all.
 const MAX_HIDDEN_SHOWN: usize = 100;
 
-/// What lookups on this node show.
-#[derive(Clone, Debug)]
-pub struct Published {
-    state: watch::Receiver<State>,
-    wake: Arc<Notify>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct State {
-    /// What an earlier run left behind.
-    adopted: u64,
-    /// What this run has published: of another directory, perhaps, a backup that was brought back.
-    published: Option<Position>,
-    hidden: Arc<Vec<String>>,
-    trouble: Option<String>,
-    delays: Delays,
-}
-
-impl Published {
-    /// The revision that lookups show.
-    pub fn revision(&self) -> u64 {
-        let state = self.state.borrow();
-        state.published.as_ref().map_or(state.adopted, |position| position.revision)
-    }
-
-    /// Has the directory looked at now.
-    pub fn look(&self) {
-        self.wake.notify_one();
-    }
-
-    /// What this run shows, once it shows something.
-    pub fn position(&self) -> Option<Position> {
-        self.state.borrow().published.clone()
-    }
-
-    /// Waits until lookups show something else than this.
-    pub async fn leaves(&self, position: Option<&Position>) {
-        let mut state = self.state.clone();
-        // Without the publisher nothing changes any more.
-        if state.wait_for(|state| state.published.as_ref() != position).await.is_err() {
-            std::future::pending().await
-        }
-    }
-
-    /// Who is not served here, and why.
-    pub fn hidden(&self) -> Vec<String> {
-        self.state.borrow().hidden.to_vec()
-    }
-
-    /// How long the last changes took.
-    pub fn delays(&self) -> Delays {
-        self.state.borrow().delays.clone()
-    }
-
-    /// Why the snapshot is behind, if it is.
-    pub fn trouble(&self) -> Option<String> {
-        self.state.borrow().trouble.clone()
-    }
-
-    /// Waits until lookups show what was committed at a position.
-    pub async fn reaches(&self, position: &Position, deadline: Duration) -> Result<()> {
-        self.wake.notify_one();
-        let mut state = self.state.clone();
-        let reached = state.wait_for(|state| {
-            state.published.as_ref().is_some_and(|published| published.has_reached(position))
-        });
-        if matches!(timeout(deadline, reached).await, Ok(Ok(_))) {
-            return Ok(());
-        }
-        let trouble = self.trouble().unwrap_or_else(|| "podyd is busy".into());
-        Err(Error::Busy(format!(
-            "the change is saved, but lookups on this node do not show it yet: {trouble}"
-        )))
-    }
-
-    /// Waits for the first snapshot of this run, so that whoever is told that podyd is ready finds one.
-    pub async fn first(&self, deadline: Duration) {
-        let mut state = self.state.clone();
-        let _ = timeout(deadline, state.changed()).await;
-    }
-}
-
 /// The task that publishes.
 pub struct Publisher<D> {
     directory: Arc<D>,
@@ -139,6 +62,7 @@ pub struct Publisher<D> {
     rules: watch::Receiver<Arc<Rules>>,
     settings: watch::Receiver<Arc<Settings>>,
     state: watch::Sender<State>,
+    reserved: watch::Receiver<Reserved>,
     wake: Arc<Notify>,
     /// The base that deltas are made against, once there is one of this run.
     base: Option<Following>,
@@ -155,12 +79,15 @@ struct Following {
     loaded: Loaded,
     model: Model,
     position: Position,
+    /// Which reservations lookups show, and whether they take somebody who is not shown for nobody.
+    shown: (u64, bool),
 }
 
 /// A base that is written and not current yet.
 struct NewBase {
     written: WrittenBase,
     encoded: Encoded,
+    complete: bool,
     position: Position,
     hidden: Vec<String>,
     rules: Arc<Rules>,
@@ -181,7 +108,8 @@ impl<D: Directory> Publisher<D> {
         let wake = Arc::new(Notify::new());
         let adopted = files.adopted().map_or(0, |info| info.revision);
         let (state, receiver) = watch::channel(State { adopted, ..State::default() });
-        let published = Published { state: receiver, wake: Arc::clone(&wake) };
+        let (showing, reserved) = watch::channel(Reserved::default());
+        let published = Published::new(receiver, showing, Arc::clone(&wake));
         let c_path =
             |path: &Path| CString::new(path.as_os_str().as_bytes()).expect("a path that exists has no NUL");
         let places = [c_path(cache), c_path(run)];
@@ -192,6 +120,7 @@ impl<D: Directory> Publisher<D> {
             rules,
             settings,
             state,
+            reserved,
             wake,
             base: None,
             merge: None,
@@ -219,6 +148,8 @@ impl<D: Directory> Publisher<D> {
                 () = self.wake.notified() => self.follow().await,
                 () = directory.changed() => self.retry().await,
                 Ok(()) = self.rules.changed() => self.rules_changed().await,
+                Ok(()) = self.settings.changed() => self.follow().await,
+                Ok(()) = self.reserved.changed() => self.follow().await,
                 outcome = finished(&mut self.merge) => self.merged(outcome).await,
                 () = due(self.persist_at) => self.persist(),
                 () = due(self.retry_at) => self.retry().await,
@@ -257,12 +188,15 @@ impl<D: Directory> Publisher<D> {
                 self.begin_merge();
                 Ok(())
             }
-            Feed::Changes { position, .. } if position == following.position => Ok(()),
+            Feed::Changes { position, .. } if position == following.position => {
+                if self.overlay().is_shown_by(following.shown) {
+                    return Ok(());
+                }
+                self.publish_delta(following, position.revision, &rules)
+            }
             Feed::Changes { changes, present, position } => {
                 touch(&mut following.model, &changes, present, &rules);
-                let view = following.loaded.base_view();
-                let delta = self.delta(&following.model, &view, position.revision, &rules)?;
-                self.publish_delta(&delta)?;
+                self.publish_delta(following, position.revision, &rules)?;
                 self.show(&position);
                 let now = unix_milliseconds();
                 self.state.send_modify(|state| state.delays.add(position.committed_at, now));
@@ -275,17 +209,24 @@ impl<D: Directory> Publisher<D> {
         }
     }
 
-    fn publish_delta(&mut self, delta: &Encoded) -> Result<()> {
-        block_in_place(|| self.files.publish_delta(delta)).map_err(publishing)?;
+    /// What there is beside the directory now.
+    fn overlay(&self) -> Overlay {
+        let complete = !self.settings.borrow().users_may_arrive();
+        Overlay { reserved: self.reserved.borrow().clone(), complete }
+    }
+
+    fn publish_delta(&mut self, following: &mut Following, revision: u64, rules: &Rules) -> Result<()> {
+        let overlay = self.overlay();
+        let delta = delta(&following.model, &following.loaded.base_view(), &overlay, revision, rules)?;
+        block_in_place(|| self.files.publish_delta(&delta)).map_err(publishing)?;
         self.persist_at.get_or_insert(Instant::now() + PERSIST_WITHIN);
+        following.shown = self.show_overlay(&overlay);
         Ok(())
     }
 
-    fn delta(&self, model: &Model, base: &View<'_>, revision: u64, rules: &Rules) -> Result<Encoded> {
-        let info = Info { revision, seed: random_seed()?, complete: true, enumerable: base.is_enumerable() };
-        let mut encoder = DeltaEncoder::new(info);
-        model.encode(base, &mut encoder, rules).map_err(encoding)?;
-        encoder.finish().map_err(encoding)
+    fn show_overlay(&self, overlay: &Overlay) -> (u64, bool) {
+        self.state.send_modify(|state| state.reserved = overlay.reserved.number);
+        (overlay.reserved.number, overlay.complete)
     }
 
     /// Another set of local accounts: whom they collide with leaves the snapshot now; whoever may come back
@@ -313,9 +254,8 @@ impl<D: Directory> Publisher<D> {
         let (users, groups) = named(&holders);
         let present = self.directory.present(&users, &groups).await?;
         touch(&mut following.model, &holders, present, rules);
-        let delta =
-            self.delta(&following.model, &following.loaded.base_view(), following.position.revision, rules)?;
-        self.publish_delta(&delta)
+        let revision = following.position.revision;
+        self.publish_delta(following, revision, rules)
     }
 
     /// Begins to make a new base in the background, unless one is in the making.
@@ -326,15 +266,16 @@ impl<D: Directory> Publisher<D> {
         }
         let directory = Arc::clone(&self.directory);
         let rules = Arc::clone(&self.rules.borrow());
-        let enumerate_up_to = self.settings.borrow().nss.enumerate_up_to;
+        let settings = Arc::clone(&self.settings.borrow());
         let reserved = self.files.reserve_base();
         self.merge = Some(tokio::spawn(async move {
-            let mut builder = BaseBuilder::new(&rules, enumerate_up_to, random_seed()?);
+            let mut builder = BaseBuilder::new(&rules, &settings, random_seed()?);
             let position = directory.dump(&mut builder).await?;
             block_in_place(|| {
                 let (encoded, hidden) = builder.finish()?;
                 let written = reserved.and_then(|base| base.write(&encoded)).map_err(publishing)?;
-                Ok(NewBase { written, encoded, position, hidden, rules: Arc::clone(&rules) })
+                let complete = !settings.users_may_arrive();
+                Ok(NewBase { written, encoded, complete, position, hidden, rules: Arc::clone(&rules) })
             })
         }));
     }
@@ -361,8 +302,9 @@ impl<D: Directory> Publisher<D> {
         };
         let mut model = Model::default();
         touch(&mut model, &changes, present, &new.rules);
-        let delta = (!model.is_empty())
-            .then(|| new.encoded.look(|view| self.delta(&model, &view, position.revision, &new.rules)))
+        let overlay = self.overlay();
+        let delta = (!model.is_empty() || !overlay.is_shown_by_base(new.complete))
+            .then(|| new.encoded.look(|view| delta(&model, &view, &overlay, position.revision, &new.rules)))
             .flatten()
             .transpose()?;
         block_in_place(|| self.files.switch_base(new.written, delta.as_ref())).map_err(publishing)?;
@@ -381,7 +323,8 @@ impl<D: Directory> Publisher<D> {
         self.show(&position);
         self.persist_at = None;
         self.wants_base = false;
-        self.base = Some(Following { loaded, model, position });
+        let shown = self.show_overlay(&overlay);
+        self.base = Some(Following { loaded, model, position, shown });
         Ok(())
     }
 
@@ -424,6 +367,16 @@ impl<D: Directory> Publisher<D> {
         self.retry_at = Some(Instant::now() + self.retry_after);
         self.retry_after = (2 * self.retry_after).min(RETRY_AT_LEAST_EVERY);
     }
+}
+
+/// Everything that is not as the base says.
+fn delta(model: &Model, base: &View<'_>, overlay: &Overlay, revision: u64, rules: &Rules) -> Result<Encoded> {
+    let info =
+        Info { revision, seed: random_seed()?, complete: overlay.complete, enumerable: base.is_enumerable() };
+    let mut encoder = DeltaEncoder::new(info);
+    model.encode(base, &mut encoder, rules).map_err(encoding)?;
+    overlay.encode(model, base, &mut encoder, rules).map_err(encoding)?;
+    encoder.finish().map_err(encoding)
 }
 
 /// Whether what programs see now has a user in it.

@@ -14,6 +14,8 @@ use crate::directory::{Member, Rules};
 pub trait Base {
     /// A user's name and supplementary groups in the base.
     fn user(&self, uid: Uid) -> Option<(Name, Vec<Gid>)>;
+    /// Whether the base has a user of this name.
+    fn has_user(&self, name: Name) -> bool;
     /// A group's name in the base.
     fn group(&self, gid: Gid) -> Option<Name>;
 }
@@ -64,6 +66,16 @@ impl Model {
     /// A membership began or ended. The user must be touched, too: whether it exists is read there.
     pub fn membership(&mut self, gid: Gid, uid: Uid) {
         self.memberships.entry(gid).or_default().insert(uid);
+    }
+
+    /// Whether a user has or had this name or uid: neither is anybody else's.
+    pub fn knows_user(&self, name: Name, uid: Uid, base: &impl Base) -> bool {
+        let has_name =
+            |member: &Option<Member>| member.as_ref().is_some_and(|member| member.user.name == name);
+        self.users.contains_key(&uid)
+            || base.user(uid).is_some()
+            || base.has_user(name)
+            || self.users.values().any(has_name)
     }
 
     /// Writes the delta.

@@ -1,4 +1,5 @@
 mod bad_days;
+mod reserved;
 mod simulation;
 mod view;
 

@@ -166,7 +166,7 @@ impl<D: Directory> Service<D> {
     /// Whether a user may come in, by locks and dates.
     pub async fn check_account(&self, caller: &Caller, user: &str) -> Result<Decision> {
         let Some(name) = self.ours(user).await? else {
-            return Ok(Verdict::Unknown.into());
+            return Ok(self.judge_reserved(caller, user));
         };
         caller.may(Operation::LogIn(name))?;
         match self.directory.user(Key::Name(name)).await? {

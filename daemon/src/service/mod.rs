@@ -40,7 +40,7 @@ pub use login::{Decision, Login, Step, Verdict};
 pub use metrics::{Metrics, TurnedAway};
 pub use network::{Network, OpenPort, Served};
 pub use oidc::OidcCheck;
-pub use reservations::Reservations;
+pub use reservations::{Reservations, Resolved};
 pub use tokens::{Checked, TokenRequest};
 pub use users::{NewAccount, PasswordChange, new_uuid};
 

@@ -9,6 +9,7 @@ mod oidc;
 mod oidc_only;
 mod pody04;
 mod remote;
+mod reservations;
 mod rights;
 mod tokens;
 

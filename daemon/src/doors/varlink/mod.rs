@@ -308,6 +308,7 @@ methods! {
     protocol::node::Status,
     protocol::node::Doctor,
     protocol::node::Metrics,
+    protocol::node::Reservations,
     protocol::oidc::Check,
     protocol::token::Create,
     protocol::token::List,

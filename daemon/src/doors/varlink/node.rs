@@ -1,9 +1,12 @@
 //! `org.pody.Node`.
 
-use protocol::node::{self, Doctor, Findings, Metrics, MetricsText, NodeStatus, Replica, Served, Status};
+use protocol::node::{
+    self, Doctor, Findings, Metrics, MetricsText, NodeStatus, Replica, Reservations, Reserved, Served, Status,
+};
 
 use super::Handle;
-use crate::directory::{Directory, Result};
+use crate::clock::rfc_3339;
+use crate::directory::{Directory, Reservation, Result};
 use crate::service::{Caller, Finding, Service, Severity};
 
 impl<D: Directory> Handle<D> for Status {
@@ -58,6 +61,27 @@ impl<D: Directory> Handle<D> for Doctor {
 impl<D: Directory> Handle<D> for Metrics {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<MetricsText> {
         service.metrics_text(caller).await.map(|text| MetricsText { text })
+    }
+}
+
+impl<D: Directory> Handle<D> for Reservations {
+    async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<Reserved> {
+        let reservations = service.list_reservations(caller).await?;
+        let now = service.clock.unix_seconds();
+        let reservations = reservations.iter().map(|reserved| reservation(reserved, now)).collect();
+        Ok(Reserved { reservations })
+    }
+}
+
+fn reservation(reserved: &Reservation, now: i64) -> node::Reservation {
+    node::Reservation {
+        name: reserved.name.to_string(),
+        uid: reserved.uid.0,
+        gid: reserved.gid.0,
+        home: reserved.home.to_string(),
+        shell: reserved.shell.to_string(),
+        expires_at: rfc_3339(reserved.expires_at),
+        seconds_left: u64::try_from(reserved.expires_at.saturating_sub(now)).unwrap_or_default(),
     }
 }
 

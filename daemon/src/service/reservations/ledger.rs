@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::pace::Pace;
 use crate::directory::{Error, Reservation, Result};
-use crate::limits::{MAX_RESERVATIONS, RESERVATION_HELD, RESERVATION_SHOWN};
+use crate::limits::{MAX_RESERVATIONS_HERE, RESERVATION_HELD, RESERVATION_KEPT, RESERVATION_SHOWN};
 
 /// What became of a question to the directory; none: it has not answered yet.
 pub type Answer = Option<Result<()>>;
@@ -22,12 +22,14 @@ pub struct Ledger {
     pace: Pace,
 }
 
-/// Lookups show it for a while. For whoever has looked by then it is held until their login has ended.
+/// Lookups show it for a while. For whoever has looked by then it is held until their login has ended. It is kept until the
+/// directory may have it back.
 #[derive(Debug)]
 struct Held {
     reservation: Reservation,
     shown_until: Instant,
     held_until: Instant,
+    kept_until: Instant,
 }
 
 /// What to do about a name.
@@ -53,7 +55,7 @@ impl Ledger {
             return Ok(Admission::Underway(answer.clone()));
         }
         let others = self.held.keys().filter(|held| **held != name).count() + self.asking.len();
-        if others >= MAX_RESERVATIONS || !self.pace.allows(name, now) {
+        if others >= MAX_RESERVATIONS_HERE || !self.pace.allows(name, now) {
             return Err(Error::Busy(
                 "many names that do not exist are being asked for: somebody may be guessing".into(),
             ));
@@ -66,8 +68,13 @@ impl Ledger {
     /// The directory has answered.
     pub fn answered(&mut self, name: Name, answer: Result<Reservation>, now: Instant) -> Result<()> {
         self.asking.remove(&name);
-        let (shown_until, held_until) = (now + RESERVATION_SHOWN, now + RESERVATION_HELD);
-        self.held.insert(name, Held { reservation: answer?, shown_until, held_until });
+        let held = Held {
+            reservation: answer?,
+            shown_until: now + RESERVATION_SHOWN,
+            held_until: now + RESERVATION_HELD,
+            kept_until: now + RESERVATION_KEPT,
+        };
+        self.held.insert(name, held);
         Ok(())
     }
 
@@ -82,8 +89,8 @@ impl Ledger {
     }
 
     /// All that are held, in the order of names.
-    pub fn all(&self) -> Vec<Reservation> {
-        sorted(self.held.values())
+    pub fn all(&self, now: Instant) -> Vec<Reservation> {
+        sorted(self.held.values().filter(|held| held.held_until > now))
     }
 
     /// Those that lookups show, in the order of names.
@@ -91,16 +98,16 @@ impl Ledger {
         sorted(self.held.values().filter(|held| held.shown_until > now))
     }
 
-    /// Takes out those that have ended.
+    /// Takes out those that the directory may have back.
     pub fn ended(&mut self, now: Instant) -> Vec<Reservation> {
         let ended: Vec<Name> =
-            (self.held.iter()).filter(|(_, held)| held.held_until <= now).map(|(name, _)| *name).collect();
+            (self.held.iter()).filter(|(_, held)| held.kept_until <= now).map(|(name, _)| *name).collect();
         ended.into_iter().filter_map(|name| self.remove(name)).collect()
     }
 
-    /// When the next of them is not shown or not held any more.
+    /// When the next of them is not shown or not kept any more.
     pub fn next_end(&self, now: Instant) -> Option<Instant> {
-        let end = |held: &Held| if held.shown_until > now { held.shown_until } else { held.held_until };
+        let end = |held: &Held| if held.shown_until > now { held.shown_until } else { held.kept_until };
         self.held.values().map(end).min()
     }
 }
@@ -166,11 +173,12 @@ mod tests {
         let login_grace_time = Duration::from_secs(120);
         assert!(ledger.get(name("ada"), last_look + login_grace_time).is_some());
         assert_eq!(ledger.next_end(now), Some(now + RESERVATION_SHOWN));
-        assert_eq!(ledger.next_end(now + RESERVATION_SHOWN), Some(now + RESERVATION_HELD));
-        assert_eq!(ledger.ended(last_look + login_grace_time), []);
+        assert_eq!(ledger.next_end(now + RESERVATION_SHOWN), Some(now + RESERVATION_KEPT));
         assert_eq!(ledger.get(name("ada"), now + RESERVATION_HELD), None);
-        assert_eq!(ledger.ended(now + RESERVATION_HELD).len(), 1);
-        assert_eq!((ledger.all().len(), ledger.next_end(now)), (0, None));
+        assert_eq!(ledger.all(now + RESERVATION_HELD), []);
+        assert_eq!(ledger.ended(now + RESERVATION_HELD), []);
+        assert_eq!(ledger.ended(now + RESERVATION_KEPT).len(), 1);
+        assert_eq!(ledger.next_end(now), None);
     }
 
     #[test]
@@ -198,9 +206,9 @@ mod tests {
                     }
                 }
             }
-            most = most.max(ledger.all().len());
+            most = most.max(ledger.held.len());
         }
-        assert!(most > 50 && most < MAX_RESERVATIONS, "{most}");
+        assert!(most > 50 && most < MAX_RESERVATIONS_HERE, "{most}");
     }
 
     #[test]
