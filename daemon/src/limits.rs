@@ -58,6 +58,36 @@ pub const MAX_LOGINS: usize = 1024;
 /// and polkit agents ever have.
 pub const MAX_LOGINS_PER_CALLER: usize = 16;
 
+/// Logins at the OpenID provider that are under way: a slow provider, or people who never come back, take no more than an
+/// eighth of [`MAX_LOGINS`] from those who log in by password.
+pub const MAX_DEVICE_LOGINS: usize = 128;
+
+/// How long a login at the provider may take, whatever is waited for: below sshd's LoginGraceTime of 120 s, so that people are
+/// told how it ended.
+pub const LOGIN_GRACE: Duration = Duration::from_secs(100);
+
+/// The same for login(1), which ends after LOGIN_TIMEOUT (login.defs(5)), 60 s.
+pub const CONSOLE_LOGIN_GRACE: Duration = Duration::from_secs(50);
+
+/// How long one call of a login waits for the provider before it says that it still does: below the 15 s after which pam_pody
+/// gives podyd up, and below [`DRAIN_DEADLINE`].
+pub const DEVICE_LOGIN_CALL: Duration = Duration::from_secs(5);
+
+/// For how long it counts that somebody began a login at the provider.
+pub const DEVICE_LOGIN_WINDOW: Duration = Duration::from_secs(600);
+
+/// Logins at the provider that one user begins from one place within [`DEVICE_LOGIN_WINDOW`]: ssh begins three by itself where
+/// none is approved.
+pub const MAX_DEVICE_LOGINS_PER_USER: usize = 30;
+
+/// The same of one remote place, whoever the users are: a room full of people behind one address.
+pub const MAX_DEVICE_LOGINS_PER_SOURCE: usize = 300;
+
+/// Logins that are counted so: at some 100 bytes each, a megabyte. The oldest make room.
+pub const MAX_COUNTED_DEVICE_LOGINS: usize = 10_000;
+
+/// A QR code, in columns and half as many lines: it has to fit a terminal of 80 columns, and most screens.
+pub const MAX_QR_COLUMNS: usize = 60;
 /// How long a login waits for its answer: sshd's LoginGraceTime is 120 s, login(1)'s time-out 60 s.
 pub const LOGIN_LIFETIME: Duration = Duration::from_secs(180);
 

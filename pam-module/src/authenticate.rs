@@ -7,9 +7,12 @@ use protocol::login::{Begin, Step, Verdict};
 use crate::pam::{Code, Level, Question, Token, Typed};
 use crate::request::{Request, code_of};
 
-/// How many questions one login may bring. A device login repeats its "press Enter" while a person
-/// fetches a phone; a podyd that never ends must not hold sshd for ever.
+/// How many steps one login may have. A login at an OpenID provider waits for 100 s in calls of 5 s; a podyd that never ends
+/// must not hold sshd for ever.
 const MAX_STEPS: usize = 32;
+
+/// What somebody is told who has answered, and whom nobody can judge now.
+const UNAVAILABLE: &str = "It cannot be decided just now whether you may log in. Please try again in a moment.";
 
 /// Decides whether the user is who they say they are.
 pub fn authenticate(request: &mut Request<'_>) -> Code {
@@ -24,26 +27,25 @@ pub fn authenticate(request: &mut Request<'_>) -> Code {
         tty: request.pam.tty(),
     };
     let mut step = request.podyd.begin(&begin);
+    let mut was_asked = false;
     for count in 0..MAX_STEPS {
-        let (login, prompt, echo, message) = match step {
-            Ok(Step::Ask { login, prompt, echo, message }) => (login, prompt, echo, message),
+        step = match step {
+            Ok(Step::Ask { login, prompt, echo, message }) => {
+                let question = Question { message: message.as_deref(), prompt: &prompt, echo };
+                was_asked = true;
+                match answer(request, question, count == 0) {
+                    Ok(answer) => request.podyd.answer(&login, &answer),
+                    Err(code) => return code,
+                }
+            }
+            Ok(Step::Wait { login }) => request.podyd.answer(&login, ""),
             Ok(Step::Done { verdict, message }) => return conclude(request, verdict, message),
             Err(error) => {
-                return unavailable(request, count > 0, &format!("{name} cannot be authenticated: {error}"));
+                return unavailable(request, was_asked, &format!("{name} cannot be authenticated: {error}"));
             }
         };
-        let question = Question { message: message.as_deref(), prompt: &prompt, echo };
-        let answer = match answer(request, question, count == 0) {
-            Ok(answer) => answer,
-            Err(code) => return code,
-        };
-        step = request.podyd.answer(&login, &answer);
     }
-    unavailable(
-        request,
-        true,
-        &format!("podyd asked more than {MAX_STEPS} questions; its login of {name} was given up"),
-    )
+    unavailable(request, was_asked, &format!("podyd's login of {name} has no end after {MAX_STEPS} steps"))
 }
 
 /// The answer to a question: a password that an earlier module left, or what the person types now.
@@ -92,7 +94,7 @@ fn conclude(request: &mut Request<'_>, verdict: Verdict, message: Option<String>
 fn unavailable(request: &mut Request<'_>, was_asked: bool, why: &str) -> Code {
     request.log(Level::Error, why);
     if was_asked {
-        request.tell("Your password could not be checked just now. Please try again in a moment.", true);
+        request.tell(UNAVAILABLE, true);
     }
     Code::AuthinfoUnavail
 }
@@ -103,7 +105,7 @@ mod tests {
 
     use super::*;
     use crate::options::Options;
-    use crate::script::{Event::*, Stage, ask_password, away, done};
+    use crate::script::{Event, Event::*, Stage, ask_password, away, done};
 
     #[test]
     fn a_right_password_is_asked_for_once_remembered_and_granted() {
@@ -180,6 +182,50 @@ mod tests {
     }
 
     #[test]
+    fn whoever_logs_in_elsewhere_is_asked_once_and_waited_for() {
+        let wait = || Ok(Step::Wait { login: "L1".into() });
+        let enter = Step::Ask {
+            login: "L1".into(),
+            prompt: "Press Enter: ".into(),
+            echo: true,
+            message: Some("Open …".into()),
+        };
+        let denied =
+            || Step::Done { verdict: Verdict::LockedOut, message: Some("You denied this login.".into()) };
+        let script = |end: Step, tail: Vec<Event>| {
+            let mut script = vec![
+                Begin("ada", wait()),
+                Answer("L1", "", wait()),
+                Answer("L1", "", Ok(enter.clone())),
+                Ask("Open …|Press Enter: ", "whatever was typed"),
+                Answer("L1", "whatever was typed", wait()),
+                Answer("L1", "", wait()),
+                Answer("L1", "", Ok(end)),
+            ];
+            script.extend(tail);
+            script
+        };
+        let granted = script(done(Verdict::Granted), vec![]);
+        assert_eq!(Stage::new("ada", granted).run(authenticate), Code::Success);
+        let refused = script(denied(), vec![Tell("You denied this login."), Delay]);
+        let mut stage = Stage::new("ada", refused);
+        // What an earlier module left, or an option says of passwords, is nothing to those who bring none.
+        stage.current = Some("earlier");
+        assert_eq!(stage.run(authenticate), Code::MaxTries);
+    }
+
+    #[test]
+    fn whoever_was_not_asked_yet_is_not_told_that_podyd_went_away() {
+        let wait = || Ok(Step::Wait { login: "L1".into() });
+        let script = [Begin("ada", wait()), Answer("L1", "", Err(away())), Log(Level::Error)];
+        assert_eq!(Stage::new("ada", script).run(authenticate), Code::AuthinfoUnavail);
+        let mut endless = vec![Begin("ada", wait())];
+        endless.extend((0..MAX_STEPS).map(|_| Answer("L1", "", wait())));
+        endless.push(Log(Level::Error));
+        assert_eq!(Stage::new("ada", endless).run(authenticate), Code::AuthinfoUnavail);
+    }
+
+    #[test]
     fn every_verdict_has_its_code_and_only_failures_of_proof_are_delayed() {
         for (verdict, code, delayed) in [
             (Verdict::Granted, Code::Success, false),
@@ -213,7 +259,7 @@ mod tests {
                 Remember(Token::Current, "secret"),
                 Answer("L1", "secret", Err(busy())),
                 Log(Level::Error),
-                Tell("Your password could not be checked just now. Please try again in a moment."),
+                Tell(UNAVAILABLE),
             ],
         );
         assert_eq!(stage.run(authenticate), Code::AuthinfoUnavail);
@@ -228,7 +274,7 @@ mod tests {
         }
         script.extend([
             Log(Level::Error),
-            Tell("Your password could not be checked just now. Please try again in a moment."),
+            Tell(UNAVAILABLE),
         ]);
         assert_eq!(Stage::new("ada", script).run(authenticate), Code::AuthinfoUnavail);
     }

@@ -62,6 +62,11 @@ pub enum Step {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
+    /// Ask nobody, and come back at once with an empty [`Answer`]: podyd waits for somebody else, a while in each call.
+    Wait {
+        /// The login to answer to.
+        login: String,
+    },
     /// The login is decided.
     Done {
         /// How.
@@ -80,7 +85,8 @@ pub enum Verdict {
     Granted,
     /// PAM_AUTH_ERR: wrong password.
     Denied,
-    /// PAM_MAXTRIES: too many failures of this user or from this source; try later.
+    /// PAM_MAXTRIES: too many failures of this user or from this source; try later. Or a login elsewhere that was denied, or
+    /// that nobody approved: asking again is of no use.
     LockedOut,
     /// PAM_USER_UNKNOWN: not ours, another module may know them.
     Unknown,

@@ -26,6 +26,12 @@ impl From<String> for Secret {
     }
 }
 
+impl From<Secret> for Zeroizing<String> {
+    fn from(secret: Secret) -> Self {
+        secret.0
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secret({self})")

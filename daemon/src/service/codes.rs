@@ -140,6 +140,11 @@ impl LoginCodes {
         Some(Redeemed { uuid, grounds })
     }
 
+    /// Whether somebody of this name could type one.
+    pub fn is_one_good_for(&self, name: Name) -> bool {
+        self.good().iter().any(|kept| kept.user == name)
+    }
+
     fn good(&self) -> MutexGuard<'_, Vec<Kept>> {
         let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

@@ -1,24 +1,29 @@
 //! Logins. A login is a conversation whose state lives here, not in the PAM module: sshd runs each step of
 //! keyboard-interactive in a process of its own.
 //!
-//! Passwords alone so far. Whether a proven user may come in (locked, expired) is the account phase's
-//! matter, which SSH keys and cron go through, too.
+//! Whoever has a password shows it; whoever has none logs in at the OpenID provider, if there is one. Whether a proven user
+//! may come in (locked, expired) is the account phase's matter, which SSH keys and cron go through, too.
 
+mod begun;
 mod codes;
+mod device;
 mod offline;
-
-use std::collections::HashMap;
-use std::sync::Mutex;
+mod pending;
+mod words;
 
 use identity::{Day, Name, State, User};
 use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
+pub(super) use begun::Begun;
 use offline::Known;
+pub(super) use pending::Logins;
+use pending::{Pending, Stage};
 
 use super::{Caller, Operation, PasswordChange, Service};
+use crate::config::AuthMode;
 use crate::directory::{Directory, Error, Judged, Key, Member, Result};
-use crate::limits::{LOGIN_LIFETIME, MAX_LOGINS, MAX_LOGINS_PER_CALLER};
+use crate::limits::LOGIN_LIFETIME;
 use crate::store::Failures;
 use crate::verifiers::lockout::{self, Judgement, Record, Subject};
 use crate::verifiers::{PasswordHash, Verified};
@@ -39,6 +44,20 @@ pub struct Login {
 pub enum Step {
     /// Ask for the password and come back with it.
     AskPassword {
+        /// The login to answer to.
+        login: String,
+    },
+    /// Show this, and come back when somebody has pressed Enter.
+    AskEnter {
+        /// The login to answer to.
+        login: String,
+        /// What is to be done elsewhere; several lines.
+        message: String,
+        /// The last line.
+        prompt: String,
+    },
+    /// Come back at once, and ask nobody.
+    Wait {
         /// The login to answer to.
         login: String,
     },
@@ -66,12 +85,14 @@ pub enum Verdict {
     LockedOut,
     /// Not one of ours.
     Unknown,
-    /// It cannot be decided now.
-    Unavailable,
     /// An admin locked the account.
     AccountLocked,
     /// The account has expired.
     AccountExpired,
+    /// The provider or the directory has said no, or nobody has said yes: asking again is of no use.
+    Refused,
+    /// It cannot be decided now, or not here.
+    Unavailable,
 }
 
 impl From<Verdict> for Decision {
@@ -80,87 +101,68 @@ impl From<Verdict> for Decision {
     }
 }
 
-/// Logins that wait for an answer.
-#[derive(Debug, Default)]
-pub struct Logins(Mutex<HashMap<String, Pending>>);
-
-#[derive(Debug)]
-struct Pending {
-    name: Name,
-    service: String,
-    source: Subject,
-    began: Instant,
-    caller: Caller,
-}
-
-impl Logins {
-    /// Keeps a login under a name that nobody can guess; refused when there are too many.
-    fn keep(&self, pending: Pending) -> Result<String> {
-        let mut logins = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        logins.retain(|_, login| login.began.elapsed() < LOGIN_LIFETIME);
-        if logins.len() >= MAX_LOGINS {
-            return Err(Error::Busy(format!("{MAX_LOGINS} logins are waiting for an answer already")));
-        }
-        // Root begins them for everybody; anybody else alone must not keep the others out.
-        let own = logins.values().filter(|login| login.caller == pending.caller).count();
-        if pending.caller != Caller::Root && own >= MAX_LOGINS_PER_CALLER {
-            return Err(Error::Busy(format!("{own} logins of yours are waiting for an answer already")));
-        }
-        let id = uuid::Uuid::new_v4().to_string();
-        logins.insert(id.clone(), pending);
-        Ok(id)
-    }
-
-    /// Takes a login out: each has one answer, and only whoever began it may give it.
-    fn take(&self, id: &str, caller: &Caller) -> Option<Pending> {
-        let mut logins = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if logins.get(id).is_none_or(|login| login.caller != *caller) {
-            return None;
-        }
-        logins.remove(id).filter(|login| login.began.elapsed() < LOGIN_LIFETIME)
-    }
+/// What proves that somebody is who they say they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    Password,
+    /// The word of the OpenID provider.
+    Provider,
 }
 
 impl<D: Directory> Service<D> {
     /// Begins a login and says what to ask.
     pub async fn begin_login(&self, caller: &Caller, login: Login) -> Result<Step> {
-        let Some(name) = self.ours(&login.user).await? else {
+        let Some((name, proof)) = self.proof_of(&login.user).await? else {
             return Ok(Step::Done(Verdict::Unknown.into()));
         };
         caller.may(Operation::LogIn(name))?;
         // Only root knows where somebody comes from; anybody else could blame any host.
-        let rhost = login.rhost.filter(|_| *caller == Caller::Root);
-        let source = Subject::source(rhost.as_deref());
+        let login = Login { rhost: login.rhost.filter(|_| *caller == Caller::Root), ..login };
+        if proof == Proof::Provider {
+            return self.begin_device_login(caller, name, login);
+        }
+        let source = Subject::source(login.rhost.as_deref());
         let records = self.failures(&[Subject::User(name), source.clone()]);
         if let Some(until) = self.locked_until(&records) {
             return Ok(Step::Done(locked_out(self.seconds_until(until))));
         }
-        let pending =
-            Pending { name, service: login.service, source, began: Instant::now(), caller: caller.clone() };
+        let ends = Instant::now() + LOGIN_LIFETIME;
+        let (service, caller, stage) = (login.service, caller.clone(), Stage::Password);
+        let pending = Pending { name, service, source, ends, caller, stage };
         Ok(Step::AskPassword { login: self.logins.keep(pending)? })
     }
 
-    /// Takes the password of a login, or a one-time code, and decides.
-    pub async fn answer_login(
-        &self,
-        caller: &Caller,
-        id: &str,
-        password: Zeroizing<String>,
-    ) -> Result<Decision> {
-        let Some(Pending { name, service, source, .. }) = self.logins.take(id, caller) else {
+    /// Takes the answer of a login, and decides or asks on.
+    pub async fn answer_login(&self, caller: &Caller, id: &str, answer: Zeroizing<String>) -> Result<Step> {
+        let Some(pending) = self.logins.take(id, caller) else {
             return Err(Error::NotFound("this login has ended; begin a new one".into()));
         };
-        let subjects = [Subject::User(name), source.clone()];
-        let decision = match self.spend_code(&subjects, name, &password).await? {
-            Some(decision) => decision,
-            None => match self.check_password(name, source.clone(), password).await {
-                Err(Error::Away(why)) => self.undecided(name, why)?,
-                decided => decided?,
+        let Pending { name, service, source, .. } = &pending;
+        let (name, service, source) = (*name, service.clone(), source.clone());
+        // A code lets in wherever somebody is asked for something.
+        let by_code = match answer.is_empty() {
+            true => None,
+            false => self.spend_code(&[Subject::User(name), source.clone()], name, &answer).await?,
+        };
+        let step = match (by_code, pending.stage) {
+            (Some(decision), _) => Step::Done(decision),
+            (None, Stage::Password) => match self.check_password(name, source.clone(), answer).await {
+                Err(Error::Away(why)) => Step::Done(self.undecided(name, why)?),
+                decided => Step::Done(decided?),
+            },
+            (None, Stage::Device(device)) => match self.go_on(*device, id).await {
+                Ok((device, step)) => {
+                    self.logins.put_back(id, Pending { stage: Stage::Device(Box::new(device)), ..pending });
+                    step
+                }
+                Err(decision) => Step::Done(decision),
             },
         };
-        self.metrics.decided(decision.verdict);
-        tracing::info!(user = %name, %service, %source, verdict = ?decision.verdict, "login");
-        Ok(decision)
+        if let Step::Done(Decision { verdict, .. }) = &step {
+            self.metrics.decided(*verdict);
+            tracing::info!(user = %name, %service, %source, ?verdict, "login");
+        }
+        Ok(step)
     }
 
     /// Whether a user may come in, by locks and dates.
@@ -237,11 +239,31 @@ impl<D: Directory> Service<D> {
         let Ok(name) = user.parse::<Name>() else {
             return Ok(None);
         };
+        Ok(self.served(name).await?.map(|_| name))
+    }
+
+    async fn served(&self, name: Name) -> Result<Option<Member>> {
         let rules = self.current_rules();
         let member = self.directory.user(Key::Name(name)).await?;
         Ok(member
-            .filter(|Member { user, .. }| rules.objection_to_user(user.name, user.uid, user.gid).is_none())
-            .map(|_| name))
+            .filter(|Member { user, .. }| rules.objection_to_user(user.name, user.uid, user.gid).is_none()))
+    }
+
+    /// How somebody logs in who is served here, or may come to be.
+    async fn proof_of(&self, user: &str) -> Result<Option<(Name, Proof)>> {
+        let Ok(name) = user.parse::<Name>() else {
+            return Ok(None);
+        };
+        let settings = self.current_settings();
+        let is_password = match self.served(name).await? {
+            None if self.reservations.get(name).is_none() => return Ok(None),
+            None => false,
+            Some(member) => member.password_revision.is_some() && settings.auth.mode == AuthMode::Standalone,
+        };
+        // Whoever was given a code may type it, however the provider is.
+        let is_password = is_password || self.codes.is_one_good_for(name);
+        let proof = if is_password || !settings.oidc.is_configured() { Proof::Password } else { Proof::Provider };
+        Ok(Some((name, proof)))
     }
 
     async fn check_password(

@@ -135,9 +135,10 @@ impl Metrics {
             Verdict::Denied => "denied",
             Verdict::LockedOut => "locked_out",
             Verdict::Unknown => "unknown",
-            Verdict::Unavailable => "unavailable",
             Verdict::AccountLocked => "account_locked",
             Verdict::AccountExpired => "account_expired",
+            Verdict::Refused => "refused",
+            Verdict::Unavailable => "unavailable",
         };
         self.logins.get_or_create(&Outcome { verdict }).inc();
     }

@@ -85,6 +85,7 @@ pub struct Service<D> {
     provider: oidc::CurrentProvider,
     logins: login::Logins,
     codes: codes::LoginCodes,
+    begun: login::Begun,
     token_uses: tokens::TokenUses,
     started: Instant,
 }
@@ -141,6 +142,7 @@ impl<D: Directory> Service<D> {
             provider: oidc::CurrentProvider::default(),
             logins: login::Logins::default(),
             codes: codes::LoginCodes::default(),
+            begun: login::Begun::default(),
             token_uses: tokens::TokenUses::default(),
             started,
         }

@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::arrivals::arrival;
-use super::{Caller, Operation, Service};
+use super::{Caller, Operation, PUBLISH_DEADLINE, Service};
 use crate::clock::Clock;
 use crate::config::{Oidc, Settings};
-use crate::directory::{Arrived, Directory, Error, Position, Result, Rules};
+use crate::directory::{Arrival, Arrived, Directory, Error, Position, Result, Rules};
+use crate::publish::Published;
 use crate::verifiers::oidc::{self, Claims, Provider, Trouble, check};
 
 pub use crate::verifiers::oidc::Check as OidcCheck;
@@ -36,25 +37,46 @@ impl CurrentProvider {
 /// What it takes to let somebody in for whom the provider vouches; it outlives the call that made it.
 pub struct Reception<D> {
     directory: Arc<D>,
+    published: Published,
     rules: watch::Receiver<Arc<Rules>>,
     settings: watch::Receiver<Arc<Settings>>,
 }
 
 impl<D: Directory> Reception<D> {
-    /// Lets somebody in as `asked`, or says why not, for the person to read.
+    /// Lets somebody in as `asked`, or says why not, for the person to read. Whoever is created is who is `reserved`, if
+    /// programs have been shown that.
     pub async fn receive(
         &self,
         claims: &Claims,
         id_token: Zeroizing<String>,
         asked: Name,
+        reserved: Option<String>,
     ) -> Result<(Arrived, Position)> {
         let (settings, rules) = (Arc::clone(&self.settings.borrow()), Arc::clone(&self.rules.borrow()));
-        let arrival = arrival(claims, id_token, asked, &settings.oidc_users)?;
+        let arrival = Arrival { reserved, ..arrival(claims, id_token, asked, &settings.oidc_users)? };
         let (arrived, position) = self.directory.arrive(arrival, &rules).await?;
         for why in &arrived.left_out {
             tracing::info!(user = %arrived.name, "{why}");
         }
         Ok((arrived, position))
+    }
+
+    /// The same, once lookups show whoever is new. Those who are there already need not wait for their groups to be seen
+    /// where that takes long.
+    pub async fn show_in(
+        &self,
+        claims: &Claims,
+        id_token: Zeroizing<String>,
+        asked: Name,
+        reserved: Option<String>,
+    ) -> Result<Arrived> {
+        let (arrived, position) = self.receive(claims, id_token, asked, reserved).await?;
+        match self.published.reaches(&position, PUBLISH_DEADLINE).await {
+            Err(error) if arrived.created => return Err(error),
+            Err(error) => tracing::warn!(user = %arrived.name, %error, "a login that is not shown yet"),
+            Ok(()) => {}
+        }
+        Ok(arrived)
     }
 }
 
@@ -68,6 +90,7 @@ impl<D: Directory> Service<D> {
     pub(super) fn reception(&self) -> Reception<D> {
         Reception {
             directory: Arc::clone(&self.directory),
+            published: self.published.clone(),
             rules: self.rules.clone(),
             settings: self.settings.clone(),
         }
@@ -80,11 +103,12 @@ impl<D: Directory> Service<D> {
     }
 
     /// Lets somebody in on another node, which shows the provider's word for it: it is checked here, by the settings of
-    /// this one.
+    /// this one. `reserved` is what programs there have been shown.
     pub async fn arrive_by_token(
         &self,
         caller: &Caller,
         asked: Name,
+        reserved: Option<String>,
         id_token: Zeroizing<String>,
     ) -> Result<(Arrived, Position)> {
         caller.may(Operation::Provision)?;
@@ -97,7 +121,7 @@ impl<D: Directory> Service<D> {
         })?;
         let verified = async { provider?.verify(&id_token).await };
         let claims = verified.await.map_err(refusal)?;
-        self.reception().receive(&claims, id_token, asked).await
+        self.reception().receive(&claims, id_token, asked, reserved).await
     }
 
     /// Tries the provider, and logs nobody in; with the settings that were tried.

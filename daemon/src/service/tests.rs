@@ -45,9 +45,16 @@ fn login(user: &str) -> Login {
 async fn log_in<D: Directory>(node: &TestNode<D>, login: Login, password: &str) -> Decision {
     match node.service.begin_login(&Caller::Root, login).await.unwrap() {
         Step::AskPassword { login } => {
-            node.service.answer_login(&Caller::Root, &login, secret(password)).await.unwrap()
+            decided(node.service.answer_login(&Caller::Root, &login, secret(password)).await.unwrap())
         }
+        step => decided(step),
+    }
+}
+
+fn decided(step: Step) -> Decision {
+    match step {
         Step::Done(decision) => decision,
+        step => panic!("it is not decided: {step:?}"),
     }
 }
 

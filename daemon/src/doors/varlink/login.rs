@@ -16,18 +16,13 @@ use crate::service::{
 impl<D: Directory> Handle<D> for Begin {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<login::Step> {
         let login = Login { user: self.user, service: self.service, rhost: self.rhost };
-        Ok(match service.begin_login(caller, login).await? {
-            Step::AskPassword { login } => {
-                login::Step::Ask { login, prompt: "Password: ".into(), echo: false, message: None }
-            }
-            Step::Done(decision) => done(decision),
-        })
+        service.begin_login(caller, login).await.map(step)
     }
 }
 
 impl<D: Directory> Handle<D> for Answer {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<login::Step> {
-        service.answer_login(caller, &self.login, secret(self.answer)).await.map(done)
+        service.answer_login(caller, &self.login, secret(self.answer)).await.map(step)
     }
 }
 
@@ -67,9 +62,20 @@ pub fn one_time_code(name: Name, code: &LoginCode, lifetime: Duration) -> OneTim
     }
 }
 
-fn done(decision: Decision) -> login::Step {
-    let login::Decision { verdict, message } = wire(decision);
-    login::Step::Done { verdict, message }
+fn step(step: Step) -> login::Step {
+    match step {
+        Step::AskPassword { login } => {
+            login::Step::Ask { login, prompt: "Password: ".into(), echo: false, message: None }
+        }
+        Step::AskEnter { login, message, prompt } => {
+            login::Step::Ask { login, prompt, echo: true, message: Some(message) }
+        }
+        Step::Wait { login } => login::Step::Wait { login },
+        Step::Done(decision) => {
+            let login::Decision { verdict, message } = wire(decision);
+            login::Step::Done { verdict, message }
+        }
+    }
 }
 
 fn wire(Decision { verdict, message }: Decision) -> login::Decision {
@@ -78,9 +84,11 @@ fn wire(Decision { verdict, message }: Decision) -> login::Decision {
         Verdict::Denied => login::Verdict::Denied,
         Verdict::LockedOut => login::Verdict::LockedOut,
         Verdict::Unknown => login::Verdict::Unknown,
-        Verdict::Unavailable => login::Verdict::Unavailable,
         Verdict::AccountLocked => login::Verdict::AccountLocked,
         Verdict::AccountExpired => login::Verdict::AccountExpired,
+        // Programs that ask again would begin another login, which nobody has the time to approve.
+        Verdict::Refused => login::Verdict::LockedOut,
+        Verdict::Unavailable => login::Verdict::Unavailable,
     };
     login::Decision { verdict, message }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use identity::{Day, State};
 use tokio::task::JoinSet;
 
-use super::{PASSWORD, WRONG, create, log_in, login, node_with_ada, password, verdict};
+use super::{PASSWORD, WRONG, create, decided, log_in, login, node_with_ada, password, verdict};
 use crate::clock::day_of;
 use crate::directory::{Directory, Error, LocalAccounts, NewUser, Rules, UserChange};
 use crate::service::{Caller, Login, NewAccount, PasswordChange, Step, Verdict};
@@ -113,7 +113,7 @@ async fn guesses_in_parallel_are_locked_out_the_right_one_too() {
     for login in logins {
         let service = Arc::clone(&node.service);
         guesses.spawn(async move {
-            service.answer_login(&Caller::Root, &login, secret(WRONG)).await.unwrap().verdict
+            decided(service.answer_login(&Caller::Root, &login, secret(WRONG)).await.unwrap()).verdict
         });
     }
     until("most guesses are counted", async || {
@@ -121,7 +121,7 @@ async fn guesses_in_parallel_are_locked_out_the_right_one_too() {
         failures[0].as_ref().is_some_and(|record| record.failures == 4)
     })
     .await;
-    let right = node.service.answer_login(&Caller::Root, &last, secret(PASSWORD)).await.unwrap();
+    let right = decided(node.service.answer_login(&Caller::Root, &last, secret(PASSWORD)).await.unwrap());
     assert_eq!(right.verdict, Verdict::LockedOut);
     let verdicts = guesses.join_all().await;
     assert_eq!(verdicts.iter().filter(|verdict| **verdict == Verdict::Denied).count(), 4);
@@ -143,7 +143,7 @@ async fn failures_count_before_anybody_is_told_of_them() {
     })
     .await;
     assert!(!guess.is_finished(), "it is answered in whole steps of half a second");
-    assert_eq!(guess.await.unwrap().unwrap().verdict, Verdict::Denied);
+    assert_eq!(decided(guess.await.unwrap().unwrap()).verdict, Verdict::Denied);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,7 +155,7 @@ async fn a_source_is_believed_from_root_alone() {
     let Step::AskPassword { login } = node.service.begin_login(&ada, from("192.0.2.8")).await.unwrap() else {
         panic!("one failure is free");
     };
-    node.service.answer_login(&ada, &login, secret(WRONG)).await.unwrap();
+    decided(node.service.answer_login(&ada, &login, secret(WRONG)).await.unwrap());
     let subjects = ["source:192.0.2.7", "source:192.0.2.8", "local"].map(str::to_owned);
     let counted = node.service.node.failures(&subjects);
     let counted: Vec<_> =
@@ -189,7 +189,7 @@ async fn a_login_is_answered_once_and_by_whoever_began_it() {
         let stolen = node.service.answer_login(&thief, &id, secret(PASSWORD)).await;
         assert!(matches!(stolen, Err(Error::NotFound(_))), "{stolen:?}");
     }
-    let mine = node.service.answer_login(&Caller::Root, &id, secret(PASSWORD)).await.unwrap();
+    let mine = decided(node.service.answer_login(&Caller::Root, &id, secret(PASSWORD)).await.unwrap());
     assert_eq!(mine.verdict, Verdict::Granted, "the attempts of others did not end it");
     let again = node.service.answer_login(&Caller::Root, &id, secret(PASSWORD)).await;
     assert!(matches!(again, Err(Error::NotFound(_))));
@@ -204,7 +204,7 @@ async fn a_user_who_is_deleted_in_the_middle_does_not_get_in() {
         panic!("nothing has failed");
     };
     node.service.delete_user(&Caller::Root, name("ada"), None).await.unwrap();
-    let decision = node.service.answer_login(&Caller::Root, &login, secret(PASSWORD)).await.unwrap();
+    let decision = decided(node.service.answer_login(&Caller::Root, &login, secret(PASSWORD)).await.unwrap());
     assert_eq!(decision.verdict, Verdict::Denied);
 }
 

@@ -60,7 +60,7 @@ async fn a_provider_is_kept_until_its_settings_change() {
 async fn another_nodes_word_for_somebody_is_checked_before_anybody_is_let_in() {
     let node = TestNode::start().await;
     let provision = async |caller: &Caller, token: &str| {
-        node.service.arrive_by_token(caller, name("ada"), secret(token)).await.unwrap_err()
+        node.service.arrive_by_token(caller, name("ada"), None, secret(token)).await.unwrap_err()
     };
     let none = provision(&Caller::Root, "a.b.c").await;
     assert!(matches!(&none, Error::Refused(why) if why.contains("no OpenID provider")), "{none}");

@@ -1,0 +1,172 @@
+//! Logins at the OpenID provider, for people who have no password here or no account yet: a code is shown, somebody approves
+//! it elsewhere, and what the provider then says of them is taken to the directory.
+//!
+//! A login stands still between two calls and goes on within the next: nothing of it runs that nobody waits for. No call
+//! is long, however slow the provider is.
+
+use std::fs;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use identity::Name;
+use tokio::time::{Instant, timeout, timeout_at};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::pending::{Pending, Stage};
+use super::words::{self, Invitation, PROMPT};
+use super::{Decision, Login, Step, Verdict};
+use crate::directory::{self, Directory, Error};
+use crate::limits::{CONSOLE_LOGIN_GRACE, DEVICE_LOGIN_CALL, LOGIN_GRACE};
+use crate::service::oidc::Reception;
+use crate::service::{Caller, Service};
+use crate::verifiers::lockout::Subject;
+use crate::verifiers::oidc::{self, DeviceLogin, Provider, Trouble};
+
+/// A login at the provider, and how far it is.
+pub struct Device {
+    attempt: Attempt,
+    progress: Progress,
+}
+
+/// Somebody who logs in.
+#[derive(Clone)]
+struct Attempt {
+    name: Name,
+    rhost: Option<String>,
+    /// What programs on this node were shown of somebody who does not exist yet.
+    reserved: Option<String>,
+    provider: Arc<Provider>,
+    /// What the provider is called in sentences.
+    host: String,
+    ends: Instant,
+}
+
+enum Progress {
+    /// The provider is asked for a code.
+    Begins(Work<oidc::Result<DeviceLogin>>),
+    /// Somebody reads it.
+    Shown(DeviceLogin),
+    /// They say that they have approved it.
+    Ends(Work<Decision>),
+}
+
+/// Something that goes on while somebody waits for it.
+type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+impl<D: Directory> Service<D> {
+    /// Begins a login, and asks nobody yet: how long the provider takes is not for this call to wait.
+    pub(super) fn begin_device_login(&self, caller: &Caller, name: Name, login: Login) -> directory::Result<Step> {
+        let settings = self.current_settings();
+        let host = host_of(settings.oidc.issuer.as_str());
+        let Login { service, rhost, .. } = login;
+        if !settings.oidc_login.serves(&service) {
+            return Ok(Step::Done(words::not_here(name, &host, &service)));
+        }
+        let provider = match self.provider() {
+            Some(Ok(provider)) => provider,
+            Some(Err(error)) => return Ok(Step::Done(not_vouched_for(name, &host, &error))),
+            None => return Ok(Step::Done(Verdict::Unknown.into())),
+        };
+        let (now, source) = (Instant::now(), Subject::source(rhost.as_deref()));
+        if let Err(wait) = self.begun.count(name, &source, now) {
+            return Ok(Step::Done(words::too_often(wait)));
+        }
+        let reserved = self.reservations.get(name).map(|reservation| reservation.uuid);
+        let ends = now + grace_of(&service);
+        let attempt = Attempt { name, rhost, reserved, provider: Arc::clone(&provider), host, ends };
+        let progress = Progress::Begins(Box::pin(async move { provider.begin_device().await }));
+        let stage = Stage::Device(Box::new(Device { attempt, progress }));
+        let pending = Pending { name, service, source, ends, caller: caller.clone(), stage };
+        Ok(Step::Wait { login: self.logins.keep(pending)? })
+    }
+
+    /// Goes on with a login until there is something to tell, or for as long as a call may take. The error is how it ended.
+    pub(super) async fn go_on(&self, device: Device, id: &str) -> Result<(Device, Step), Decision> {
+        let Device { attempt, progress } = device;
+        let login = id.to_owned();
+        let mut ends = match progress {
+            Progress::Begins(mut begins) => {
+                let (progress, step) = match timeout(DEVICE_LOGIN_CALL, &mut begins).await {
+                    Err(_) => (Progress::Begins(begins), Step::Wait { login }),
+                    Ok(begun) => {
+                        let begun = begun.map_err(|error| attempt.not_vouched_for(&error))?;
+                        let message = attempt.invitation(&begun, self.current_settings().oidc_login.qr);
+                        (Progress::Shown(begun), Step::AskEnter { login, message, prompt: PROMPT.into() })
+                    }
+                };
+                return Ok((Device { attempt, progress }, step));
+            }
+            Progress::Shown(begun) => attempt.clone().end(begun, self.reception()),
+            Progress::Ends(ends) => ends,
+        };
+        match timeout(DEVICE_LOGIN_CALL, &mut ends).await {
+            Ok(decision) => Err(decision),
+            Err(_) => Ok((Device { attempt, progress: Progress::Ends(ends) }, Step::Wait { login })),
+        }
+    }
+}
+
+impl Attempt {
+    fn invitation(&self, login: &DeviceLogin, qr: bool) -> String {
+        let node = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "this machine".into());
+        let Self { name, rhost, .. } = self;
+        Invitation { name: name.as_str(), node: node.trim_end(), from: rhost.as_deref(), login, qr }.message()
+    }
+
+    /// Waits for the provider's word and takes it to the directory. A provider that is away is asked again until the end.
+    fn end<D: Directory>(self, mut login: DeviceLogin, reception: Reception<D>) -> Work<Decision> {
+        Box::pin(async move {
+            match timeout_at(self.ends, self.arrive(&mut login, &reception)).await {
+                Ok(Ok(())) => Verdict::Granted.into(),
+                Ok(Err(decision)) => decision,
+                Err(_) => words::took_too_long(&self.host),
+            }
+        })
+    }
+
+    async fn arrive<D: Directory>(&self, login: &mut DeviceLogin, reception: &Reception<D>) -> Result<(), Decision> {
+        let signed_in = self.provider.finish_device(login, self.ends).await;
+        let signed_in = signed_in.map_err(|error| self.not_vouched_for(&error))?;
+        let (claims, token) = (signed_in.claims, Zeroizing::from(signed_in.id_token));
+        let arrived = reception.show_in(&claims, token, self.name, self.reserved.clone()).await;
+        let arrived = arrived.map_err(|error| self.not_let_in(&claims.subject, &error))?;
+        // The program that asked keeps the user whom it began with.
+        if arrived.name != self.name {
+            let other = Error::Failed(format!("the directory let {} in instead", arrived.name));
+            return Err(self.not_let_in(&claims.subject, &other));
+        }
+        tracing::info!(user = %self.name, subject = %claims.subject, created = arrived.created, "approved at {}", self.host);
+        Ok(())
+    }
+
+    fn not_vouched_for(&self, error: &oidc::Error) -> Decision {
+        not_vouched_for(self.name, &self.host, error)
+    }
+
+    fn not_let_in(&self, subject: &str, error: &Error) -> Decision {
+        tracing::warn!(user = %self.name, subject, %error, "approved at {}, and not let in", self.host);
+        words::of_directory(error)
+    }
+}
+
+/// What the person is told; an admin reads more.
+fn not_vouched_for(name: Name, host: &str, error: &oidc::Error) -> Decision {
+    match error.trouble {
+        Trouble::Denied | Trouble::Expired => tracing::info!(user = %name, %error, "not approved at {host}"),
+        Trouble::Away | Trouble::Misconfigured | Trouble::InvalidToken => {
+            tracing::warn!(user = %name, %error, "{host} does not tell who it is");
+        }
+    }
+    words::of_provider(host, error)
+}
+
+fn host_of(issuer: &str) -> String {
+    Url::parse(issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| issuer.to_owned())
+}
+
+/// What waits for an answer ends some time itself, and says nothing then.
+fn grace_of(service: &str) -> Duration {
+    if service == "login" { CONSOLE_LOGIN_GRACE } else { LOGIN_GRACE }
+}
