@@ -12,7 +12,8 @@ use crate::request::{Request, code_of};
 const MAX_STEPS: usize = 32;
 
 /// What somebody is told who has answered, and whom nobody can judge now.
-const UNAVAILABLE: &str = "It cannot be decided just now whether you may log in. Please try again in a moment.";
+const UNAVAILABLE: &str =
+    "It cannot be decided just now whether you may log in. Please try again in a moment.";
 
 /// Decides whether the user is who they say they are.
 pub fn authenticate(request: &mut Request<'_>) -> Code {
@@ -272,10 +273,7 @@ mod tests {
         for _ in 0..MAX_STEPS {
             script.extend([Ask("Again? ", "y"), Answer("L1", "y", Ok(again()))]);
         }
-        script.extend([
-            Log(Level::Error),
-            Tell(UNAVAILABLE),
-        ]);
+        script.extend([Log(Level::Error), Tell(UNAVAILABLE)]);
         assert_eq!(Stage::new("ada", script).run(authenticate), Code::AuthinfoUnavail);
     }
 

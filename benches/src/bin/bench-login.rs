@@ -76,9 +76,10 @@ fn log_in(client: &mut Client) -> Result<Verdict> {
     let login = match client.call(&begin)? {
         Step::Ask { login, .. } => login,
         Step::Done { verdict, .. } => return Ok(verdict),
+        Step::Wait { .. } => return Err("podyd waits for somebody else".into()),
     };
     match client.call(&Answer { login, answer: Secret(PASSWORD.into()) })? {
-        Step::Ask { .. } => Err("podyd asks twice".into()),
+        Step::Ask { .. } | Step::Wait { .. } => Err("podyd asks twice".into()),
         Step::Done { verdict, .. } => Ok(verdict),
     }
 }

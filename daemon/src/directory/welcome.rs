@@ -91,6 +91,7 @@ fn newcomer(arrival: &Arrival, known: &Acquaintance) -> Result<Option<Reservatio
         )));
     }
     if mapped.is_none() {
+        arrival.may_create.clone().map_err(Error::Refused)?;
         return Err(Error::Refused(format!(
             "{issuer} says nothing of you that could be a login name here; an admin finds out more with oidc.users.name_claim \
              in config.toml"

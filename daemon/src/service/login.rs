@@ -262,7 +262,8 @@ impl<D: Directory> Service<D> {
         };
         // Whoever was given a code may type it, however the provider is.
         let is_password = is_password || self.codes.is_one_good_for(name);
-        let proof = if is_password || !settings.oidc.is_configured() { Proof::Password } else { Proof::Provider };
+        let proof =
+            if is_password || !settings.oidc.is_configured() { Proof::Password } else { Proof::Provider };
         Ok(Some((name, proof)))
     }
 
@@ -409,6 +410,3 @@ pub(super) fn judge_account(user: &User, today: Day) -> Decision {
     }
     Verdict::Granted.into()
 }
-
-#[cfg(test)]
-mod tests;

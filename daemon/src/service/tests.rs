@@ -1,6 +1,7 @@
 mod accounts;
 mod bearers;
 mod codes;
+mod device_logins;
 mod htpasswd;
 mod logins;
 #[cfg(feature = "backend-postgres")]

@@ -109,9 +109,10 @@ pub fn log_in(node: &Sandbox, name: &str, password: &str) -> Result<Verdict, pro
     let login = match client.call(&begin)? {
         Step::Ask { login, .. } => login,
         Step::Done { verdict, .. } => return Ok(verdict),
+        Step::Wait { .. } => panic!("podyd waits for somebody else"),
     };
     match client.call(&Answer { login, answer: Secret(password.into()) })? {
-        Step::Ask { .. } => panic!("podyd asks twice"),
+        Step::Ask { .. } | Step::Wait { .. } => panic!("podyd asks twice"),
         Step::Done { verdict, .. } => Ok(verdict),
     }
 }

@@ -76,7 +76,7 @@ mod tests {
     fn one_place_begins_so_many_whoever_the_users_are_but_for_this_machine() {
         let (begun, now) = (Begun::default(), Instant::now());
         let there = Subject::source(Some("192.0.2.7"));
-        let mut refused = |source: &Subject| {
+        let refused = |source: &Subject| {
             let names = (0..MAX_DEVICE_LOGINS_PER_SOURCE + 50).map(|number| name(&format!("u{number}")));
             names.filter(|name| begun.count(*name, source, now).is_err()).count()
         };

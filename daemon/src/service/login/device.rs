@@ -57,7 +57,12 @@ type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 impl<D: Directory> Service<D> {
     /// Begins a login, and asks nobody yet: how long the provider takes is not for this call to wait.
-    pub(super) fn begin_device_login(&self, caller: &Caller, name: Name, login: Login) -> directory::Result<Step> {
+    pub(super) fn begin_device_login(
+        &self,
+        caller: &Caller,
+        name: Name,
+        login: Login,
+    ) -> directory::Result<Step> {
         let settings = self.current_settings();
         let host = host_of(settings.oidc.issuer.as_str());
         let Login { service, rhost, .. } = login;
@@ -126,7 +131,11 @@ impl Attempt {
         })
     }
 
-    async fn arrive<D: Directory>(&self, login: &mut DeviceLogin, reception: &Reception<D>) -> Result<(), Decision> {
+    async fn arrive<D: Directory>(
+        &self,
+        login: &mut DeviceLogin,
+        reception: &Reception<D>,
+    ) -> Result<(), Decision> {
         let signed_in = self.provider.finish_device(login, self.ends).await;
         let signed_in = signed_in.map_err(|error| self.not_vouched_for(&error))?;
         let (claims, token) = (signed_in.claims, Zeroizing::from(signed_in.id_token));
@@ -163,7 +172,10 @@ fn not_vouched_for(name: Name, host: &str, error: &oidc::Error) -> Decision {
 }
 
 fn host_of(issuer: &str) -> String {
-    Url::parse(issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| issuer.to_owned())
+    Url::parse(issuer)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned))
+        .unwrap_or_else(|| issuer.to_owned())
 }
 
 /// What waits for an answer ends some time itself, and says nothing then.

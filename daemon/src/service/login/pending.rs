@@ -66,7 +66,9 @@ impl Logins {
             return Err(Error::Busy(format!("{own} logins of yours are waiting for an answer already")));
         }
         let is_device = |login: &Pending| matches!(login.stage, Stage::Device(_));
-        if is_device(&pending) && logins.values().filter(|login| is_device(login)).count() >= MAX_DEVICE_LOGINS {
+        if is_device(&pending)
+            && logins.values().filter(|login| is_device(login)).count() >= MAX_DEVICE_LOGINS
+        {
             return Err(Error::Busy(format!(
                 "{MAX_DEVICE_LOGINS} logins are waiting for the OpenID provider already"
             )));
@@ -94,3 +96,6 @@ impl Logins {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,7 +182,7 @@ async fn a_login_is_answered_once_and_by_whoever_began_it() {
     let node = node_with_ada().await;
     let begin = async || match node.service.begin_login(&Caller::Root, login("ada")).await.unwrap() {
         Step::AskPassword { login } => login,
-        Step::Done(decision) => panic!("{decision:?}"),
+        step => panic!("{step:?}"),
     };
     let id = begin().await;
     for thief in [Caller::User(name("ada")), Caller::Admin(name("ada")), Caller::Other(1000)] {

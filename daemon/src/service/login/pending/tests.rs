@@ -3,14 +3,16 @@ use std::time::Duration;
 use tokio::time::advance;
 
 use super::*;
+use crate::limits::{LOGIN_LIFETIME, MAX_LOGINS, MAX_LOGINS_PER_CALLER};
 
 fn pending(caller: Caller) -> Pending {
     Pending {
         name: "ada".parse().unwrap(),
         service: "sshd".to_owned(),
         source: Subject::Local,
-        began: Instant::now(),
+        ends: Instant::now() + LOGIN_LIFETIME,
         caller,
+        stage: Stage::Password,
     }
 }
 
@@ -34,7 +36,7 @@ async fn logins_that_wait_are_limited_and_the_old_make_room() {
     assert!(matches!(logins.keep(pending(Caller::Root)), Err(Error::Busy(_))));
     advance(LOGIN_LIFETIME).await;
     logins.keep(pending(Caller::Root)).unwrap();
-    assert_eq!(logins.0.lock().unwrap().len(), 1);
+    assert_eq!(logins.logins().len(), 1);
 }
 
 /// A user who begins logins and never answers must keep nobody else out.
