@@ -280,7 +280,7 @@ pub fn publish(stage: &Stage) {
     let people =
         [("ada", 70_000, false, None), ("liz", 70_001, true, None), ("max", 70_002, false, Some(Day(1)))];
     for (name, id, locked, expires_at) in people {
-        let account = Account { locked, expires_at, last_change: None };
+        let account = Account { locked, expires_at, ..Account::default() };
         let (uid, gid, name) = (Uid(id), Gid(id), name.parse().unwrap());
         let entry =
             UserEntry { name, uid, gid, gecos: "", home: "/tmp", shell: "/bin/sh", groups: &[], account };
