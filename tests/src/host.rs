@@ -120,17 +120,22 @@ impl Host {
 
     /// Installs what `make install` installs, and puts Pody into nsswitch.conf and PAM as a package would.
     pub fn install_pody(&self) {
+        self.install_files("");
+        self.run(include_str!("../configure")).succeeds();
+    }
+
+    /// Puts what `make install` installs below a directory there.
+    pub(crate) fn install_files(&self, below: &str) {
         paths::nss_module();
         let install = Command::new("make")
             .args(["--no-print-directory", "--silent", "install"])
-            .arg(format!("DESTDIR={}", self.path("").display()))
+            .arg(format!("DESTDIR={}", self.path(below).display()))
             .arg(format!("PROFILE={}", paths::profile_name()))
             .env("CARGO_TARGET_DIR", paths::target())
             .current_dir(paths::repository())
             .output()
             .expect("make is installed");
         assert!(install.status.success(), "{}", String::from_utf8_lossy(&install.stderr));
-        self.run(include_str!("../configure")).succeeds();
     }
 }
 

@@ -31,19 +31,32 @@ pub struct Machine {
 impl Machine {
     /// Boots one and waits until it is up.
     pub fn boot() -> Self {
-        let mut machine = Self::start();
+        Self::boot_from(&made_by("debian"), &[])
+    }
+
+    /// Boots one that may run containers: it has Docker Engine, which waits to be started.
+    pub fn for_containers() -> Self {
+        // What else an engine does on a machine of its own, in namespaces that are the machine's.
+        let mut options = vec!["--capability=all".to_owned()];
+        options.extend(["add_key", "keyctl", "bpf"].map(|call| format!("--system-call-filter={call}")));
+        Self::boot_from(&made_by("docker"), &options)
+    }
+
+    fn boot_from(base: &str, options: &[String]) -> Self {
+        let mut machine = Self::start(base, options);
         machine.wait_until_up();
         machine
     }
 
     /// Boots so many at the same time.
     pub fn boot_several(count: usize) -> Vec<Self> {
-        let mut machines: Vec<_> = (0..count).map(|_| Self::start()).collect();
+        let base = made_by("debian");
+        let mut machines: Vec<_> = (0..count).map(|_| Self::start(&base, &[])).collect();
         machines.iter_mut().for_each(Self::wait_until_up);
         machines
     }
 
-    fn start() -> Self {
+    fn start(base: &str, options: &[String]) -> Self {
         let directory = Scratch::new();
         let socket = directory.join("notify");
         let notifications = UnixDatagram::bind(&socket).expect("a socket can be bound");
@@ -53,7 +66,8 @@ impl Machine {
         let boot = Command::new("setpriv")
             .args(["--pdeathsig", "TERM"])
             .arg(repository().join("tests/boot"))
-            .args([&base(), directory.name()])
+            .args([base, directory.name()])
+            .args(options)
             .env("NOTIFY_SOCKET", &socket)
             .stdin(Stdio::null())
             .stdout(console.try_clone().expect("a descriptor can be copied"))
@@ -150,13 +164,13 @@ impl Drop for Machine {
     }
 }
 
-/// The Debian that machines are copies of, built when there is none yet.
-fn base() -> String {
-    let debian = Command::new(repository().join("tests/debian"))
+/// What machines are copies of, as that script in tests/ says, which builds it when it is not there yet.
+fn made_by(script: &str) -> String {
+    let made = Command::new(repository().join("tests").join(script))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
-        .expect("tests/debian can be run");
-    assert!(debian.status.success(), "tests/debian failed: what it said stands above");
-    String::from_utf8(debian.stdout).expect("a path in UTF-8").trim_end().to_owned()
+        .unwrap_or_else(|error| panic!("tests/{script}: {error}"));
+    assert!(made.status.success(), "tests/{script} failed: what it said stands above");
+    String::from_utf8(made.stdout).expect("a path in UTF-8").trim_end().to_owned()
 }
