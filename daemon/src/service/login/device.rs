@@ -18,7 +18,7 @@ use super::pending::{Pending, Stage};
 use super::words::{self, Invitation, PROMPT};
 use super::{Decision, Login, Step, Verdict};
 use crate::directory::{self, Directory, Error};
-use crate::limits::{CONSOLE_LOGIN_GRACE, DEVICE_LOGIN_CALL, LOGIN_GRACE};
+use crate::limits::{CONSOLE_LOGIN_GRACE, DEVICE_LOGIN_CALL, LOGIN_GRACE, LOGIN_LIFETIME};
 use crate::service::oidc::Reception;
 use crate::service::{Caller, Service};
 use crate::verifiers::lockout::Subject;
@@ -83,6 +83,8 @@ impl<D: Directory> Service<D> {
         let attempt = Attempt { name, rhost, reserved, provider: Arc::clone(&provider), host, ends };
         let progress = Progress::Begins(Box::pin(async move { provider.begin_device().await }));
         let stage = Stage::Device(Box::new(Device { attempt, progress }));
+        // Whoever comes too late is told so.
+        let ends = now + LOGIN_LIFETIME;
         let pending = Pending { name, service, source, ends, caller: caller.clone(), stage };
         Ok(Step::Wait { login: self.logins.keep(pending)? })
     }
@@ -136,6 +138,9 @@ impl Attempt {
         login: &mut DeviceLogin,
         reception: &Reception<D>,
     ) -> Result<(), Decision> {
+        if Instant::now() >= self.ends {
+            return Err(words::too_late(&self.host));
+        }
         let signed_in = self.provider.finish_device(login, self.ends).await;
         let signed_in = signed_in.map_err(|error| self.not_vouched_for(&error))?;
         let (claims, token) = (signed_in.claims, Zeroizing::from(signed_in.id_token));

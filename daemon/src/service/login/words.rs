@@ -83,9 +83,7 @@ pub fn of_provider(host: &str, error: &oidc::Error) -> Decision {
     let journal = "An administrator of this system finds the reason in the journal of podyd.";
     match error.trouble {
         Trouble::Denied => refused(format!("{host} says that this login was denied. Nobody was logged in.")),
-        Trouble::Expired => {
-            refused(format!("Nobody has approved this login at {host} in time. Log in again for a new code."))
-        }
+        Trouble::Expired => too_late(host),
         Trouble::InvalidToken => refused(format!("What {host} says of you cannot be believed. {journal}")),
         Trouble::Away => unavailable(format!(
             "{host} does not answer, and only it can tell that it is you. Please try again in a moment."
@@ -115,6 +113,11 @@ pub fn not_here(name: Name, host: &str, service: &str) -> Decision {
 /// Somebody begins logins without approving them.
 pub fn too_often(wait: Duration) -> Decision {
     refused(format!("Too many logins were begun. Try again in {} minutes.", wait.as_secs() / 60 + 1))
+}
+
+/// The time for approving was over.
+pub fn too_late(host: &str) -> Decision {
+    refused(format!("Nobody has approved this login at {host} in time. Log in again for a new code."))
 }
 
 /// The time was over while the provider or the directory was still being asked.

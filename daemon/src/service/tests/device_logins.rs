@@ -97,7 +97,8 @@ async fn whoever_is_linked_and_has_no_password_logs_in_by_approving() {
     let from = Login { rhost: Some("192.0.2.7".into()), ..login("ada") };
     let shown = begin(&node, from).await.unwrap();
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-    for words in [idp.issuer(), "/device", &shown.code, host.trim_end(), "192.0.2.7", "ada logs in", "█▀▀▀"]
+    for words in
+        [idp.issuer(), "/device", &shown.code, host.trim_end(), "192.0.2.7", "ada logs in", " ▄▄▄▄▄ "]
     {
         assert!(shown.message.contains(words), "{words}: {}", shown.message);
     }
@@ -109,7 +110,6 @@ async fn whoever_is_linked_and_has_no_password_logs_in_by_approving() {
     let groups: Vec<&str> = ada.groups.iter().map(|(_, group)| group.as_str()).collect();
     assert_eq!(groups, ["engines"], "staff gives rights on a node, and no provider gives those");
     assert_eq!(ada.user.gecos.as_str(), "Ada Lovelace");
-    assert!(node.publishing.shows("engines") || node.publishing.look().is_ok());
     let again = node.service.answer_login(&Caller::Root, &shown.login, secret("")).await;
     assert!(matches!(again, Err(Error::NotFound(_))), "a login ends once: {again:?}");
 }
