@@ -20,6 +20,17 @@ const HEALTHY: Duration = Duration::from_secs(120);
 /// Where packaging/compose is there.
 const FOLDER: &str = "/root/compose";
 
+/// What containers leave behind unless they are taken down, a command for each kind; images are kept.
+pub const TRACES: [&str; 7] = [
+    "docker ps --all --quiet",
+    "docker volume ls --quiet",
+    "docker network ls --quiet --filter type=custom",
+    "pgrep --list-full 'containerd-shim|docker-proxy|podyd|postgres'",
+    "findmnt --noheadings --list --output TARGET | grep -e '^/var/lib/docker/.' -e '^/run/docker/netns/.'",
+    "ip -oneline link show | grep -e veth -e ' br-'",
+    "iptables-save | grep -e br- -e DNAT",
+];
+
 /// A running engine with both images; it is gone, with all that it ran, when dropped.
 pub struct Engine {
     machine: Machine,
@@ -83,22 +94,13 @@ impl Engine {
         self.run(&format!("chmod 0600 {FOLDER}/secrets/{name}")).succeeds();
     }
 
-    /// What there is of containers, by a command for each kind; images are kept.
+    /// What there is of containers; each trace begins with the command that shows it.
     pub fn traces(&self) -> Vec<String> {
-        [
-            "docker ps --all --quiet",
-            "docker volume ls --quiet",
-            "docker network ls --quiet --filter type=custom",
-            "pgrep --list-full 'containerd-shim|docker-proxy|podyd|postgres'",
-            "findmnt --noheadings --list --output TARGET | grep -e '^/var/lib/docker/.' -e '^/run/docker/.'",
-            "ip -oneline link show | grep -e veth -e ' br-'",
-            "iptables-save | grep -e br- -e DNAT",
-        ]
-        .iter()
-        .flat_map(|command| {
-            self.run(command).stdout.lines().map(|line| format!("{command}: {line}")).collect::<Vec<_>>()
-        })
-        .collect()
+        let seen = |command: &&'static str| (*command, self.run(command).stdout);
+        let lines = |(command, seen): (&str, String)| -> Vec<String> {
+            seen.lines().map(|line| format!("{command}: {line}")).collect()
+        };
+        TRACES.iter().map(seen).flat_map(lines).collect()
     }
 }
 

@@ -4,6 +4,7 @@
 //! machine; each is a [`host`] to run commands in. [`login`] is what people do there. Nothing here knows how Pody works inside.
 #![forbid(unsafe_code)]
 
+pub mod conversation;
 pub mod engine;
 pub mod host;
 pub mod login;

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use servers::{OidcOptions, OidcProvider};
-use tests::engine::{Engine, Project};
+use tests::conversation::Conversation;
+use tests::engine::{Engine, Project, TRACES};
 use tests::login;
 use tests::relay;
 use tests::wait;
@@ -18,6 +19,12 @@ const DATABASE_PASSWORD: &str = "9a1f3canary0database0password77e2";
 
 /// The secret of the client `pody-secret`.
 const CLIENT_SECRET: &str = "a secret of the client: + & % = ?";
+
+/// The end of what a login at a provider shows.
+const ENTER: &str = "press Enter here: ";
+
+/// The host's key is that of a container, and new.
+const SSH: &str = "ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o NumberOfPasswordPrompts=1";
 
 /// podyd starts anew after a second.
 const RESTART: Duration = Duration::from_secs(60);
@@ -38,6 +45,10 @@ fn both_compose_files_let_people_in_and_leave_nothing_behind() {
 fn a_node_with_all_that_it_needs(engine: &Engine) {
     let whole = engine.project("whole", "docker-compose.yaml", "");
     whole.up();
+    let traces = engine.traces();
+    for kind in TRACES {
+        assert!(traces.iter().any(|trace| trace.starts_with(kind)), "{kind} shows nothing: {traces:#?}");
+    }
     let ports = engine.run("docker port whole_node_1").succeeds();
     assert_eq!(ports, "22/tcp -> 127.0.0.1:2222", "it can be reached from this machine alone");
     assert_eq!(engine.run("docker port whole_database_1").succeeds(), "");
@@ -86,7 +97,7 @@ fn a_pod_that_is_told_everything_by_variables(engine: &Engine) {
     let provider = runtime.block_on(OidcProvider::start(OidcOptions::default()));
     let pod = pod(&format!(
         "OIDC_ISSUER={} OIDC_CLIENT_ID=pody-secret OIDC_CLIENT_SECRET_FILE=./secrets/oidc-secret \
-         PODY_OIDC__USERS__ALLOW_EVERYBODY=true",
+         OIDC_SCOPES='openid profile email groups' PODY_OIDC__USERS__ALLOW_GROUPS=staff PODY_OIDC__USERS__GROUP_MAP='*'",
         provider.issuer()
     ));
     // No way leads to the provider yet: a pod does not wait for it.
@@ -100,9 +111,20 @@ fn a_pod_that_is_told_everything_by_variables(engine: &Engine) {
 
     let password = pod.in_node(&format!("echo '{PASSWORD}' | podyctl user add cleo --password-stdin"));
     assert_eq!(password.status, 5, "{password:#?}");
-    pod.in_node("podyctl user add cleo").succeeds();
-    let address = pod.inspect("node", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}");
-    login::is_refused(ssh(engine, "cleo", &address, PASSWORD));
+    let address = || pod.inspect("node", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}");
+    login::is_refused(engine.run(&format!("{SSH} -o PreferredAuthentications=password cleo@{}", address())));
+
+    // Somebody whom nobody here has heard of logs in, and is the same when the node has forgotten everything.
+    assert_eq!(pod.in_node("getent passwd ada").status, 2);
+    let conversation = Conversation::begin(engine, &format!("{SSH} ada@{} {{id; pwd}}", address()), ENTER);
+    let code = conversation.word_after("enter the code");
+    runtime.block_on(provider.approve(&code, "sub-ada"));
+    let shell = conversation.answer("").succeeds();
+    assert!(["(ada)", "(engines)", "/home/ada"].iter().all(|word| shell.contains(word)), "{shell}");
+    let id = pod.in_node("id ada").succeeds();
+    pod.compose("down").succeeds();
+    pod.up();
+    assert_eq!(pod.in_node("id ada").succeeds(), id);
     pod.compose("down --volumes").succeeds();
 }
 
@@ -152,8 +174,5 @@ fn a_wrong_configuration_ends_it(project: &Project<'_>) {
 
 /// Logs in by whatever password, and tells who and where that is.
 fn ssh(engine: &Engine, name: &str, address: &str, password: &str) -> tests::host::Outcome {
-    engine.run(&format!(
-        "SSHPASS='{password}' sshpass -e ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-         -o NumberOfPasswordPrompts=1 -l {name} {address} 'echo $(id -un) $(pwd)'"
-    ))
+    engine.run(&format!("SSHPASS='{password}' sshpass -e {SSH} -l {name} {address} 'echo $(id -un) $(pwd)'"))
 }
