@@ -1,5 +1,7 @@
 //! Who is asking, and what they may do. The kernel says who (SO_PEERCRED), or a token; the directory says what for.
 
+use std::fmt;
+
 use identity::Name;
 
 use crate::directory::{Error, Result, Scope, Scopes};
@@ -109,6 +111,18 @@ pub enum Operation {
     CheckProvider,
     /// To let somebody in once, who need not prove anything.
     BreakGlass,
+}
+
+/// As the journal names them.
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("root"),
+            Self::Admin(name) | Self::User(name) => name.fmt(f),
+            Self::Other(uid) => write!(f, "uid {uid}"),
+            Self::Bearer(bearer) => f.write_str(&bearer.token),
+        }
+    }
 }
 
 impl Caller {

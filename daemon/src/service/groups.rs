@@ -20,7 +20,7 @@ impl<D: Directory> Service<D> {
         let batch = Batch { groups: vec![group], all_or_nothing: true, ..Batch::default() };
         let (_, position) = self.directory.create(batch, &self.current_rules(), false).await?;
         self.visible(&position).await?;
-        tracing::info!(group = %name, by = ?caller, "group created");
+        tracing::info!(group = %name, by = %caller, "group created");
         self.group(caller, Key::Name(name)).await
     }
 
@@ -50,7 +50,7 @@ impl<D: Directory> Service<D> {
         caller.may(Operation::Change)?;
         let position = self.directory.delete_group(name, if_revision).await?;
         self.visible(&position).await?;
-        tracing::info!(group = %name, by = ?caller, "group deleted");
+        tracing::info!(group = %name, by = %caller, "group deleted");
         Ok(position.revision)
     }
 
@@ -66,7 +66,7 @@ impl<D: Directory> Service<D> {
         let count = users.len();
         let position = self.directory.set_members(group, users, present).await?;
         self.visible(&position).await?;
-        tracing::info!(%group, users = count, present, by = ?caller, "memberships changed");
+        tracing::info!(%group, users = count, present, by = %caller, "memberships changed");
         Ok(position.revision)
     }
 }

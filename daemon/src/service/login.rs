@@ -221,7 +221,7 @@ impl<D: Directory> Service<D> {
         let judged = self.judge_password(name, source.clone(), password).await?;
         self.metrics.judged(&judged);
         let is_right = matches!(judged, Judged::Right { .. });
-        tracing::info!(user = %name, %source, is_right, by = ?caller, "password judged");
+        tracing::info!(user = %name, %source, is_right, by = %caller, "password judged");
         Ok(judged)
     }
 

@@ -93,7 +93,7 @@ impl<D: Directory> Service<D> {
         self.visible(&position).await?;
         match self.directory.token(&secret.hash()).await? {
             TokenLookup::Found(token) => {
-                tracing::info!(%owner, token = %token.name, scopes = %token.scopes, by = ?caller, "token created");
+                tracing::info!(%owner, token = %token.name, scopes = %token.scopes, by = %caller, "token created");
                 Ok((*token, secret))
             }
             _ => Err(Error::Conflict(format!("{owner}'s new token was revoked at once"))),
@@ -106,7 +106,7 @@ impl<D: Directory> Service<D> {
         let (owner, name) = (new.owner, new.name.clone());
         let position = self.directory.create_token(new).await?;
         self.visible(&position).await?;
-        tracing::info!(%owner, token = %name, by = ?caller, "token created");
+        tracing::info!(%owner, token = %name, by = %caller, "token created");
         Ok(position.revision)
     }
 
@@ -176,7 +176,7 @@ impl<D: Directory> Service<D> {
         caller.may(Operation::UseTokensOf(owner))?;
         let position = self.directory.revoke_token(owner, name.clone()).await?;
         self.visible(&position).await?;
-        tracing::info!(%owner, token = %name, by = ?caller, "token revoked");
+        tracing::info!(%owner, token = %name, by = %caller, "token revoked");
         Ok(position.revision)
     }
 

@@ -79,7 +79,7 @@ impl<D: Directory> Service<D> {
         let batch = Batch { users: vec![user], members, all_or_nothing: true, ..Batch::default() };
         let (_, position) = self.directory.create(batch, &self.current_rules(), false).await?;
         self.visible(&position).await?;
-        tracing::info!(user = %name, by = ?caller, "user created");
+        tracing::info!(user = %name, by = %caller, "user created");
         self.existing_user(name).await
     }
 
@@ -120,7 +120,7 @@ impl<D: Directory> Service<D> {
         if state == Some(State::Locked) {
             self.locked_by_admin(&member.user.uuid).await;
         }
-        tracing::info!(user = %renamed, by = ?caller, "user changed");
+        tracing::info!(user = %renamed, by = %caller, "user changed");
         Ok(member)
     }
 
@@ -129,7 +129,7 @@ impl<D: Directory> Service<D> {
         caller.may(Operation::Change)?;
         let position = self.directory.delete_user(name, if_revision).await?;
         self.visible(&position).await?;
-        tracing::info!(user = %name, by = ?caller, "user deleted");
+        tracing::info!(user = %name, by = %caller, "user deleted");
         Ok(position.revision)
     }
 
@@ -187,7 +187,7 @@ impl<D: Directory> Service<D> {
             (_, hash) => self.directory.set_password(name, hash).await?,
         };
         self.visible(&position).await?;
-        tracing::info!(user = %name, by = ?caller, "password changed");
+        tracing::info!(user = %name, by = %caller, "password changed");
         Ok(position.revision)
     }
 

@@ -4,6 +4,7 @@ use identity::{Gid, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::cursor::At;
+use super::object::objects;
 use super::record::state;
 use super::{parse, parse_option};
 use crate::directory::{
@@ -12,7 +13,7 @@ use crate::directory::{
 
 /// The body of `POST /v1/batch`. It may hold password hashes, and has no `Debug`.
 #[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct BatchBody {
     groups: Vec<GroupBody>,
     users: Vec<UserBody>,
@@ -23,7 +24,7 @@ pub struct BatchBody {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 struct GroupBody {
     #[serde(default)]
     line: u64,
@@ -36,7 +37,7 @@ struct GroupBody {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 struct UserBody {
     line: u64,
     uuid: String,
@@ -69,13 +70,15 @@ struct UserBody {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 struct MemberBody {
     #[serde(default)]
     line: u64,
     group: String,
     user: String,
 }
+
+objects!(BatchBody, GroupBody, UserBody, MemberBody);
 
 impl BatchBody {
     /// The body for a batch.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::object::objects;
 use crate::directory::UserChange;
 
 /// The body of `PATCH /v1/users/NAME`: what is left out stays; `null` takes an address or an expiry away. The revision that
@@ -43,10 +44,12 @@ impl From<&UserChange> for UserChangeBody {
 
 /// The body of `POST /v1/groups/NAME/members`: several begin or end at once, or none does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct MembersBody {
     /// Users.
     pub users: Vec<String>,
     /// Whether they are to be members.
     pub present: bool,
 }
+
+objects!(MembersBody);

@@ -10,6 +10,7 @@ mod cursor;
 mod dump;
 mod feed;
 mod login;
+mod object;
 mod record;
 mod token;
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::batch::identity;
+use super::object::objects;
 use super::record::UserLine;
 use super::{parse, parse_option};
 use crate::directory::{
@@ -13,7 +14,7 @@ use crate::directory::{
 
 /// The body of `POST /v1/tokens/lookup`.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct LookUpToken {
     /// The SHA-256 of the token's text.
     pub sha256: String,
@@ -125,7 +126,7 @@ impl TokenReply {
 
 /// The body of `POST /v1/tokens/page`.
 #[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct TokensPage {
     /// Whose; everybody's when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,6 +151,8 @@ impl From<&Page<Token>> for TokensPageReply {
     }
 }
 
+objects!(LookUpToken, TokensPage, KeepToken, TokenUseBody);
+
 impl TokensPageReply {
     /// The page.
     pub fn page(&self) -> Result<Page<Token>> {
@@ -160,7 +163,7 @@ impl TokensPageReply {
 
 /// The body of `PUT /v1/tokens/OWNER/NAME`: a token whose text another node has made.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct KeepToken {
     uuid: String,
     sha256: String,
@@ -203,7 +206,7 @@ impl KeepToken {
 
 /// One of the body of `POST /v1/tokens/uses`.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct TokenUseBody {
     uuid: String,
     at: i64,

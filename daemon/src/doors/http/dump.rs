@@ -37,7 +37,7 @@ pub async fn whole<D: Directory>(http: Arc<Http<D>>, caller: Caller) -> Result<R
         let mut lines = Sender { sender, waiting: Vec::new() };
         tokio::select! {
             sent = lines.send_all(&http, &caller) => if let Err(error) = sent {
-                tracing::info!(%error, by = ?caller, "a copy of the directory ended in the middle");
+                tracing::info!(%error, by = %caller, "a copy of the directory ended in the middle");
                 let _ = lines.sender.send(Err(io::Error::other("the copy ended in the middle"))).await;
             },
             () = http.stopped() => {}
@@ -95,5 +95,22 @@ impl Sink for Sender {
             self.send(&encode_group(team, members)).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_does_not_read_at_all_is_given_up() {
+        let (sender, _unread) = mpsc::channel(1);
+        let mut lines = Sender { sender, waiting: Vec::new() };
+        lines.flush().await.unwrap();
+        let began = Instant::now();
+        let given_up = lines.flush().await;
+        assert!(matches!(given_up, Err(Error::Away(_))) && began.elapsed() == DUMP_STALLS, "{given_up:?}");
     }
 }

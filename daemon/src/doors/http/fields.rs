@@ -42,6 +42,14 @@ impl Fields {
         }
     }
 
+    /// Refuses `null` for these, which can be changed and not be taken away.
+    pub fn stay(&self, fields: &[&'static str]) -> Result<(), Problem> {
+        match fields.iter().find(|field| self.0.get(**field).is_some_and(Value::is_null)) {
+            Some(field) => Err(wrong(*field, "it cannot be null: leave it away to keep what there is")),
+            None => Ok(()),
+        }
+    }
+
     /// A password or a hash, wiped when dropped.
     pub fn secret(&mut self, field: &'static str) -> Result<Option<Zeroizing<String>>, Problem> {
         Ok(self.text(field)?.map(Zeroizing::new))

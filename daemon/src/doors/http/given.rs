@@ -41,7 +41,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(value)) => Ok(Self(value)),
             Err(rejection) => {
-                Err(Problem::new(Code::InvalidInput, without_value(&rejection.body_text())).about("query"))
+                let detail = shortened(without_value(&rejection.body_text()));
+                Err(Problem::new(Code::InvalidInput, detail).about("query"))
             }
         }
     }
@@ -60,9 +61,24 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<
     }
 }
 
+/// How much is repeated of what a body has where it is wrong: the names of fields that lie in each other may go on for ever.
+const SHOWN_CHARS: usize = 200;
+
+/// Both ends of a long sentence.
+fn shortened(sentence: String) -> String {
+    let chars: Vec<char> = sentence.chars().collect();
+    match chars.len().checked_sub(SHOWN_CHARS) {
+        None | Some(0) => sentence,
+        Some(_) => {
+            let (head, tail) = (&chars[..SHOWN_CHARS / 2], &chars[chars.len() - SHOWN_CHARS / 2..]);
+            head.iter().chain(&[' ', '…', ' ']).chain(tail).collect()
+        }
+    }
+}
+
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
-        let detail = without_value(&rejection.body_text());
+        let detail = shortened(without_value(&rejection.body_text()));
         match rejection.status() {
             StatusCode::UNPROCESSABLE_ENTITY => Self::new(Code::InvalidInput, detail).about("body"),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(

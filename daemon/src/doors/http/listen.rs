@@ -21,6 +21,9 @@ use crate::directory::{Directory, Error, Result};
 use crate::limits::{DRAIN_DEADLINE, TLS_HANDSHAKE};
 use crate::service::{OpenPort, Service, TurnedAway};
 
+/// How long to wait when a connection could not be accepted for want of something.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
 /// A port that is open, and what is shown there.
 pub struct Port {
     listener: TcpListener,
@@ -54,11 +57,10 @@ impl Port {
         let mut settings = service.settings.clone();
         let places = Places::new(settings.borrow_and_update().service.max_connections);
         let router = router(Http::new(Arc::clone(&service), stop.clone()));
-        let porter = Porter { service, router, stop: stop.clone(), handshakes: Complaints::default() };
-        let porter = Arc::new(porter);
+        let porter = Arc::new(Porter::new(service, router, stop.clone()));
         porter.show(&listener, tls.is_some());
         warn_of_plain_http(&settings.borrow().service);
-        let (mut connections, turned_away) = (JoinSet::new(), Complaints::default());
+        let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
@@ -67,13 +69,9 @@ impl Port {
                             let (porter, tls) = (Arc::clone(&porter), tls.clone());
                             connections.spawn(async move { porter.attend(stream, tls, place).await });
                         }
-                        None => porter.turn_away(&turned_away, peer),
+                        None => porter.turn_away(peer),
                     },
-                    Err(error) => {
-                        // Out of descriptors, most likely: connections that end give some back.
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        sleep(Duration::from_millis(100)).await;
-                    }
+                    Err(error) => porter.miss(&error).await,
                 },
                 Ok(()) = settings.changed() => {
                     reload(&mut tls, &settings.borrow_and_update().service);
@@ -115,6 +113,12 @@ fn reload(tls: &mut Option<Tls>, settings: &ProfileService) {
     }
 }
 
+/// Whether this machine or podyd has no descriptor or memory left for a connection. Of other errors (accept(2)) the one
+/// connection dies, and whoever causes them must not hold up the next.
+fn has_run_out(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
 fn warn_of_plain_http(settings: &ProfileService) {
     if settings.is_exposed() {
         tracing::warn!(
@@ -130,18 +134,35 @@ struct Porter<D> {
     service: Arc<Service<D>>,
     router: axum::Router,
     stop: watch::Receiver<bool>,
+    missed: Complaints,
+    turned_away: Complaints,
     handshakes: Complaints,
 }
 
 impl<D: Directory> Porter<D> {
+    fn new(service: Arc<Service<D>>, router: axum::Router, stop: watch::Receiver<bool>) -> Self {
+        let [missed, turned_away, handshakes] = [(); 3].map(|()| Complaints::default());
+        Self { service, router, stop, missed, turned_away, handshakes }
+    }
+
+    /// A connection that could not be accepted. Where something has run out, those that end give some back.
+    async fn miss(&self, error: &io::Error) {
+        if let Some(times) = self.missed.one_more() {
+            tracing::warn!(%error, times, "connections of other nodes could not be accepted: the last one is this");
+        }
+        if has_run_out(error) {
+            sleep(ACCEPT_AGAIN_AFTER).await;
+        }
+    }
+
     /// Says what podyctl status shows of the port.
     fn show(&self, listener: &TcpListener, tls: bool) {
         self.service.network.is(listener.local_addr().ok().map(|address| OpenPort { address, tls }));
     }
 
-    fn turn_away(&self, turned_away: &Complaints, peer: SocketAddr) {
+    fn turn_away(&self, peer: SocketAddr) {
         self.service.metrics.turned_away(TurnedAway::Connection);
-        if let Some(closed) = turned_away.one_more() {
+        if let Some(closed) = self.turned_away.one_more() {
             let source = peer.ip().to_canonical();
             tracing::warn!(%source, closed, "too many connections of other nodes: the last that was closed came from here");
         }
@@ -180,5 +201,17 @@ impl<D: Directory> Porter<D> {
             let source = visitor.address;
             tracing::warn!(%source, failed, %error, "TLS did not come about with other nodes: the last one is this");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_causes_holds_up_nobody() {
+        let error = io::Error::from_raw_os_error;
+        assert!(has_run_out(&error(libc::EMFILE)) && has_run_out(&error(libc::ENOMEM)));
+        assert!(!has_run_out(&error(libc::ECONNABORTED)) && !has_run_out(&error(libc::EPERM)));
     }
 }

@@ -166,6 +166,7 @@ async fn every_answer<D: Directory>(
         _ if asks_itself(&http, request.headers()) => a_loop(
             "this directory comes from the node that asks for it: one node must have the directory itself",
         ),
+        _ if version::is_of_nothing(route, request.method(), request.headers()) => no_version(),
         FEED => next.run(request).await,
         _ => timeout(CALL_DEADLINE, next.run(request)).await.unwrap_or_else(|_| late()),
     };
@@ -212,6 +213,12 @@ fn age(directory: &impl Directory) -> Option<HeaderValue> {
         Some(at) => HeaderValue::from(at.elapsed().as_secs()),
         None => HeaderValue::from_static(wire::NO_AGE),
     })
+}
+
+fn no_version() -> Response {
+    let text =
+        "If-Match is for users and groups: this has no version that could be compared; leave the header away";
+    Problem::new(Code::Changed, text).into_response()
 }
 
 fn late() -> Response {

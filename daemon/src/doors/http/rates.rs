@@ -144,6 +144,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_thousand_nodes_behind_one_address_may_ask_at_once() {
+        let rates = Rates::new(crate::config::ProfileService::default().max_requests_per_second);
+        assert!(
+            (0..1000).all(|_| rates.request("the shared token", HERE).is_ok()),
+            "as when a link is mended"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_address_that_is_wrong_too_often_waits_with_tokens_that_are_not_known_there() {
         let rates = Rates::new(10);
         let (node, guess) = ([1; 32], [2; 32]);

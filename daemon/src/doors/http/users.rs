@@ -104,9 +104,10 @@ async fn update<D: Directory>(
     if fields.is_empty() {
         return Err(Problem::new(Code::InvalidInput, "say what to change").about("body"));
     }
+    fields.stay(&["new_name", "home", "shell", "state", "is_admin"])?;
     let change = UserChange {
         name: parse_option("new_name", fields.text("new_name")?.as_deref())?,
-        gecos: parse_option("gecos", fields.text("gecos")?.as_deref())?,
+        gecos: parse_option("gecos", fields.change("gecos")?.as_deref())?,
         email: parse_change("email", fields.change("email")?.as_deref())?,
         home: parse_option("home", fields.text("home")?.as_deref())?,
         shell: parse_option("shell", fields.text("shell")?.as_deref())?,

@@ -2,7 +2,7 @@
 //! changes something may say which one they saw.
 
 use axum::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -56,6 +56,13 @@ pub fn seen(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
             Err(Problem::new(Code::InvalidInput, detail).about("If-Match"))
         }
     }
+}
+
+/// Whether a request names a version of something that has none: users and groups have one. It is refused, and not passed over:
+/// whoever does so wants nothing done to what has changed.
+pub fn is_of_nothing(route: &str, method: &Method, headers: &HeaderMap) -> bool {
+    const VERSIONED: [&str; 2] = ["/v1/users/{name}", "/v1/groups/{name}"];
+    !method.is_safe() && headers.contains_key(IF_MATCH) && !VERSIONED.contains(&route)
 }
 
 fn texts(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {

@@ -7,11 +7,11 @@ use identity::State;
 use tokio::time::Instant;
 
 use super::{PASSWORD, WRONG, create, log_in, login, password, verdict};
-use crate::config::Secret;
+use crate::config::{ProfileService, Secret};
 use crate::directory::{Directory, Error, Networks, Result, Scope, TokenLookup, UserChange};
 use crate::service::{Caller, Decision, NewAccount, PasswordChange, TokenRequest, Verdict};
 use crate::store::{RemoteDirectory, Replicated};
-use crate::testing::{ServedNode, TestNode, add_user, consumer, name, until};
+use crate::testing::{SHARED_TOKEN, ServedNode, TestNode, add_user, consumer, name, until};
 
 type Consumer = TestNode<Replicated<RemoteDirectory>>;
 
@@ -136,6 +136,35 @@ async fn a_token_that_is_not_accepted_any_more_is_told_of_and_ends_no_login_that
     assert_eq!(verdict(&node, "ada", WRONG).await, Verdict::Denied);
     node.clock.advance(7 * 24 * 60 * 60);
     undecided(&node, "ada").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_too_busy_is_no_lost_login() {
+    let (service, node) = service_and_consumer().await;
+    ada_logs_in(&node).await;
+    let (address, url) = (service.address, service.url("/metrics"));
+    let left = service_leaves(service, &node).await;
+    let busy = |settings: &mut ProfileService| {
+        settings.listen = address;
+        settings.max_requests_per_second = 1;
+    };
+    let service = ServedNode::start_with(left, busy).await;
+    // Another node with the same token takes whatever there is.
+    let others = tokio::spawn(async move {
+        let client = reqwest::Client::new();
+        loop {
+            let _ = client.get(&url).bearer_auth(SHARED_TOKEN).send().await;
+        }
+    });
+    until("it says so", async || {
+        node.directory().contact().unwrap().trouble.is_some_and(|why| why.contains("is asked too often"))
+    })
+    .await;
+    for _ in 0..5 {
+        assert_eq!(verdict(&node, "ada", PASSWORD).await, Verdict::Granted);
+    }
+    others.abort();
+    service.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,10 +2,18 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::testing::{SHARED_TOKEN, add_user, until};
+use crate::directory::Batch;
+use crate::testing::{SHARED_TOKEN, add_user, new_user, rules, until};
+
+/// So many users are more than what the kernel and podyd hold of an answer that nobody reads.
+const MANY: usize = 20_000;
 
 /// The lines of an answer.
 async fn lines(request: RequestBuilder) -> Vec<Value> {
@@ -98,40 +106,56 @@ async fn whoever_waits_when_podyd_ends_is_told_to_come_back() {
     assert!(began.elapsed() < Duration::from_secs(20));
 }
 
+/// Begins to read everything, and stops: without compression, and as little as is taken, most of it does not leave podyd.
+async fn read_the_beginning(door: &ServedNode) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(door.address).await.unwrap();
+    let request =
+        format!("GET /v1/changes HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {SHARED_TOKEN}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut status = [0; 15];
+    stream.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200 OK");
+    stream
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn no_more_copies_are_made_at_a_time_than_there_is_room_for() {
+async fn no_more_copies_are_made_at_a_time_than_leave_room_for_others() {
     let door = ServedNode::start().await;
-    let batch = crate::directory::Batch {
-        users: (0..2000).map(|number| crate::testing::new_user(&format!("user{number}"))).collect(),
-        ..Default::default()
-    };
-    door.node.directory().create(batch, &crate::testing::rules(), false).await.unwrap();
-    // They read the beginning, and no more: without compression, the rest does not fit into what the kernel holds for them.
-    let mut reading = Vec::new();
-    for _ in 0..MAX_DUMPS {
-        let stream = tokio::net::TcpSocket::new_v4().unwrap();
-        stream.set_recv_buffer_size(4096).unwrap();
-        let mut stream = stream.connect(door.address).await.unwrap();
-        let request =
-            format!("GET /v1/changes HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {SHARED_TOKEN}\r\n\r\n");
-        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
-        let mut status = [0; 15];
-        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut status).await.unwrap();
-        assert_eq!(&status, b"HTTP/1.1 200 OK");
-        reading.push(stream);
+    for thousands in 0..MANY / 1000 {
+        let users = (0..1000).map(|number| new_user(&format!("user{}", 1000 * thousands + number)));
+        let batch = Batch { users: users.collect(), ..Batch::default() };
+        door.node.directory().create(batch, &rules(), false).await.unwrap();
     }
+    let reading = join_all((0..MAX_DUMPS).map(|_| read_the_beginning(&door))).await;
     let answer = door.request(Method::GET, "/v1/changes").send().await.unwrap();
     let may_come_back = answer.headers().contains_key("retry-after");
-    if answer.status() == StatusCode::OK {
-        // The kernel took all of it; then there is nothing to see here.
-        return;
-    }
     assert_eq!((answer.status(), may_come_back), (StatusCode::SERVICE_UNAVAILABLE, true));
+
+    let others = (0..16).map(|_| door.request(Method::GET, "/v1/users/user7").send());
+    let answers = timeout(Duration::from_secs(5), join_all(others)).await.expect("copies hold up nobody");
+    assert!(answers.iter().all(|answer| answer.as_ref().unwrap().status() == StatusCode::OK));
     drop(reading);
     until("there is room again", async || {
         door.request(Method::GET, "/v1/changes").send().await.unwrap().status() == StatusCode::OK
     })
     .await;
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_kept_is_for_those_alone_who_may_read() {
+    let door = ServedNode::start().await;
+    door.post("/v1/users", json!({"name": "ada"})).await;
+    let token = json!({"owner": "ada", "name": "checks", "scopes": ["authenticate"]});
+    let token = door.post("/v1/tokens", token).await.body["secret"].as_str().unwrap().to_owned();
+    let before = cursor(&everything(&door).await);
+    door.post("/v1/users", json!({"name": "bob"})).await;
+    assert!(lines(since(&door, &before, 0)).await.len() > 1, "this answer is kept");
+    let path = format!("/v1/changes?since={before}");
+    let refused = problem(door.anonymous(Method::GET, &path).bearer_auth(token)).await;
+    assert_eq!(refused, (StatusCode::FORBIDDEN, "refused".into()));
     door.close().await;
 }
 

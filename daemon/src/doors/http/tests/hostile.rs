@@ -102,6 +102,75 @@ async fn bodies_that_are_no_plain_objects_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_nodes_send_each_other_is_an_object_with_names_too() {
+    let door = ServedNode::start().await;
+    let uuid = "6f2c1bc4-2f2c-4f0e-9d0c-5f1f4a3c2b1a";
+    for (method, path, body) in [
+        (Method::POST, "/v1/batch", json!([[], [], [], true, true])),
+        (Method::POST, "/v1/batch", json!({"groups": [[0, uuid, "physics", null, false]]})),
+        (Method::POST, "/v1/batch", json!({"members": [[0, "physics", "ada"]]})),
+        (Method::POST, "/v1/groups/physics/members", json!([["ada"], true])),
+        (Method::POST, "/v1/tokens/lookup", json!(["0".repeat(64)])),
+        (Method::POST, "/v1/tokens/page", json!([null, null, 10])),
+        (Method::POST, "/v1/tokens/uses", json!([[uuid, 0, "192.0.2.7"]])),
+        (Method::PUT, "/v1/tokens/ada/laptop", json!([uuid, "0".repeat(64), "read", "", null])),
+    ] {
+        let answer = send(door.request(method, path).json(&body)).await;
+        assert_eq!(answer.problem(), (422, "invalid_input", "body"), "{path}: {}", answer.body);
+    }
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_deep_down_is_told_of_in_short() {
+    let door = ServedNode::start().await;
+    let field = "x".repeat(1000);
+    let deep = format!("{}1{}", format!("{{\"{field}\":").repeat(300), "}".repeat(300));
+    for path in ["/v1/users", "/v1/batch"] {
+        let request = door.request(Method::POST, path).header("content-type", "application/json");
+        let answer = send(request.body(deep.clone())).await;
+        let detail = answer.body["detail"].as_str().unwrap();
+        assert!([400, 422].contains(&answer.status) && detail.len() < 300, "{}", answer.body);
+    }
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn null_takes_away_what_can_be_taken_away_and_is_refused_elsewhere() {
+    let door = ServedNode::start().await;
+    door.post("/v1/users", json!({"name": "ada", "gecos": "Ada Lovelace"})).await;
+    for field in ["new_name", "home", "shell", "state", "is_admin"] {
+        let answer = door.patch("/v1/users/ada", json!({"gecos": null, field: null})).await;
+        assert_eq!(answer.problem(), (422, "invalid_input", field), "{}", answer.body);
+    }
+    assert_eq!(door.get("/v1/users/ada").await.body["gecos"], "Ada Lovelace");
+    assert_eq!(door.patch("/v1/users/ada", json!({"gecos": null})).await.body["gecos"], "");
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_of_what_has_none_is_not_passed_over() {
+    let door = ServedNode::start().await;
+    door.post("/v1/groups", json!({"name": "physics"})).await;
+    let made = door.post("/v1/users", json!({"name": "ada", "groups": ["physics"]})).await;
+    door.post("/v1/tokens", json!({"owner": "ada", "name": "backup"})).await;
+    let password = json!({"password": "a long enough password"});
+    for (method, path, body) in [
+        (Method::PUT, "/v1/users/ada/password", Some(&password)),
+        (Method::DELETE, "/v1/users/ada/password", None),
+        (Method::PUT, "/v1/groups/physics/members/ada", None),
+        (Method::DELETE, "/v1/groups/physics/members/ada", None),
+        (Method::DELETE, "/v1/tokens/ada/backup", None),
+    ] {
+        let request = door.request(method.clone(), path).header("If-Match", made.header("etag"));
+        let request = body.map_or(request.try_clone().unwrap(), |body| request.json(body));
+        assert_eq!(send(request).await.problem(), (412, "changed", ""), "{method} {path}");
+    }
+    assert_eq!(door.get("/v1/users/ada").await.header("etag"), made.header("etag"), "nothing was changed");
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_head_has_no_body_and_options_are_not_offered() {
     let door = ServedNode::start().await;
     door.post("/v1/users", json!({"name": "ada"})).await;

@@ -8,10 +8,11 @@ use axum::http::{Request, Response};
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::directory::Counts;
+use crate::limits::CREDENTIAL_DEADLINE;
 use crate::testing::{add_user, find_user, name, rules, until};
 use crate::wire::{encode_begin, encode_position, encode_users};
 
@@ -155,6 +156,27 @@ async fn a_service_without_profiles_is_not_taken_for_one_without_a_user() {
         let says = "not as a Pody profile service does (/v1/position gave 404): check remote_user_profile.provider.endpoint";
         assert!(matches!(&why, Error::Failed(why) if why.contains(says) && why.contains(&url)), "{why:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_answers_is_waited_for_although_it_cannot_be_followed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(async |request: Request<Body>| {
+        if !request.uri().path().ends_with("/authenticate") {
+            let body = r#"{"code":"failed","detail":"it is broken","status":500}"#;
+            return response(StatusCode::INTERNAL_SERVER_ERROR, "application/problem+json", body);
+        }
+        // It takes its time, as one does that computes many hashes.
+        let _ = timeout(CREDENTIAL_DEADLINE / 3, std::future::pending::<()>()).await;
+        response(StatusCode::OK, "application/json", r#"{"verdict":"denied"}"#)
+    });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let folder = Folder::new();
+    let directory = following(remote(&url), &folder).await;
+    until("it is found out", async || directory.contact().unwrap().trouble.is_some()).await;
+    let attempted = Attempted { name: name("ada"), password: "correct horse", rhost: None };
+    assert_eq!(directory.authenticate(attempted).await, Ok(Some(Judged::Wrong)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
