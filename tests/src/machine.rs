@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use nix::sched::{CloneFlags, setns};
+
 use crate::host::{Host, Outcome};
 use crate::paths::repository;
 use crate::scratch::Scratch;
@@ -89,6 +91,12 @@ impl Machine {
     pub fn reboot(&mut self) {
         self.run("systemctl reboot").succeeds();
         self.wait_until_up();
+    }
+
+    /// Brings this thread, and what it starts from now on, into the machine's network.
+    pub fn enter_network(&self) {
+        let network = File::open(format!("/proc/{}/ns/net", self.host.pid())).expect("the machine runs");
+        setns(network, CloneFlags::CLONE_NEWNET).expect("root may enter a network");
     }
 
     /// Everything in it stands still, as when its power management sends it to sleep; `thaw` lets it go on.

@@ -83,11 +83,6 @@ impl Ledger {
         self.held.get(&name).filter(|held| held.held_until > now).map(|held| &held.reservation)
     }
 
-    /// Whoever it was for has come, or has a name of somebody else's.
-    pub fn remove(&mut self, name: Name) -> Option<Reservation> {
-        self.held.remove(&name).map(|held| held.reservation)
-    }
-
     /// All that are held, in the order of names.
     pub fn all(&self, now: Instant) -> Vec<Reservation> {
         sorted(self.held.values().filter(|held| held.held_until > now))
@@ -102,7 +97,7 @@ impl Ledger {
     pub fn ended(&mut self, now: Instant) -> Vec<Reservation> {
         let ended: Vec<Name> =
             (self.held.iter()).filter(|(_, held)| held.kept_until <= now).map(|(name, _)| *name).collect();
-        ended.into_iter().filter_map(|name| self.remove(name)).collect()
+        ended.iter().filter_map(|name| self.held.remove(name)).map(|held| held.reservation).collect()
     }
 
     /// When the next of them is not shown or not kept any more.

@@ -166,14 +166,6 @@ impl<D: Directory> Service<D> {
         }
     }
 
-    /// Whoever it was kept for has come: it is theirs.
-    pub fn reservation_is_used(&self, name: Name) {
-        let mut ledger = self.reservations.ledger();
-        if ledger.remove(name).is_some() {
-            self.published.show_reserved(ledger.shown(Instant::now()));
-        }
-    }
-
     /// What is held for people who have not come yet, in the order of names.
     pub async fn list_reservations(&self, caller: &Caller) -> Result<Vec<Reservation>> {
         caller.may(Operation::List)?;
