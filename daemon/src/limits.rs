@@ -257,6 +257,9 @@ pub const MAX_IDENTITIES_PER_USER: u64 = 16;
 /// 100 at a time on each, and anybody on the network can have one made up.
 pub const MAX_DIRECTORY_RESERVATIONS: usize = 1000;
 
+/// For how long a node may have a name kept by a service, in seconds, before it asks again: twice what sshd allows a login.
+pub const MAX_RESERVED_SECONDS: u32 = 300;
+
 /// Networks that a token may be used from: each use is compared with all of them, and they are one column of a table.
 pub const MAX_TOKEN_NETWORKS: usize = 32;
 

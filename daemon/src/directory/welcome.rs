@@ -90,6 +90,7 @@ fn newcomer(arrival: &Arrival, known: &Acquaintance) -> Result<Option<Reservatio
              it: podyctl identity link {asked} {identity}"
         )));
     }
+    arrival.may_create.clone().map_err(Error::Refused)?;
     if mapped.is_none() {
         arrival.may_create.clone().map_err(Error::Refused)?;
         return Err(Error::Refused(format!(
@@ -97,7 +98,6 @@ fn newcomer(arrival: &Arrival, known: &Acquaintance) -> Result<Option<Reservatio
              in config.toml"
         )));
     }
-    arrival.may_create.clone().map_err(Error::Refused)?;
     let kept = known.reservation.as_ref().map(|reservation| &reservation.uuid);
     if arrival.reserved.is_some() && arrival.reserved.as_ref() != kept {
         return Err(Error::Refused(format!(

@@ -13,6 +13,7 @@ mod doctor;
 mod feed;
 mod groups;
 mod htpasswd;
+mod identities;
 mod import;
 mod login;
 mod metrics;

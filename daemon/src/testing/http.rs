@@ -60,6 +60,16 @@ impl<D: Directory> ServedNode<D> {
         set(&self.node, |settings| change(&mut settings.service));
     }
 
+    /// Has people created who log in at this provider, whoever they are.
+    pub fn creates_at_logins(&self, issuer: &str) {
+        set(&self.node, |settings| {
+            settings.oidc.issuer = issuer.parse().unwrap();
+            settings.oidc.client_id = "pody".parse().unwrap();
+            settings.oidc_users.create = true;
+            settings.oidc_users.allow_everybody = true;
+        });
+    }
+
     /// Where a path is.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)

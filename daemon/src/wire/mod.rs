@@ -1,9 +1,11 @@
-//! What nodes say to each other over HTTP: the change feed, whole directories, batches, passwords to judge, tokens.
+//! What nodes say to each other over HTTP: the change feed, whole directories, batches, passwords to judge, tokens,
+//! people who log in for the first time.
 //!
 //! Shapes of their own, with the way to and from the directory's types; the door of a service and the client of a consumer
 //! both use these. There is no HTTP here, and no I/O. Fields that a reader does not know are passed over, so that a newer
 //! podyd may say more; a kind of line that it does not know is an error, since it may take somebody's account away.
 
+mod arrival;
 mod batch;
 mod change;
 mod cursor;
@@ -19,6 +21,10 @@ use std::str::FromStr;
 
 use crate::directory::{Error, Result};
 
+pub use arrival::{
+    IdentitiesPage, IdentitiesPageReply, IdentityBody, ProvisionBody, ProvisionReply, ReservationReply,
+    ReserveBody,
+};
 pub use batch::{BatchBody, BatchReply, known_field};
 pub use change::{MembersBody, UserChangeBody};
 pub use cursor::{At, PositionReply, cursor, parse_cursor};

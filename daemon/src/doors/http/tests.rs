@@ -5,6 +5,7 @@ mod connections;
 mod contract;
 mod hostile;
 mod metrics;
+mod provision;
 mod rates;
 mod repeated;
 mod rest;

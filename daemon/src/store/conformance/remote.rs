@@ -9,14 +9,15 @@ use identity::Name;
 use tokio::time::{Instant, sleep};
 
 use super::Backend;
+use crate::clock::Clock;
 use crate::config::ProfileService;
 use crate::directory::{
-    Attempted, Batch, Change, Counts, Credential, Directory, Feed, Judged, Key, Member, NewToken, Page,
-    Position, Present, Refusal, Result, Rules, Secrets, Sink, Team, Token, TokenHash, TokenLookup, TokenName,
-    TokenUse, UserChange,
+    Attempted, Batch, Change, Counts, Credential, Directory, Feed, Identity, Judged, Key, Linked, Member,
+    NewToken, Page, Position, Present, Refusal, Reservation, Result, Rules, Secrets, Sink, Team, Token,
+    TokenHash, TokenLookup, TokenName, TokenUse, UserChange,
 };
 use crate::store::{RemoteDirectory, Replicated};
-use crate::testing::{Folder, PATIENCE, ServedNode, TestNode, following, provider};
+use crate::testing::{Folder, NOW, PATIENCE, ServedNode, TestNode, following, provider};
 
 /// A service of its own.
 pub struct Remote(ServedNode);
@@ -26,7 +27,11 @@ impl Backend for Remote {
 
     async fn fresh() -> Self {
         let generous = |settings: &mut ProfileService| settings.max_requests_per_second = 100_000;
-        Self(ServedNode::start_with(TestNode::start().await, generous).await)
+        let door = ServedNode::start_with(TestNode::start().await, generous).await;
+        // Both ends go by the same time, as machines do.
+        door.node.clock.advance(Clock::System.unix_seconds() - NOW);
+        door.creates_at_logins("https://login.example.com");
+        Self(door)
     }
 
     async fn open(&self) -> Settled {
@@ -125,6 +130,31 @@ impl Directory for Settled {
 
     async fn authenticate(&self, attempted: Attempted<'_>) -> Result<Option<Judged>> {
         self.0.authenticate(attempted).await
+    }
+
+    async fn reserve(&self, name: Name, rules: &Rules, until: i64) -> Result<Reservation> {
+        self.0.reserve(name, rules, until).await
+    }
+
+    async fn release(&self, uuid: &str) -> Result<()> {
+        self.0.release(uuid).await
+    }
+
+    async fn identities(
+        &self,
+        owner: Option<Name>,
+        after: Option<Identity>,
+        limit: u32,
+    ) -> Result<Page<Linked>> {
+        self.0.identities(owner, after, limit).await
+    }
+
+    async fn link(&self, name: Name, identity: Identity) -> Result<Position> {
+        self.settled(self.0.link(name, identity).await).await
+    }
+
+    async fn unlink(&self, name: Name, identity: Identity) -> Result<Position> {
+        self.settled(self.0.unlink(name, identity).await).await
     }
 
     async fn set_password(&self, name: Name, hash: Option<String>) -> Result<Position> {

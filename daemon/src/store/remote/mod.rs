@@ -18,15 +18,19 @@ use reqwest::header::{HeaderMap, HeaderValue, IF_MATCH};
 use serde::Serialize;
 
 use super::replicated::chance;
+use crate::clock::Clock;
 use crate::config::Provider;
 use crate::directory::{
-    Attempted, Batch, Change, Contact, Counts, Credential, Directory, Error, Feed, Judged, Key, Member,
-    NewGroup, NewToken, NewUser, Page, Position, Present, Primary, Refusal, Result, Rules, Secrets, Sink,
-    Team, Token, TokenHash, TokenLookup, TokenName, TokenUse, UserChange,
+    Arrival, Arrived, Attempted, Batch, Change, Contact, Counts, Credential, Directory, Error, Feed,
+    Identity, Judged, Key, Linked, Member, NewGroup, NewToken, NewUser, Page, Position, Present, Primary,
+    Refusal, Reservation, Result, Rules, Secrets, Sink, Team, Token, TokenHash, TokenLookup, TokenName,
+    TokenUse, UserChange,
 };
 use crate::wire::{
-    AuthenticateBody, AuthenticateReply, BatchBody, BatchReply, KeepToken, LookUpToken, MembersBody,
-    PasswordBody, PositionReply, TokenReply, TokenUseBody, TokensPage, TokensPageReply, UserChangeBody,
+    AuthenticateBody, AuthenticateReply, BatchBody, BatchReply, IdentitiesPage, IdentitiesPageReply,
+    IdentityBody, KeepToken, LookUpToken, MembersBody, PasswordBody, PositionReply, ProvisionBody,
+    ProvisionReply, ReservationReply, ReserveBody, TokenReply, TokenUseBody, TokensPage, TokensPageReply,
+    UserChangeBody,
 };
 
 pub use pody04::Pody04Directory;
@@ -298,6 +302,63 @@ impl Directory for RemoteDirectory {
         let path = ["users", name.as_str(), "authenticate"];
         let reply: AuthenticateReply = self.transport.ask(Method::POST, &path, Some(&body)).await?;
         Ok(Some(reply.into()))
+    }
+
+    async fn reserve(&self, name: Name, rules: &Rules, until: i64) -> Result<Reservation> {
+        if let Some(objection) = rules.objection_to_user_name(name) {
+            return Err(Error::Refused(objection));
+        }
+        self.meet().await?;
+        let seconds = u32::try_from(until - Clock::System.unix_seconds()).unwrap_or_default();
+        let body = ReserveBody { name: name.to_string(), seconds };
+        let reply: ReservationReply =
+            self.transport.ask(Method::POST, &["reservations"], Some(&body)).await?;
+        let kept = understood(reply.reservation(Clock::System.unix_seconds()))?;
+        // What is not served here must not be shown here, either.
+        match rules.objection_to_user(kept.name, kept.uid, kept.gid) {
+            Some(objection) => Err(Error::Refused(objection)),
+            None => Ok(kept),
+        }
+    }
+
+    async fn release(&self, uuid: &str) -> Result<()> {
+        self.transport
+            .change(Method::DELETE, &["reservations", uuid], NOTHING, HeaderMap::new())
+            .await
+            .map(drop)
+    }
+
+    async fn arrive(&self, arrival: Arrival, rules: &Rules) -> Result<(Arrived, Position)> {
+        if let Some(objection) = rules.objection_to_user_name(arrival.asked) {
+            return Err(Error::Refused(objection));
+        }
+        self.meet().await?;
+        let body = ProvisionBody::from(&arrival);
+        let reply: ProvisionReply = self.transport.ask(Method::POST, &["provision"], Some(&body)).await?;
+        understood(reply.arrived())
+    }
+
+    async fn identities(
+        &self,
+        owner: Option<Name>,
+        after: Option<Identity>,
+        limit: u32,
+    ) -> Result<Page<Linked>> {
+        let after = after.map(|after| (after.issuer().to_owned(), after.subject().to_owned()));
+        let body = IdentitiesPage { owner: owner.map(|owner| owner.to_string()), after, limit };
+        let reply: IdentitiesPageReply =
+            self.transport.ask(Method::POST, &["identities", "page"], Some(&body)).await?;
+        understood(reply.page())
+    }
+
+    async fn link(&self, name: Name, identity: Identity) -> Result<Position> {
+        let body = IdentityBody::new(&identity, true);
+        self.change(Method::POST, &["users", name.as_str(), "identities"], Some(&body), None).await
+    }
+
+    async fn unlink(&self, name: Name, identity: Identity) -> Result<Position> {
+        let body = IdentityBody::new(&identity, false);
+        self.change(Method::POST, &["users", name.as_str(), "identities"], Some(&body), None).await
     }
 
     async fn set_password(&self, name: Name, hash: Option<String>) -> Result<Position> {

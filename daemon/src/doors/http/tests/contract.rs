@@ -13,6 +13,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use tower::ServiceExt as _;
 
+use super::provision::provisioned;
 use super::rest::{Answer, send};
 use super::*;
 use crate::directory::{Networks, Scope, Scopes};
@@ -21,6 +22,9 @@ use crate::testing::{SHARED_TOKEN, TestNode, name, secret};
 
 /// A key that requests are done once with.
 const KEY: &str = "0123456789abcdef";
+
+/// An OpenID provider that does not answer.
+const NO_PROVIDER: &str = "http://127.0.0.1:9";
 
 /// Something that the contract names.
 #[derive(Clone)]
@@ -121,7 +125,7 @@ struct Doors {
 }
 
 /// A node with everybody whom the examples speak of, and a token for everything.
-async fn example_node() -> (TestNode, String) {
+pub(super) async fn example_node() -> (TestNode, String) {
     let node = TestNode::start().await;
     let (root, service) = (&Caller::Root, &node.service);
     service.create_group(root, name("physics"), None, false).await.unwrap();
@@ -147,7 +151,9 @@ async fn example_node() -> (TestNode, String) {
 
 async fn example_door() -> (ServedNode, String) {
     let (node, token) = example_node().await;
-    (ServedNode::start_with(node, |service| service.max_requests_per_second = 10_000).await, token)
+    let door = ServedNode::start_with(node, |service| service.max_requests_per_second = 10_000).await;
+    door.creates_at_logins(NO_PROVIDER);
+    (door, token)
 }
 
 impl Doors {
@@ -169,6 +175,8 @@ impl Doors {
         let Self { open, tokens: [token, own], read_only, away, of_away, slow } = self;
         let request = || operation.request(open, token);
         send(match status {
+            200 if operation.id == "provision" => return provisioned("grace").await,
+            409 if operation.id == "provision" => return provisioned("ada").await,
             // Each of these begins with the directory of the examples.
             200 | 201 | 204 => {
                 let (door, token) = example_door().await;
@@ -214,7 +222,10 @@ impl Doors {
                 let mut answers = join_all(requests).await.into_iter();
                 return answers.find(|answer| answer.status == 429).expect("one a second is answered");
             }
-            501 => request(),
+            501 => {
+                let door = ServedNode::start_with(example_node().await.0, |_| ()).await;
+                return send(operation.request(&door, SHARED_TOKEN)).await;
+            }
             508 => request().header(VIA, &open.node.service.instance),
             503 => operation.request(away, of_away),
             other => panic!("{}: how does {other} come about?", operation.id),
