@@ -1,14 +1,16 @@
 //! The command line: one declaration from which parser, help, man pages and completions are made.
 
 mod database;
+mod identity;
 mod login;
 mod oidc;
 
 use std::path::PathBuf;
 
+use ::identity::Day;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use identity::Day;
 
+pub use self::identity::{IdentityCommand, Linking};
 pub use database::DbCommand;
 pub use login::BreakGlass;
 pub use oidc::OidcCommand;
@@ -63,6 +65,14 @@ pub enum Command {
         after_help = "Examples:\n  podyctl token create --name backup --owner ada > backup.token\n  podyctl token list"
     )]
     Token(TokenCommand),
+
+    /// Say who users are to OpenID providers
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  podyctl identity list ada\n  \
+            podyctl identity link ada https://login.example.com 248289761001"
+    )]
+    Identity(IdentityCommand),
 
     /// Show how this node is doing
     #[command(after_help = "Examples:\n  podyctl status\n  podyctl status --json | jq .published_revision")]

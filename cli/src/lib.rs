@@ -17,6 +17,7 @@ mod export;
 mod failure;
 mod generate;
 mod group;
+mod identity;
 mod metrics;
 mod oidc;
 mod output;
@@ -105,6 +106,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<()> {
         Command::User(command) => user::run(command, session),
         Command::Group(command) => group::run(command, session),
         Command::Token(command) => token::run(command, session),
+        Command::Identity(command) => identity::run(command, session),
         Command::Status => status::run(session),
         Command::Doctor => doctor::run(session),
         Command::Metrics => metrics::run(session),

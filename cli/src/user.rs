@@ -3,6 +3,7 @@
 use protocol::directory::{
     CreateUser, DeleteUser, GetUser, ListUsers, Secret, SetPassword, UpdateUser, UserRecord,
 };
+use protocol::identity::IdentityKey;
 
 use crate::arguments::{Add, Passwd, Update, UserCommand};
 use crate::daemon::{Daemon, pages};
@@ -109,11 +110,20 @@ fn fields(user: UserRecord) -> impl Iterator<Item = (&'static str, Value)> {
         ("password", Some(yes_no(user.has_password))),
         ("groups", Some(user.groups.join(" ").into())),
         ("origin", Some(user.origin).filter(|origin| !origin.is_empty()).map(Into::into)),
+        (
+            "identities",
+            Some(user.identities).filter(|all| !all.is_empty()).map(|all| identities(&all).into()),
+        ),
         ("hidden", user.hidden.map(Value::Striking)),
         ("uuid", Some(user.uuid.into())),
     ]
     .into_iter()
     .filter_map(|(name, value)| value.map(|value| (name, value)))
+}
+
+fn identities(all: &[IdentityKey]) -> String {
+    let one = |IdentityKey { issuer, subject }: &IdentityKey| format!("{issuer} {subject}");
+    all.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn state(word: &str) -> Value {

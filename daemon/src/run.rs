@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::clock::Clock;
-use crate::config::{AuthMode, ConfigError, Environment, Paths, Settings};
+use crate::config::{AuthMode, Backend, ConfigError, Environment, IdAllocation, Paths, Settings};
 use crate::directory::{Directory, Error, LocalAccounts, Rules};
 use crate::doors::{http, resolve, varlink};
 use crate::log::Log;
@@ -327,12 +327,23 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> NodeRules<R> {
 fn rules_of(settings: &Settings, local: LocalAccounts) -> Rules {
     Rules {
         allocate: settings.ids.allocate,
+        derive_from: derives_ids(settings).then(|| settings.oidc.issuer.to_string()),
         accept: settings.ids.accept.clone(),
         max_users: settings.auth.max_users.map(u64::from),
         home: settings.users.home.clone(),
         shell: settings.users.shell.clone(),
         local,
     }
+}
+
+/// Whether the ids of those who come by a login must be the same when everything here is forgotten.
+fn derives_ids(settings: &Settings) -> bool {
+    let derives = match settings.ids.allocation {
+        IdAllocation::Next => false,
+        IdAllocation::Derived => true,
+        IdAllocation::Auto => settings.backend == Backend::Local && state::is_volatile(&settings.paths.state),
+    };
+    derives && settings.oidc.is_configured()
 }
 
 fn argon2(settings: &Settings) -> Result<Argon2Parameters, Error> {

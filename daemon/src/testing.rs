@@ -20,7 +20,7 @@ use crate::directory::{
 };
 use crate::service::new_uuid;
 
-pub use consumer::{consumer, following, provider};
+pub use consumer::{consumer, consumer_with, following, provider};
 pub use http::{SHARED_TOKEN, ServedNode};
 pub use node::{NOW, TestNode, cheap_hashes, peer, secret};
 pub use publishing::{Publishing, look};
@@ -84,6 +84,7 @@ pub fn names(texts: &[&str]) -> Vec<Name> {
 pub fn rules() -> Rules {
     Rules {
         allocate: IdRange::DEFAULT,
+        derive_from: None,
         accept: vec![IdRange::ORDINARY],
         max_users: None,
         home: "/home/%u".parse().unwrap(),

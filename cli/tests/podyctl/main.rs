@@ -5,6 +5,7 @@
 mod commands;
 mod directory;
 mod doctor;
+mod identities;
 mod imports;
 mod oidc;
 mod parsers;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Method;
+use crate::identity::IdentityKey;
 
 macro_rules! method {
     ($(#[$doc:meta])* $name:ident -> $reply:ty { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
@@ -51,9 +52,14 @@ pub struct UserRecord {
     /// Whether there is a password to log in with.
     #[serde(default)]
     pub has_password: bool,
-    /// Who brought the user into the directory: `admin`, or `htpasswd` for this node's htpasswd file.
+    /// Who brought the user into the directory: `admin`, `htpasswd` for this node's htpasswd file, or `oidc` for a first login
+    /// at an OpenID provider.
     #[serde(default)]
     pub origin: String,
+    /// Who the user is to OpenID providers. Left out of listings, where there are none, and while the directory that knows
+    /// does not answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<IdentityKey>,
     /// Supplementary groups, sorted; the private group is not among them.
     #[serde(default)]
     pub groups: Vec<String>,

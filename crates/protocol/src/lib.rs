@@ -7,6 +7,7 @@
 
 pub mod database;
 pub mod directory;
+pub mod identity;
 pub mod login;
 pub mod node;
 pub mod oidc;
@@ -48,6 +49,7 @@ mod tests {
         let sources = [
             include_str!("database.rs"),
             include_str!("directory.rs"),
+            include_str!("identity.rs"),
             include_str!("login.rs"),
             include_str!("node.rs"),
             include_str!("oidc.rs"),

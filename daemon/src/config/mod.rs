@@ -42,7 +42,7 @@ pub use remote_user_profile::{Compat, Endpoint, ProfileService, Provider};
 pub use secret::Secret;
 pub use setting::{Section, Setting};
 pub use settings::{
-    Auth, AuthMode, Ids, Lockout, Log, LogLevel, Nss, Offline, Password, Paths, Settings, Users,
+    Auth, AuthMode, IdAllocation, Ids, Lockout, Log, LogLevel, Nss, Offline, Password, Paths, Settings, Users,
 };
 pub use table::{SECTIONS, settings};
 pub use template::{Template, TemplateError};

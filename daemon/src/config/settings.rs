@@ -75,6 +75,20 @@ pub struct Ids {
     pub allocate: IdRange,
     /// Ids that an import may keep: what the node's modules will serve.
     pub accept: Vec<IdRange>,
+    /// Where the ids of those who come by a login are from.
+    pub allocation: IdAllocation,
+}
+
+/// Which id somebody gets who comes by a login.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdAllocation {
+    /// A derived one where the directory is this node's own and is gone when the machine ends, else the next.
+    #[default]
+    Auto,
+    /// The next one that is free.
+    Next,
+    /// One that comes of the provider and the name.
+    Derived,
 }
 
 /// What new users get unless told otherwise.
@@ -196,7 +210,11 @@ impl Default for Paths {
 
 impl Default for Ids {
     fn default() -> Self {
-        Self { allocate: IdRange::DEFAULT, accept: vec![IdRange::ORDINARY] }
+        Self {
+            allocate: IdRange::DEFAULT,
+            accept: vec![IdRange::ORDINARY],
+            allocation: IdAllocation::default(),
+        }
     }
 }
 
@@ -262,6 +280,29 @@ impl FromStr for AuthMode {
             "standalone" => Ok(Self::Standalone),
             "oidc-only" => Ok(Self::OidcOnly),
             _ => Err("is \"standalone\" or \"oidc-only\""),
+        }
+    }
+}
+
+impl fmt::Display for IdAllocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Next => "next",
+            Self::Derived => "derived",
+        })
+    }
+}
+
+impl FromStr for IdAllocation {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "next" => Ok(Self::Next),
+            "derived" => Ok(Self::Derived),
+            _ => Err("is \"auto\", \"next\" or \"derived\""),
         }
     }
 }

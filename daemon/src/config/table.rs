@@ -102,6 +102,13 @@ static SETTINGS: &[Setting] = &[
         "The highest id.",
     ),
     setting(
+        "ids.allocation",
+        Text(|draft| &mut draft.settings.ids.allocation),
+        "Which id somebody gets who comes by logging in at the provider in [oidc]. \"next\": the next one. \"derived\": one \
+         that comes of the provider and the name, and is the same after everything here was forgotten; if it is another's, \
+         the login is refused. \"auto\": derived where the directory is a file of this node in memory, else the next one.",
+    ),
+    setting(
         "users.home",
         Text(|draft| &mut draft.settings.users.home),
         "The home directory: %u stands for the user's name, %U for the uid, %% for a percent sign.",

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use identity::{AbsolutePath, Gid, IdRange, Name, Uid, is_privileged_group};
 
+use super::derived::{Kind, derived_id};
 use crate::config::Template;
 
 /// The names and ids of `/etc/passwd` and `/etc/group`.
@@ -57,6 +58,8 @@ impl LocalAccounts {
 pub struct Rules {
     /// New ids come from here.
     pub allocate: IdRange,
+    /// The issuer with which the ids of those who come by a login are derived from their names; none: they get the next ones.
+    pub derive_from: Option<String>,
     /// Ids that an admin or an import may name, and that are served.
     pub accept: Vec<IdRange>,
     /// How many users there may be; `None`: as many as fit.
@@ -133,6 +136,12 @@ impl Rules {
         self.objection_to_id(kind, id)
     }
 
+    /// The id of somebody, or of a group, that comes by a login, where such ids are derived.
+    pub fn derived_id(&self, kind: Kind, name: Name) -> Option<u32> {
+        let issuer = self.derive_from.as_ref()?;
+        derived_id(self.allocate, issuer, kind, name)
+    }
+
     /// Whether a new user or group may be given this number.
     pub fn may_allocate(&self, id: u32) -> bool {
         self.allocate.allows(id) && !self.local.holds_id(id)
@@ -146,6 +155,7 @@ mod tests {
     fn rules() -> Rules {
         Rules {
             allocate: IdRange::DEFAULT,
+            derive_from: None,
             accept: vec![IdRange::ORDINARY],
             max_users: None,
             home: "/home/%u".parse().unwrap(),

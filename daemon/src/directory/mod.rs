@@ -6,6 +6,7 @@
 
 mod arrival;
 mod backend;
+mod derived;
 mod error;
 mod local;
 mod plan;
@@ -21,6 +22,7 @@ use identity::{AbsolutePath, Day, Email, Gecos, Gid, Group, Name, State, Uid, Us
 
 pub use arrival::{Arrival, Arrived, Identity, Linked, Reservation};
 pub use backend::Directory;
+pub use derived::Kind;
 pub use error::{Error, Result};
 pub use local::{LocalAccounts, Rules};
 pub use plan::{

@@ -99,6 +99,7 @@ pub fn user(member: Member, hidden: Option<String>) -> UserRecord {
         is_admin: user.is_admin,
         has_password: password_revision.is_some(),
         origin: origin.as_str().to_owned(),
+        identities: Vec::new(),
         groups: groups.into_iter().map(|(_, name)| name.to_string()).collect(),
         revision: user.revision,
         hidden,

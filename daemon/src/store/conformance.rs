@@ -189,7 +189,8 @@ macro_rules! conformance {
                     asking_again_for_a_name_gets_the_same_for_longer,
                     what_has_run_out_goes_back_and_whoever_was_shown_it_is_refused,
                     fifty_nodes_that_reserve_one_name_are_given_one_id,
-                    names_that_nobody_can_have_are_not_kept;
+                    names_that_nobody_can_have_are_not_kept,
+                    ids_that_come_of_names_are_the_same_again_and_nobody_elses;
                 identities:
                     an_identity_is_linked_to_one_user_until_it_is_taken_away,
                     identities_are_listed_with_their_owners_living_or_not,
@@ -272,11 +273,6 @@ mod over_http {
             an_owner_has_one_token_of_a_name_and_a_hundred_at_the_most,
             tokens_are_listed_by_owner_and_name_a_page_at_a_time,
             whoever_is_deleted_while_a_token_is_made_leaves_none;
-        reservations:
-            what_is_kept_is_given_to_nobody_else,
-            asking_again_for_a_name_gets_the_same_for_longer,
-            fifty_nodes_that_reserve_one_name_are_given_one_id,
-            names_that_nobody_can_have_are_not_kept;
         identities:
             an_identity_is_linked_to_one_user_until_it_is_taken_away,
             identities_are_listed_with_their_owners_living_or_not;

@@ -383,7 +383,7 @@ impl<S: Directory> Directory for Replicated<S> {
         after: Option<Identity>,
         limit: u32,
     ) -> Result<Page<Linked>> {
-        self.source.identities(owner, after, limit).await
+        self.in_time(self.source.identities(owner, after, limit)).await
     }
 
     async fn link(&self, name: Name, identity: Identity) -> Result<Position> {

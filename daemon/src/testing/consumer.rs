@@ -34,8 +34,14 @@ pub async fn following(source: RemoteDirectory, folder: &Folder) -> Arc<Replicat
 
 /// A node that consumes what is served at an address.
 pub async fn consumer(endpoint: &str) -> TestNode<Replicated<RemoteDirectory>> {
+    consumer_with(endpoint, SHARED_TOKEN).await
+}
+
+/// The same with a token of its own.
+pub async fn consumer_with(endpoint: &str, token: &str) -> TestNode<Replicated<RemoteDirectory>> {
     let (folder, instance) = (Folder::new(), new_uuid());
-    let source = RemoteDirectory::new(&provider(endpoint), instance.clone()).unwrap();
+    let provider = Provider { access_token: Secret::from(token.to_owned()), ..provider(endpoint) };
+    let source = RemoteDirectory::new(&provider, instance.clone()).unwrap();
     let directory = following(source, &folder).await;
     let node = TestNode::start_with(folder, directory).await;
     let mut service = Arc::into_inner(node.service).unwrap();

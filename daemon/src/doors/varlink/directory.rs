@@ -7,6 +7,7 @@ use protocol::directory::{
 };
 
 use super::Handle;
+use super::identity::key as identity_key;
 use crate::directory::{Directory, Member, Result, UserChange};
 use crate::doors::record::{self, fitting, key, names, page_size, parse, parse_change, parse_option, secret};
 use crate::limits::{MAX_MEMBERS_PAGE, MAX_PAGE};
@@ -40,7 +41,14 @@ impl<D: Directory> Handle<D> for CreateUser {
 impl<D: Directory> Handle<D> for GetUser {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<UserReply> {
         let member = service.user(caller, key(self.name.as_deref(), self.uid)?).await?;
-        Ok(user_reply(service, member))
+        let name = member.user.name;
+        let mut reply = user_reply(service, member);
+        // Everything else is known while the directory is away, too.
+        if let Ok(page) = service.identities(caller, Some(name), None, MAX_PAGE).await {
+            let living = page.items.iter().filter(|linked| !linked.is_deleted);
+            reply.user.identities = living.map(|linked| identity_key(&linked.identity)).collect();
+        }
+        Ok(reply)
     }
 }
 

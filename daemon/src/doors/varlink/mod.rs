@@ -5,6 +5,7 @@
 
 mod database;
 mod directory;
+mod identity;
 mod import;
 mod login;
 mod node;
@@ -309,6 +310,9 @@ methods! {
     protocol::node::Doctor,
     protocol::node::Metrics,
     protocol::node::Reservations,
+    protocol::identity::Link,
+    protocol::identity::List,
+    protocol::identity::Unlink,
     protocol::oidc::Check,
     protocol::token::Create,
     protocol::token::List,

@@ -3,6 +3,7 @@
 
 mod connections;
 mod database;
+mod identities;
 mod methods;
 mod tokens;
 

@@ -9,15 +9,14 @@ use identity::Name;
 use tokio::time::{Instant, sleep};
 
 use super::Backend;
-use crate::clock::Clock;
 use crate::config::ProfileService;
 use crate::directory::{
     Attempted, Batch, Change, Counts, Credential, Directory, Feed, Identity, Judged, Key, Linked, Member,
-    NewToken, Page, Position, Present, Refusal, Reservation, Result, Rules, Secrets, Sink, Team, Token,
-    TokenHash, TokenLookup, TokenName, TokenUse, UserChange,
+    NewToken, Page, Position, Present, Refusal, Result, Rules, Secrets, Sink, Team, Token, TokenHash,
+    TokenLookup, TokenName, TokenUse, UserChange,
 };
 use crate::store::{RemoteDirectory, Replicated};
-use crate::testing::{Folder, NOW, PATIENCE, ServedNode, TestNode, following, provider};
+use crate::testing::{Folder, PATIENCE, ServedNode, TestNode, following, provider};
 
 /// A service of its own.
 pub struct Remote(ServedNode);
@@ -27,11 +26,7 @@ impl Backend for Remote {
 
     async fn fresh() -> Self {
         let generous = |settings: &mut ProfileService| settings.max_requests_per_second = 100_000;
-        let door = ServedNode::start_with(TestNode::start().await, generous).await;
-        // Both ends go by the same time, as machines do.
-        door.node.clock.advance(Clock::System.unix_seconds() - NOW);
-        door.creates_at_logins("https://login.example.com");
-        Self(door)
+        Self(ServedNode::start_with(TestNode::start().await, generous).await)
     }
 
     async fn open(&self) -> Settled {
@@ -130,14 +125,6 @@ impl Directory for Settled {
 
     async fn authenticate(&self, attempted: Attempted<'_>) -> Result<Option<Judged>> {
         self.0.authenticate(attempted).await
-    }
-
-    async fn reserve(&self, name: Name, rules: &Rules, until: i64) -> Result<Reservation> {
-        self.0.reserve(name, rules, until).await
-    }
-
-    async fn release(&self, uuid: &str) -> Result<()> {
-        self.0.release(uuid).await
     }
 
     async fn identities(

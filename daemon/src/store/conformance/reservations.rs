@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::arrivals::arrive;
 use super::{Backend, refusal};
 use crate::clock::Clock;
-use crate::directory::{Arrival, Directory, LocalAccounts, Reservation, Result, Rules, UserChange};
+use crate::directory::{Arrival, Directory, Kind, LocalAccounts, Reservation, Result, Rules, UserChange};
 use crate::testing::{
     Everything, add_user, arrival, create_group, create_user, find_group, find_user, name, new_group,
     new_user, new_user_with, rules,
@@ -126,4 +126,29 @@ pub async fn names_that_nobody_can_have_are_not_kept(storage: &impl Backend) {
     let rules = Rules { local: LocalAccounts::parse("lab:x:5000:5000::/:/bin/sh", ""), ..rules() };
     let told = refusal!(directory.reserve(name("lab"), &rules, seconds_from_now(300)).await, Refused);
     assert!(told.contains("/etc/passwd"), "{told}");
+}
+
+pub async fn ids_that_come_of_names_are_the_same_again_and_nobody_elses(storage: &impl Backend) {
+    let directory = storage.open().await;
+    let rules = Rules { derive_from: Some("https://login.example.com".into()), ..rules() };
+    let derived = |kind, text: &str| rules.derived_id(kind, name(text)).unwrap();
+    let until = seconds_from_now(300);
+    let kept = directory.reserve(name("ada"), &rules, until).await.unwrap();
+    assert_eq!((kept.uid.0, kept.gid.0), (derived(Kind::User, "ada"), derived(Kind::User, "ada")));
+    let groups = Some([name("physics")].into());
+    let ada = Arrival { reserved: Some(kept.uuid), groups, ..arrival("ada", "s1") };
+    directory.arrive(ada, &rules).await.unwrap();
+    assert_eq!(find_user(&directory, "ada").await.unwrap().user.uid, kept.uid);
+    let physics = find_group(&directory, "physics").await.unwrap().group;
+    assert_eq!(physics.gid.0, derived(Kind::Group, "physics"));
+    directory.arrive(arrival("bob", "s2"), &rules).await.unwrap();
+    assert_eq!(find_user(&directory, "bob").await.unwrap().user.uid.0, derived(Kind::User, "bob"));
+
+    create_user(&directory, new_user_with("mallory", derived(Kind::User, "eve"))).await.unwrap();
+    for refused in [
+        directory.reserve(name("eve"), &rules, until).await.map(drop),
+        directory.arrive(arrival("eve", "s3"), &rules).await.map(drop),
+    ] {
+        assert!(refusal!(refused, Conflict).contains("ids.allocation"));
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use identity::Name;
+use identity::{Gid, Name};
 use serde_json::json;
 
 use super::change::{log, next_revision};
@@ -14,8 +14,8 @@ use super::value::values;
 use super::{identity as identities, read, reservation};
 use crate::clock::Clock;
 use crate::directory::{
-    Acquaintance, Arrival, Arrived, Batch, Change, Facts, Key, NewGroup, NewMember, Owner, Plan, Reservation,
-    Result, Returning, Rules, Update, Welcome, plan, welcome,
+    Acquaintance, Arrival, Arrived, Batch, Change, Facts, Key, Kind, NewGroup, NewMember, Owner, Plan,
+    Reservation, Result, Returning, Rules, Update, Welcome, plan, welcome,
 };
 
 /// Lets somebody in; what has not changed is not written, and takes no revision.
@@ -67,7 +67,7 @@ async fn create(
     let user = reservation::user_of(arrival, kept.as_ref(), rules);
     let uuid = user.uuid.clone();
     let groups = arrival.groups.clone().unwrap_or_default();
-    let batch = Batch { users: vec![user], ..joining(name, &groups) };
+    let batch = Batch { users: vec![user], ..joining(name, &groups, rules) };
     let mut facts = facts(session, &batch, rules, user_count, Some(name)).await?;
     if let Some(kept) = &kept {
         // It is this user's alone: none of the groups may have the number.
@@ -75,6 +75,9 @@ async fn create(
         facts.uids.remove(&kept.uid.0);
         facts.gids.remove(&kept.gid.0);
         facts.free_ids.retain(|id| *id != kept.uid.0 && *id != kept.gid.0);
+    }
+    if kept.is_none() {
+        reservation::check_derived(name, &facts, rules)?;
     }
     let plan = plan_with(batch, facts, rules);
     if plan.users.is_empty() {
@@ -94,7 +97,7 @@ async fn update(
     rules: &Rules,
     user_count: &UserCount,
 ) -> Result<Arrived> {
-    let batch = joining(name, &change.join);
+    let batch = joining(name, &change.join, rules);
     let facts = facts(session, &batch, rules, user_count, None).await?;
     let plan = plan_with(batch, facts, rules);
     let (left_out, is_described_anew) = (left_out(&plan), change.gecos.is_some() || change.email.is_some());
@@ -108,10 +111,12 @@ async fn update(
 }
 
 /// The groups of one user, each to be made if it is not there. The user's own is left alone: nobody is put into that.
-fn joining(user: Name, groups: &BTreeSet<Name>) -> Batch {
+fn joining(user: Name, groups: &BTreeSet<Name>, rules: &Rules) -> Batch {
     let groups = || (1..).zip(groups.iter().copied().filter(|group| *group != user));
-    let new =
-        |(line, name)| NewGroup { line, uuid: reservation::new_uuid(), name, gid: None, reuse_name: false };
+    let new = |(line, name)| {
+        let gid = rules.derived_id(Kind::Group, name).map(Gid);
+        NewGroup { line, uuid: reservation::new_uuid(), name, gid, reuse_name: false }
+    };
     Batch {
         groups: groups().map(new).collect(),
         members: groups().map(|(line, group)| NewMember { line, group, user }).collect(),

@@ -9,7 +9,9 @@ use super::session::Session;
 use super::user_count::UserCount;
 use super::value::{Row, values};
 use crate::clock::Clock;
-use crate::directory::{Arrival, Batch, Error, NewUser, Origin, Primary, Reservation, Result, Rules, plan};
+use crate::directory::{
+    Arrival, Batch, Error, Facts, Kind, NewUser, Origin, Primary, Reservation, Result, Rules, plan,
+};
 use crate::limits::MAX_DIRECTORY_RESERVATIONS;
 
 /// A new identity.
@@ -35,6 +37,7 @@ pub async fn reserve(
              in some minutes"
         )));
     }
+    check_derived(name, &facts, rules)?;
     let mut plan = plan(batch, facts, rules);
     let Some(planned) = plan.users.pop() else {
         return Err(plan.refused.swap_remove(0).error);
@@ -58,7 +61,7 @@ fn newcomer(name: Name, rules: &Rules) -> NewUser {
         line: 0,
         uuid: new_uuid(),
         name,
-        uid: None,
+        uid: rules.derived_id(Kind::User, name).map(Uid),
         primary: Primary::Private { uuid: new_uuid(), gid: None },
         gecos: identity::Gecos::EMPTY,
         email: None,
@@ -70,6 +73,17 @@ fn newcomer(name: Name, rules: &Rules) -> NewUser {
         password: None,
         reuse_name: false,
         origin: Origin::Oidc,
+    }
+}
+
+/// An id that comes of a name and is another's cannot be made another: files may have it from before.
+pub fn check_derived(name: Name, facts: &Facts, rules: &Rules) -> Result<()> {
+    match rules.derived_id(Kind::User, name) {
+        Some(id) if facts.uids.contains(&id) || facts.gids.contains(&id) => Err(Error::Conflict(format!(
+            "ids come of names here (ids.allocation in config.toml), and {id}, which {name} comes to, is another's: an admin can \
+             create {name} with another id, and link you to it (podyctl user add, podyctl identity link)"
+        ))),
+        _ => Ok(()),
     }
 }
 

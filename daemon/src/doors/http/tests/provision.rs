@@ -9,7 +9,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::Oidc;
 use crate::directory::{Arrival, Error, Origin};
-use crate::testing::{TestNode, arrival, consumer, find_user, name};
+use crate::testing::{TestNode, arrival, consumer, consumer_with, find_user, name};
 use crate::verifiers::oidc::Provider;
 
 /// A provider whose people are called like those of the contract's examples, too.
@@ -32,7 +32,7 @@ async fn id_token(idp: &OidcProvider, client: &str, subject: &str) -> String {
     let provider = Provider::new(&settings, Clock::System).unwrap();
     let mut login = provider.begin_device().await.unwrap();
     idp.approve(&login.user_code, subject).await;
-    provider.poll_device(&mut login).await.unwrap().expect("it was approved").id_token.to_string()
+    provider.poll_device(&mut login).await.unwrap().expect("it was approved").id_token.expose().to_owned()
 }
 
 /// A service that takes this provider's word, at the time that it really is.
@@ -60,9 +60,10 @@ pub async fn provisioned(user: &str) -> Answer {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_logs_in_down_a_tree_is_created_once_at_its_top_with_what_was_reserved() {
     let idp = idp().await;
-    let top = trusting(TestNode::start().await, &idp).await;
-    let middle = trusting(consumer(&top.url("")).await, &idp).await;
-    let leaf = consumer(&middle.url("")).await;
+    let (node, token) = example_node().await;
+    let top = trusting(node, &idp).await;
+    let middle = trusting(consumer_with(&top.url(""), &token).await, &idp).await;
+    let leaf = consumer_with(&middle.url(""), &token).await;
     let (rules, now) = (crate::testing::rules(), Clock::System.unix_seconds());
 
     let kept = leaf.directory().reserve(name("grace"), &rules, now + 180).await.unwrap();
@@ -91,8 +92,10 @@ async fn whoever_logs_in_down_a_tree_is_created_once_at_its_top_with_what_was_re
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_believes_no_node_and_no_word_that_was_given_to_another_program() {
     let idp = idp().await;
-    let service = trusting(TestNode::start().await, &idp).await;
-    let node = consumer(&service.url("")).await;
+    let (node, token) = example_node().await;
+    let before = node.directory().counts().await.unwrap();
+    let service = trusting(node, &idp).await;
+    let node = consumer_with(&service.url(""), &token).await;
     let rules = crate::testing::rules();
     let arrive = async |asked: &str, id_token: String| {
         let arrival = Arrival { id_token: id_token.into(), ..arrival(asked, "sub-grace") };
@@ -107,7 +110,10 @@ async fn a_service_believes_no_node_and_no_word_that_was_given_to_another_progra
         matches!(&somebody_else, Error::Refused(why) if why.contains("log in as grace")),
         "{somebody_else}"
     );
-    assert_eq!(service.node.directory().counts().await.unwrap().users, 0);
+    assert_eq!(service.node.directory().counts().await.unwrap(), before);
+    let shared = consumer(&service.url("")).await;
+    let refused = shared.directory().reserve(name("grace"), &rules, i64::MAX).await.unwrap_err();
+    assert!(matches!(&refused, Error::Refused(why) if why.contains("not provision")), "{refused}");
 
     service.node.publishing.settings.send_modify(|settings| {
         Arc::make_mut(settings).oidc_users.create = false;
@@ -120,14 +126,16 @@ async fn a_service_believes_no_node_and_no_word_that_was_given_to_another_progra
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_long_or_missing_is_told_with_its_field() {
-    let door = ServedNode::start().await;
+    let (node, token) = example_node().await;
+    let door = ServedNode::start_with(node, |_| ()).await;
     for (body, field) in [
         (json!({"name": "ada"}), "id_token"),
         (json!({"id_token": "a.b.c"}), "name"),
         (json!({"name": "Ada Lovelace", "id_token": "a.b.c"}), "name"),
         (json!({"name": "ada", "id_token": "x".repeat(32 * 1024 + 1)}), "id_token"),
     ] {
-        let answer = door.post("/v1/provision", body).await;
+        let request = door.anonymous(Method::POST, "/v1/provision").bearer_auth(&token);
+        let answer = send(request.json(&body)).await;
         assert_eq!(answer.problem(), (422, "invalid_input", field));
     }
 }
