@@ -223,8 +223,9 @@ impl Doors {
                 return answers.find(|answer| answer.status == 429).expect("one a second is answered");
             }
             501 => {
-                let door = ServedNode::start_with(example_node().await.0, |_| ()).await;
-                return send(operation.request(&door, SHARED_TOKEN)).await;
+                let (node, token) = example_node().await;
+                let door = ServedNode::start_with(node, |_| ()).await;
+                return send(operation.request(&door, &token)).await;
             }
             508 => request().header(VIA, &open.node.service.instance),
             503 => operation.request(away, of_away),
