@@ -19,7 +19,7 @@ struct Problem {
 }
 
 /// Paths that every service has: whoever finds nothing there has asked something else.
-const ALWAYS_THERE: [&str; 3] = ["/v1/position", "/v1/changes", "/v1/batch"];
+const ALWAYS_THERE: [&str; 2] = ["/v1/position", "/v1/changes"];
 
 /// What a bad status means, for whoever asked for this path.
 pub fn judged(base: &str, path: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
