@@ -62,9 +62,12 @@ impl Transport {
             }
             builder = authorities.into_iter().fold(builder, |builder, one| builder.add_root_certificate(one));
         }
-        let http = builder
-            .build()
-            .map_err(|why| Error::misconfigured(format!("HTTPS does not work here: {}", innermost(&why))))?;
+        let http = builder.build().map_err(|why| {
+            let why = innermost(&why);
+            Error::misconfigured(format!(
+                "HTTPS does not work here; install ca-certificates, or name the provider's authority in oidc.ca_file: {why}"
+            ))
+        })?;
         Ok(Self { http, timeout: settings.timeout })
     }
 

@@ -1,0 +1,147 @@
+//! People who log in at a certified OpenID provider, through PAM as it stands on this machine: somebody reads a code, types
+//! it into the provider's page, and presses Enter.
+#![expect(clippy::unwrap_used, reason = "a story whose stage cannot be set has failed")]
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use servers::{Answer, OidcOptions, OidcProvider};
+use tests::conversation::Conversation;
+use tests::host::Outcome;
+use tests::login::{self, Accounts, Person, Pody};
+use tests::sandbox::Sandbox;
+use tokio::runtime::Runtime;
+
+const ENTER: &str = "press Enter here: ";
+
+/// No login takes longer to end by itself where the provider has a second for each answer and codes are good for three.
+const IN_TIME: Duration = Duration::from_secs(30);
+
+struct Story {
+    runtime: Runtime,
+    idp: OidcProvider,
+    node: Sandbox,
+}
+
+impl Story {
+    /// A node where ada has no password and is the provider's sub-ada, and liz has a password.
+    fn begin() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let idp = runtime.block_on(OidcProvider::start(OidcOptions::default()));
+        let node = Sandbox::with_podyd();
+        let issuer = idp.issuer();
+        node.write(
+            "/etc/pody/config.toml",
+            &format!(
+                "[oidc]\nissuer = \"{issuer}\"\nclient_id = \"pody\"\nscopes = \"openid profile email groups\"\n\
+                 timeout = \"1s\"\n[oidc.users]\ngroup_map = [\"*\"]\n"
+            ),
+        );
+        node.stop_podyd();
+        node.start_podyd();
+        node.run(
+            "podyctl user add ada --no-password --shell /bin/bash && install -d -o ada -g ada /home/ada",
+        )
+        .succeeds();
+        node.run(&format!("podyctl identity link ada {issuer} sub-ada")).succeeds();
+        Pody.add(&node, &liz());
+        Self { runtime, idp, node }
+    }
+
+    fn su(&self) -> Conversation<'_> {
+        su(&self.node)
+    }
+
+    fn approve(&self, su: &Conversation<'_>, subject: &str) {
+        self.runtime.block_on(self.idp.approve(&su.word_after("enter the code"), subject));
+    }
+
+    fn answer<const N: usize>(&self, answers: [(&str, Answer); N]) {
+        self.runtime.block_on(self.idp.answer(answers));
+    }
+
+    /// The next codes are good for so long, and nobody can approve them.
+    fn let_codes_end_soon(&self) {
+        let issuer = self.idp.issuer();
+        let begun = json!({ "device_code": "x", "user_code": "ABCD-EFGH", "verification_uri": issuer, "expires_in": 3,
+            "interval": 1 });
+        self.answer([("/device/auth", Answer::json(200, &begun))]);
+    }
+}
+
+/// An unprivileged program becomes ada.
+fn su(node: &Sandbox) -> Conversation<'_> {
+    Conversation::begin(node, "runuser -u nobody -- su ada -c {id -un}", ENTER)
+}
+
+#[track_caller]
+fn refused(su: &Outcome, words: &str) {
+    assert!(su.status != 0 && su.stdout.contains(words), "{words}: {su:#?}");
+}
+
+fn liz() -> Person {
+    Person { name: "liz".into(), password: "Analytical-Engine1".into() }
+}
+
+#[test]
+#[ignore = "needs root: mounts a private copy of this machine"]
+fn whoever_has_no_password_logs_in_by_approving_elsewhere_and_nobody_else_does() {
+    let story = Story::begin();
+    let asked = story.su();
+    let shown = asked.shown();
+    let host = story.node.run("hostname").succeeds();
+    for words in [story.idp.issuer(), "ada logs in to", &host, " ▄▄▄▄▄ "] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    story.approve(&asked, "sub-ada");
+    let ran = asked.answer("");
+    assert!(ran.status == 0 && ran.stdout.trim_end().ends_with("ada"), "{ran:#?}");
+    assert_eq!(story.node.run("id -nG ada").succeeds(), "ada engines", "as the provider says");
+
+    let asked = story.su();
+    story.runtime.block_on(story.idp.deny(&asked.word_after("enter the code")));
+    refused(&asked.answer(""), "says that this login was denied");
+    let asked = story.su();
+    story.approve(&asked, "sub-bob");
+    refused(&asked.answer(""), "you are bob here, and not ada: log in as bob");
+
+    assert!(login::su(&story.node, "liz", &liz().password).succeeds().ends_with("liz"));
+    story.node.write("/etc/pam.d/batch", "auth required pam_pody.so\n");
+    let batch = story.node.run("timeout 20 pamtester batch ada authenticate </dev/null");
+    assert!(batch.status != 0 && batch.status != 124, "{batch:#?}");
+    let said = format!("{}{}", batch.stdout, batch.stderr);
+    assert!(said.contains("which is not possible through batch"), "{batch:#?}");
+    let log = story.node.podyd_log();
+    assert!(log.contains("approved at 127.0.0.1") && !log.contains("eyJ"), "no token stands in a log: {log}");
+}
+
+#[test]
+#[ignore = "needs root: mounts a private copy of this machine"]
+fn whatever_becomes_of_the_provider_a_login_ends_in_time_and_passwords_count() {
+    let story = Story::begin();
+    let asked = story.su();
+    story.runtime.block_on(story.idp.turn_keys_over());
+    story.approve(&asked, "sub-ada");
+    assert_eq!(asked.answer("").status, 0, "keys that changed meanwhile are fetched");
+
+    let asked = story.su();
+    story.answer([("/token", Answer::garbage())]);
+    refused(&asked.answer(""), "not set up as they must be");
+    story.let_codes_end_soon();
+    let began = Instant::now();
+    refused(&story.su().answer(""), "Nobody has approved this login");
+
+    let Story { runtime, mut idp, node } = story;
+    let asked = su(&node);
+    idp.freeze();
+    refused(&asked.answer(""), "127.0.0.1 does not answer");
+    refused(&su(&node).end(), "127.0.0.1 does not answer");
+    assert!(login::su(&node, "liz", &liz().password).succeeds().ends_with("liz"));
+    idp.thaw();
+    let asked = su(&node);
+    runtime.block_on(idp.stop());
+    refused(&asked.answer(""), "127.0.0.1 does not answer");
+    assert!(began.elapsed() < 3 * IN_TIME, "{:?}", began.elapsed());
+    assert!(login::su(&node, "liz", &liz().password).succeeds().ends_with("liz"));
+    assert_eq!(node.run("su ada -c 'id -un'").succeeds(), "ada", "root needs no provider");
+}
