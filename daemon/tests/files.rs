@@ -92,7 +92,7 @@ fn secrets_are_podyds_alone_and_lookups_are_everybodys() {
         let expected = match (file.as_str(), name) {
             ("state", _) => 0o700,
             ("cache" | "run", _) => 0o755,
-            (_, "varlink") => 0o666,
+            (_, "varlink" | "resolve") => 0o666,
             (_, "generation") => 0o644,
             _ if file.starts_with("state/") || name.ends_with(".account") => 0o600,
             _ => 0o444,
