@@ -425,3 +425,32 @@ async fn ticked(watchdog: &mut Option<tokio::time::Interval>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_of_names_where_the_directory_is_here_and_in_memory() {
+        let settings = |allocation, state: &str| {
+            let mut settings = Settings::default();
+            settings.oidc.issuer = "https://login.example.com".parse().unwrap();
+            settings.oidc.client_id = "pody".parse().unwrap();
+            settings.ids.allocation = allocation;
+            settings.paths.state = state.into();
+            settings
+        };
+        assert!(derives_ids(&settings(IdAllocation::Auto, "/dev/shm")));
+        assert!(!derives_ids(&settings(IdAllocation::Auto, "/proc")));
+        assert!(!derives_ids(&settings(IdAllocation::Next, "/dev/shm")));
+        assert!(derives_ids(&settings(IdAllocation::Derived, "/proc")));
+        let of_another = Settings {
+            backend: Backend::Remote(crate::testing::provider("https://server-a.example.com")),
+            ..settings(IdAllocation::Auto, "/dev/shm")
+        };
+        assert!(!derives_ids(&of_another), "there, they outlive this machine");
+        let without_provider =
+            Settings { oidc: Default::default(), ..settings(IdAllocation::Auto, "/dev/shm") };
+        assert!(!derives_ids(&without_provider));
+    }
+}
