@@ -12,7 +12,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 pub use self::identity::{IdentityCommand, Linking};
 pub use database::DbCommand;
-pub use login::BreakGlass;
+pub use login::{BreakGlass, Login};
 pub use oidc::OidcCommand;
 
 const EXIT_CODES: &str = "\
@@ -95,6 +95,16 @@ pub enum Command {
     #[command(after_help = "Examples:\n  podyctl metrics > /var/lib/prometheus/node-exporter/pody.prom\n  \
         podyctl metrics | grep revision")]
     Metrics,
+
+    /// Log in at the OpenID provider, for a one-time code that logs you in on this node
+    ///
+    /// A browser on this machine opens the provider's page. The code is good once and for a minute, wherever
+    /// a login asks for a password or a code. Standard output gets the code and nothing else.
+    #[command(
+        after_help = "Examples:\n  podyctl login\n  podyctl login --no-browser --json | jq -r .code\n  \
+        podyctl login --code < id-token.txt"
+    )]
+    Login(Login),
 
     /// Let a user in on this node once, whatever the provider or the database is doing; for root alone
     ///

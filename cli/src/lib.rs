@@ -18,6 +18,7 @@ mod failure;
 mod generate;
 mod group;
 mod identity;
+mod login;
 mod metrics;
 mod oidc;
 mod output;
@@ -110,6 +111,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<()> {
         Command::Status => status::run(session),
         Command::Doctor => doctor::run(session),
         Command::Metrics => metrics::run(session),
+        Command::Login(arguments) => login::run(arguments, session),
         Command::BreakGlass(arguments) => break_glass::run(arguments, session),
         Command::Oidc(command) => oidc::run(command, session),
         Command::Reservations => reservations::run(session),

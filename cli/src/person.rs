@@ -77,17 +77,22 @@ pub fn read_password(input: &mut dyn BufRead) -> Result<Secret> {
 
 /// Reads a line of standard input that must not be seen; `what` it is, failures say.
 pub fn read_secret(input: &mut dyn BufRead, what: &str) -> Result<Secret> {
+    read_long_secret(input, what, MAX_PASSWORD_BYTES)
+}
+
+/// The same, of so many bytes at the most.
+pub fn read_long_secret(input: &mut dyn BufRead, what: &str, most: usize) -> Result<Secret> {
     let unusable = |why: &dyn Display| {
         Failure::new(Code::Usage, format_args!("cannot use the {what} on standard input: {why}"))
     };
     let mut line = Vec::new();
-    let limit = MAX_PASSWORD_BYTES as u64 + 1;
+    let limit = most as u64 + 1;
     input.take(limit).read_until(b'\n', &mut line).map_err(|error| unusable(&error))?;
     if line.last() == Some(&b'\n') {
         line.pop();
     }
-    if line.len() > MAX_PASSWORD_BYTES {
-        return Err(unusable(&format_args!("it is longer than {MAX_PASSWORD_BYTES} bytes")));
+    if line.len() > most {
+        return Err(unusable(&format_args!("it is longer than {most} bytes")));
     }
     if line.is_empty() {
         return Err(unusable(&"there is none"));

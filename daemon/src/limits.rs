@@ -101,6 +101,31 @@ pub const MAX_LOGIN_CODES_PER_USER: usize = 8;
 /// How long a one-time code is good that a provider's word was exchanged for: it is copied from one window to another.
 pub const LOGIN_CODE_LIFETIME: Duration = Duration::from_secs(60);
 
+/// How old an ID token may be that is exchanged for a code: whoever brings it got it just now.
+pub const MAX_ID_TOKEN_AGE_SECONDS: i64 = 10 * 60;
+
+/// ID tokens that are remembered, so that each gets one code, as long as they would prove something: a megabyte.
+pub const MAX_EXCHANGED_TOKENS: usize = 10_000;
+
+/// ID tokens that one user of this machine, or one address, may bring within [`EXCHANGES_COUNTED_FOR`]: a signature costs little to
+/// check, and nobody has as many logins.
+pub const EXCHANGES_A_MINUTE: u32 = 60;
+
+/// How long they are counted.
+pub const EXCHANGES_COUNTED_FOR: Duration = Duration::from_secs(60);
+
+/// Users and addresses whose ID tokens are counted: at a hundred bytes each, two megabytes.
+pub const MAX_EXCHANGERS: usize = 20_000;
+
+/// Logins whose browsers are on their way: each costs a kilobyte.
+pub const MAX_BROWSER_LOGINS: usize = 256;
+
+/// Those of one user of this machine: whoever begins one more has given the oldest up.
+pub const MAX_BROWSER_LOGINS_PER_CALLER: usize = 4;
+
+/// How long somebody may take in the browser: looking a password up and a second factor.
+pub const BROWSER_LOGIN_LIFETIME: Duration = Duration::from_secs(5 * 60);
+
 /// How short a time root's one-time codes may be good: somebody reads one out and somebody types it.
 pub const MIN_BREAK_GLASS: Duration = Duration::from_secs(60);
 

@@ -2,6 +2,20 @@
 
 use clap::Args;
 
+/// `login`.
+#[derive(Debug, Args)]
+pub struct Login {
+    /// Open no browser: print the page's address alone
+    #[arg(long, conflicts_with = "code")]
+    pub no_browser: bool,
+    /// Exchange the ID token on standard input, which the provider has issued within the last ten minutes
+    #[arg(long)]
+    pub code: bool,
+    /// Log in as this user instead of the one whom the provider names
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+}
+
 /// `break-glass`.
 #[derive(Debug, Args)]
 pub struct BreakGlass {

@@ -7,6 +7,7 @@ mod directory;
 mod doctor;
 mod identities;
 mod imports;
+mod login;
 mod oidc;
 mod parsers;
 mod podyd;

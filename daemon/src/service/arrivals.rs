@@ -39,7 +39,7 @@ pub fn arrival(
 }
 
 /// The name by the claims, to the letter. The error is a sentence for the person.
-fn login_name(claims: &Claims, settings: &OidcUsers) -> Result<Name, String> {
+pub fn login_name(claims: &Claims, settings: &OidcUsers) -> Result<Name, String> {
     let claim = settings.name_claim.as_str();
     let text = claims.text(claim).ok_or_else(|| {
         format!("the provider does not say what you are called here: its token has no {claim}")

@@ -74,6 +74,11 @@ fn digest(text: &str) -> Option<[u8; 32]> {
     (length == CHARACTERS).then(|| Sha256::digest(code.as_slice()).into())
 }
 
+/// Whether this can be a code: nobody types so much by mistake.
+pub fn can_be_code(text: &str) -> bool {
+    digest(text).is_some()
+}
+
 /// Why somebody was given a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grounds {

@@ -20,6 +20,7 @@ use offline::Known;
 pub(super) use pending::Logins;
 use pending::{Pending, Stage};
 
+use super::codes::can_be_code;
 use super::{Caller, Operation, PasswordChange, Service};
 use crate::config::AuthMode;
 use crate::directory::{Directory, Error, Judged, Key, Member, Result};
@@ -44,6 +45,11 @@ pub struct Login {
 pub enum Step {
     /// Ask for the password and come back with it.
     AskPassword {
+        /// The login to answer to.
+        login: String,
+    },
+    /// Ask for a one-time code and come back with it.
+    AskCode {
         /// The login to answer to.
         login: String,
     },
@@ -105,6 +111,8 @@ impl From<Verdict> for Decision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Proof {
     Password,
+    /// A one-time code.
+    Code,
     /// The word of the OpenID provider.
     Provider,
 }
@@ -127,9 +135,11 @@ impl<D: Directory> Service<D> {
             return Ok(Step::Done(locked_out(self.seconds_until(until))));
         }
         let ends = Instant::now() + LOGIN_LIFETIME;
-        let (service, caller, stage) = (login.service, caller.clone(), Stage::Password);
-        let pending = Pending { name, service, source, ends, caller, stage };
-        Ok(Step::AskPassword { login: self.logins.keep(pending)? })
+        let is_code = proof == Proof::Code;
+        let stage = if is_code { Stage::Code } else { Stage::Password };
+        let (service, caller) = (login.service, caller.clone());
+        let login = self.logins.keep(Pending { name, service, source, ends, caller, stage })?;
+        Ok(if is_code { Step::AskCode { login } } else { Step::AskPassword { login } })
     }
 
     /// Takes the answer of a login, and decides or asks on.
@@ -139,18 +149,14 @@ impl<D: Directory> Service<D> {
         };
         let Pending { name, service, source, .. } = &pending;
         let (name, service, source) = (*name, service.clone(), source.clone());
-        // A code lets in wherever somebody is asked for something.
-        let by_code = match answer.is_empty() {
-            true => None,
-            false => self.spend_code(&[Subject::User(name), source.clone()], name, &answer).await?,
-        };
-        let step = match (by_code, pending.stage) {
-            (Some(decision), _) => Step::Done(decision),
-            (None, Stage::Password) => match self.check_password(name, source.clone(), answer).await {
-                Err(Error::Away(why)) => Step::Done(self.undecided(name, why)?),
-                decided => Step::Done(decided?),
-            },
-            (None, Stage::Device(device)) => match self.go_on(*device, id).await {
+        let step = match pending.stage {
+            Stage::Password => Step::Done(self.code_or_password(name, source.clone(), answer).await?),
+            Stage::Code => Step::Done(self.redeem_login_code(name, source.clone(), &answer).await?),
+            // Whoever was given one meanwhile types it where Enter is waited for.
+            Stage::Device(_) if can_be_code(&answer) => {
+                Step::Done(self.redeem_login_code(name, source.clone(), &answer).await?)
+            }
+            Stage::Device(device) => match self.go_on(*device, id).await {
                 Ok((device, step)) => {
                     self.logins.put_back(id, Pending { stage: Stage::Device(Box::new(device)), ..pending });
                     step
@@ -260,10 +266,13 @@ impl<D: Directory> Service<D> {
             None => false,
             Some(member) => member.password_revision.is_some() && settings.auth.mode == AuthMode::Standalone,
         };
-        // Whoever was given a code may type it, however the provider is.
-        let is_password = is_password || self.codes.is_one_good_for(name);
-        let proof =
-            if is_password || !settings.oidc.is_configured() { Proof::Password } else { Proof::Provider };
+        let proof = match settings.oidc.is_configured() {
+            _ if is_password => Proof::Password,
+            // Whoever was given one may type it, however the provider is.
+            _ if self.codes.is_one_good_for(name) => Proof::Code,
+            true => Proof::Provider,
+            false => Proof::Password,
+        };
         Ok(Some((name, proof)))
     }
 

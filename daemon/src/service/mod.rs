@@ -6,10 +6,12 @@
 mod answers;
 mod arrivals;
 mod break_glass;
+mod browser_login;
 mod caller;
 mod codes;
 mod database;
 mod doctor;
+mod exchange;
 mod feed;
 mod groups;
 mod htpasswd;
@@ -33,7 +35,7 @@ use tokio::time::Instant;
 pub use answers::{Answer, Digest};
 pub use break_glass::BreakGlass;
 pub use caller::{Bearer, Caller, Operation, Peer};
-pub use codes::{Grounds, LoginCode};
+pub use codes::LoginCode;
 pub use database::{Database, DatabaseHealth, Job};
 pub use doctor::{Finding, Severity};
 pub use htpasswd::Htpasswd;
@@ -87,6 +89,8 @@ pub struct Service<D> {
     logins: login::Logins,
     codes: codes::LoginCodes,
     begun: login::Begun,
+    exchanges: exchange::Exchanges,
+    browser_logins: browser_login::BrowserLogins,
     token_uses: tokens::TokenUses,
     started: Instant,
 }
@@ -144,6 +148,8 @@ impl<D: Directory> Service<D> {
             logins: login::Logins::default(),
             codes: codes::LoginCodes::default(),
             begun: login::Begun::default(),
+            exchanges: exchange::Exchanges::default(),
+            browser_logins: browser_login::BrowserLogins::default(),
             token_uses: tokens::TokenUses::default(),
             started,
         }

@@ -87,6 +87,18 @@ impl<D: Directory> Service<D> {
         settings.oidc.is_configured().then(|| self.provider.of(&settings.oidc, &self.clock))
     }
 
+    /// The same for whoever needs one.
+    pub(super) fn known_provider(&self) -> Result<Arc<Provider>> {
+        let provider = self.provider().ok_or_else(|| {
+            Error::Refused(
+                "this service has no OpenID provider by which it could tell who somebody is: set issuer and client_id in \
+                 [oidc] of its config.toml"
+                    .into(),
+            )
+        })?;
+        provider.map_err(refusal)
+    }
+
     pub(super) fn reception(&self) -> Reception<D> {
         Reception {
             directory: Arc::clone(&self.directory),
@@ -112,15 +124,7 @@ impl<D: Directory> Service<D> {
         id_token: Zeroizing<String>,
     ) -> Result<(Arrived, Position)> {
         caller.may(Operation::Provision)?;
-        let provider = self.provider().ok_or_else(|| {
-            Error::Refused(
-                "this service has no OpenID provider by which it could tell who somebody is: set issuer and client_id in \
-                 [oidc] of its config.toml"
-                    .into(),
-            )
-        })?;
-        let verified = async { provider?.verify(&id_token).await };
-        let claims = verified.await.map_err(refusal)?;
+        let claims = self.known_provider()?.verify(&id_token).await.map_err(refusal)?;
         self.reception().receive(&claims, id_token, asked, reserved).await
     }
 
@@ -140,8 +144,8 @@ impl<D: Directory> Service<D> {
     }
 }
 
-/// What a provider's trouble is to another node.
-fn refusal(error: oidc::Error) -> Error {
+/// What a provider's trouble is to whoever wanted its word.
+pub(super) fn refusal(error: oidc::Error) -> Error {
     match error.trouble {
         Trouble::Away => Error::Away(error.to_string()),
         Trouble::Misconfigured => Error::Failed(error.to_string()),

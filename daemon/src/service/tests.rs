@@ -9,6 +9,7 @@ mod offline;
 mod oidc;
 mod oidc_only;
 mod pody04;
+mod provider_codes;
 mod remote;
 mod reservations;
 mod rights;
@@ -42,13 +43,18 @@ fn login(user: &str) -> Login {
     Login { user: user.to_owned(), service: "sshd".to_owned(), rhost: None }
 }
 
-/// A whole login, as PAM does it for root.
-async fn log_in<D: Directory>(node: &TestNode<D>, login: Login, password: &str) -> Decision {
-    match node.service.begin_login(&Caller::Root, login).await.unwrap() {
-        Step::AskPassword { login } => {
-            decided(node.service.answer_login(&Caller::Root, &login, secret(password)).await.unwrap())
-        }
-        step => decided(step),
+/// A whole login, as PAM does it for root, of somebody who types the same wherever they are asked.
+async fn log_in<D: Directory>(node: &TestNode<D>, login: Login, typed: &str) -> Decision {
+    let mut step = node.service.begin_login(&Caller::Root, login).await.unwrap();
+    loop {
+        let (login, answer) = match &step {
+            Step::AskPassword { login } | Step::AskCode { login } | Step::AskEnter { login, .. } => {
+                (login, typed)
+            }
+            Step::Wait { login } => (login, ""),
+            Step::Done(_) => return decided(step),
+        };
+        step = node.service.answer_login(&Caller::Root, login, secret(answer)).await.unwrap();
     }
 }
 

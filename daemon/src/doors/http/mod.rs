@@ -12,6 +12,7 @@ mod given;
 mod groups;
 mod health;
 mod listen;
+mod login_code;
 mod metrics;
 mod nodes;
 mod once;
@@ -111,6 +112,8 @@ pub fn router<D: Directory>(http: Arc<Http<D>>) -> Router {
     let batches = nodes::batch_routes()
         .route_layer(from_fn_with_state(Arc::clone(&http), once::once))
         .layer(DefaultBodyLimit::max(MAX_BATCH_BYTES));
+    // What is answered there is worth something for a minute, and must not be kept.
+    let codes = login_code::routes().layer(DefaultBodyLimit::max(MAX_HTTP_BODY_BYTES));
     Router::new()
         .merge(users::routes())
         .merge(passwords::routes())
@@ -121,6 +124,7 @@ pub fn router<D: Directory>(http: Arc<Http<D>>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&http), once::once))
         .layer(DefaultBodyLimit::max(MAX_HTTP_BODY_BYTES))
         .merge(batches)
+        .merge(codes)
         .merge(changes::routes())
         .merge(health::routes())
         .merge(metrics::routes())

@@ -4,6 +4,7 @@ mod changes;
 mod connections;
 mod contract;
 mod hostile;
+mod login_code;
 mod metrics;
 mod provision;
 mod rates;

@@ -67,6 +67,9 @@ fn step(step: Step) -> login::Step {
         Step::AskPassword { login } => {
             login::Step::Ask { login, prompt: "Password: ".into(), echo: false, message: None }
         }
+        Step::AskCode { login } => {
+            login::Step::Ask { login, prompt: "One-time code: ".into(), echo: false, message: None }
+        }
         Step::AskEnter { login, message, prompt } => {
             login::Step::Ask { login, prompt, echo: true, message: Some(message) }
         }

@@ -1,9 +1,14 @@
 //! `org.pody.Oidc`.
 
-use protocol::oidc::{Check, Checked, Step};
+use identity::Name;
+use protocol::login::OneTimeCode;
+use protocol::oidc::{BeginLogin, BegunLogin, Check, Checked, ExchangeToken, FinishLogin, Step};
 
 use super::Handle;
+use super::login::one_time_code;
 use crate::directory::{Directory, Result};
+use crate::doors::record::{parse_option, secret};
+use crate::limits::LOGIN_CODE_LIFETIME;
 use crate::service::{Caller, OidcCheck, Service};
 
 impl<D: Directory> Handle<D> for Check {
@@ -15,6 +20,31 @@ impl<D: Directory> Handle<D> for Check {
             from_environment: oidc.from_environment,
             steps: checks.into_iter().map(step).collect(),
         })
+    }
+}
+
+impl<D: Directory> Handle<D> for ExchangeToken {
+    async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<OneTimeCode> {
+        let id_token = secret(self.id_token);
+        let asked: Option<Name> = parse_option("name", self.name.as_deref())?;
+        let (name, code) = service.exchange_token(&format!("{caller:?}"), asked, id_token).await?;
+        Ok(one_time_code(name, &code, LOGIN_CODE_LIFETIME))
+    }
+}
+
+impl<D: Directory> Handle<D> for BeginLogin {
+    async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<BegunLogin> {
+        let (login, url) = service.begin_browser_login(caller, &self.redirect).await?;
+        Ok(BegunLogin { login, url: url.into() })
+    }
+}
+
+impl<D: Directory> Handle<D> for FinishLogin {
+    async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<OneTimeCode> {
+        let query = secret(self.query);
+        let asked: Option<Name> = parse_option("name", self.name.as_deref())?;
+        let (name, code) = service.finish_browser_login(caller, &self.login, &query, asked).await?;
+        Ok(one_time_code(name, &code, LOGIN_CODE_LIFETIME))
     }
 }
 

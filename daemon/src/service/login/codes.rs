@@ -1,14 +1,32 @@
 //! One-time codes that are typed where a login asks.
 
 use identity::Name;
+use zeroize::Zeroizing;
 
 use super::{Decision, Verdict, locked_out};
-use crate::directory::{Directory, Key, Result};
+use crate::directory::{Directory, Error, Key, Result};
 use crate::service::Service;
 use crate::service::codes::{Grounds, Redeemed};
 use crate::verifiers::lockout::Subject;
 
 impl<D: Directory> Service<D> {
+    /// What typing something comes to where it may be a code or a password.
+    pub(super) async fn code_or_password(
+        &self,
+        name: Name,
+        source: Subject,
+        typed: Zeroizing<String>,
+    ) -> Result<Decision> {
+        let subjects = [Subject::User(name), source.clone()];
+        if let Some(decision) = self.spend_code(&subjects, name, &typed).await? {
+            return Ok(decision);
+        }
+        match self.check_password(name, source, typed).await {
+            Err(Error::Away(why)) => self.undecided(name, why),
+            decided => decided,
+        }
+    }
+
     /// What typing a code comes to where nothing else could be typed: a wrong one counts like a wrong password.
     pub async fn redeem_login_code(&self, name: Name, source: Subject, text: &str) -> Result<Decision> {
         let subjects = [Subject::User(name), source];
@@ -17,17 +35,15 @@ impl<D: Directory> Service<D> {
         }
         Ok(match self.settle(&subjects, false).await {
             Some(until) => locked_out(self.seconds_until(until)),
-            None => Verdict::Denied.into(),
+            None => Decision {
+                verdict: Verdict::Denied,
+                message: Some("This one-time code is not good, or not any more.".into()),
+            },
         })
     }
 
     /// Lets somebody in who typed a code. None: it was no code that is good, and may have been a password.
-    pub(super) async fn spend_code(
-        &self,
-        subjects: &[Subject; 2],
-        name: Name,
-        text: &str,
-    ) -> Result<Option<Decision>> {
+    async fn spend_code(&self, subjects: &[Subject; 2], name: Name, text: &str) -> Result<Option<Decision>> {
         if let Some(until) = self.locked_until(&self.failures(subjects)) {
             return Ok(Some(locked_out(self.seconds_until(until))));
         }

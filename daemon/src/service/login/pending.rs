@@ -40,6 +40,8 @@ pub enum Stage {
     Password,
     /// The OpenID provider, or somebody who is to go there.
     Device(Box<Device>),
+    /// A one-time code.
+    Code,
 }
 
 impl fmt::Debug for Stage {
@@ -47,6 +49,7 @@ impl fmt::Debug for Stage {
         f.write_str(match self {
             Self::Password => "Password",
             Self::Device(_) => "Device",
+            Self::Code => "Code",
         })
     }
 }

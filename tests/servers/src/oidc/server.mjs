@@ -35,7 +35,7 @@ function configuration(jwk) {
       id_token_signed_response_alg: settings.alg,
       grant_types: [DEVICE, 'authorization_code', 'refresh_token'],
       response_types: ['code'],
-      redirect_uris: ['http://127.0.0.1/callback'],
+      redirect_uris: ['http://127.0.0.1/callback', 'http://127.0.0.1/'],
       application_type: 'native',
       token_endpoint_auth_method: client.client_secret ? 'client_secret_basic' : 'none',
       ...client,
