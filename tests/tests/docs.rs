@@ -17,6 +17,10 @@ const MOST_LINES_OF_ARCHITECTURE: usize = 200;
 /// begin with its name.
 const NOT_UNDERSTOOD: &str = "error:";
 
+/// What to do where podyd lacks what the documents tell of.
+const WITH_EVERY_BACKEND: &str = "this podyd was built without a backend that the documents show: run `make test`, or \
+                                  `cargo build -p daemon --all-features` and this again";
+
 /// A Markdown file of the tree.
 struct Document {
     path: PathBuf,
@@ -75,6 +79,11 @@ fn every_configuration_is_accepted_by_podyd() {
             let checked =
                 Command::new(built("podyd")).arg("--check").env("PODY_HOME", &*home).output().unwrap();
             let said = String::from_utf8_lossy(&checked.stderr);
+            // As after `make demo`, which builds no more than it shows.
+            assert!(
+                !said.contains("built without the Cargo feature"),
+                "{WITH_EVERY_BACKEND}; it says: {said}"
+            );
             assert!(checked.status.success(), "{}: {said}", document.name());
             count += 1;
         }

@@ -45,8 +45,12 @@ fn main() -> Result<()> {
     let socket = UnixStream::connect(Path::new(service).join("run/varlink"))?;
     let mut socket = Client::new(socket, Duration::from_secs(30));
 
+    // What the service needs for it is told apart while nothing else was asked of it yet.
+    let process: u32 = fs::read_to_string(Path::new(service).join("pid"))?.trim().parse()?;
+    let waited = wait_for_a_change(&token, &mut socket, process)?;
+
     println!("\n| a request | nginx, a file of that size | podyd | podyd ÷ nginx |\n|:---|---:|---:|---:|");
-    let cursor = cursor(&ask("/v1/changes")?)?;
+    let cursor = cursor(&ask("/v1/position")?)?;
     for (name, path) in [
         ("`GET /v1/users/u0050000`", "/v1/users/u0050000".to_owned()),
         ("`GET /v1/changes`, nothing new", format!("/v1/changes?since={cursor}&wait=0")),
@@ -61,24 +65,25 @@ fn main() -> Result<()> {
         println!("| {name} | {theirs:.0}/s | {ours:.0}/s | {:.2} |", ours / theirs);
     }
 
+    let before = processor_seconds(process)?;
     let (copied, mut running) = whole_copy(Path::new(consumer), podyd)?;
+    let computed = processor_seconds(process)? - before + processor_seconds(running.id())?;
     running.kill()?;
     running.wait()?;
     println!("\n| what | how much |\n|:---|---:|");
     println!("| a new node has a copy of {USERS} users and shows them | {} |", shown(copied));
+    println!("| what both nodes computed for that, one processor at a time | {computed:.1} s |");
 
-    change(&mut socket, "one")?;
+    change(&mut socket, "two")?;
     let changes = ask(&format!("/v1/changes?since={cursor}&wait=0"))?;
     println!("| one change, with the head of the answer | {} bytes |", changes.bytes);
 
-    let process: u32 = fs::read_to_string(Path::new(service).join("pid"))?.trim().parse()?;
-    let Waited { each, last } = wait_for_a_change(&token, &mut socket, process)?;
-    println!("| memory for {WAITING} nodes that wait | {} MiB |", each >> 10);
-    println!("| a change has reached all of them after | {} |", shown(last));
+    println!("| memory for {WAITING} nodes that wait | {} MiB |", waited.memory >> 10);
+    println!("| a change has reached all of them after | {} |", shown(waited.last));
     Ok(())
 }
 
-/// What the last line of an answer says about where the directory stands.
+/// What an answer says about where the directory stands.
 fn cursor(answer: &Answer) -> Result<String> {
     let text = std::str::from_utf8(&answer.body)?;
     let (_, rest) = text.rsplit_once("\"cursor\":\"").ok_or_else(|| format!("no cursor in {text}"))?;
@@ -137,36 +142,53 @@ fn change(socket: &mut Client, gecos: &str) -> Result<()> {
 
 /// What waiting costs, in KiB, and how long the last one waited for a change.
 struct Waited {
-    each: u64,
+    memory: u64,
     last: Duration,
 }
 
 fn wait_for_a_change(token: &str, socket: &mut Client, process: u32) -> Result<Waited> {
-    let since = cursor(&Connection::open(PODY, token.trim())?.get("/v1/changes")?)?;
+    let since = cursor(&Connection::open(PODY, token.trim())?.get("/v1/position")?)?;
     let path = format!("/v1/changes?since={since}&wait=60");
-    let before = memory(process)?;
+    let before = resident(process)?;
     let mut waiting =
         (0..WAITING).map(|_| Connection::open(PODY, token.trim())).collect::<Result<Vec<_>>>()?;
     for connection in &mut waiting {
         connection.ask(&path)?;
     }
-    // Until the service has read them all.
-    while Connection::open(PODY, token.trim())?.get("/v1/health")?.body.is_empty() {}
-    thread::sleep(Duration::from_secs(1));
-    let each = memory(process)?.saturating_sub(before);
+    let memory = settled(process)?.saturating_sub(before);
     let begun = Instant::now();
-    change(socket, "two")?;
+    change(socket, "one")?;
     for connection in &mut waiting {
         let answer = connection.answer()?;
         if cursor(&answer)? == since {
             return Err("a node is answered without anything having changed".into());
         }
     }
-    Ok(Waited { each, last: begun.elapsed() })
+    Ok(Waited { memory, last: begun.elapsed() })
+}
+
+/// Resident memory once it stands still: every request has been read, since what is read takes memory.
+fn settled(process: u32) -> Result<u64> {
+    let (mut last, mut unchanged) = (resident(process)?, 0);
+    while unchanged < 10 {
+        thread::sleep(Duration::from_millis(50));
+        let now = resident(process)?;
+        unchanged = if now == last { unchanged + 1 } else { 0 };
+        last = now;
+    }
+    Ok(last)
+}
+
+/// Processor time so far; a tick is a hundredth of a second on Linux.
+fn processor_seconds(process: u32) -> Result<f64> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let (_, fields) = text.rsplit_once(") ").ok_or("no name in it")?;
+    let ticks = |place| fields.split(' ').nth(place).unwrap_or_default().parse::<u32>();
+    Ok(f64::from(ticks(11)? + ticks(12)?) / 100.0)
 }
 
 /// Resident memory, in KiB.
-fn memory(process: u32) -> Result<u64> {
+fn resident(process: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").trim().parse()?)

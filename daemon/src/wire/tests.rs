@@ -233,10 +233,10 @@ fn pages_and_lines_are_bounded() {
             line => panic!("{line:?}"),
         }
     };
-    let users: Vec<Member> = (0..1200).map(member).collect();
+    let users: Vec<Member> = (0..12_000).map(member).collect();
     let (bytes, _) = dumped(&users, &Vec::new(), &position);
     let (kept, _) = run(receive(&bytes, 10_000)).unwrap();
-    assert_eq!((kept.users.len(), kept.largest_page), (1200, 500));
+    assert_eq!((kept.users.len(), kept.largest_page), (12_000, 5_000));
 
     let mut lines = Lines::default();
     let endless = vec![b' '; 1024 * 1024];

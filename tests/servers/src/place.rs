@@ -62,6 +62,8 @@ impl Place {
             .current_dir(&self.path)
             .env_clear()
             .envs([("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LC_ALL", "C"), ("TZ", "UTC")])
+            // MariaDB begins by deleting the temporary tables that lie there: another server's, which then fails.
+            .env("TMPDIR", &self.path)
             .process_group(0)
             .stdin(Stdio::null());
         if geteuid().is_root() {

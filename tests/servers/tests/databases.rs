@@ -5,6 +5,7 @@ mod story;
 
 use servers::tls::Authority;
 use servers::{MariaDb, Options, PgBouncer, Postgres};
+use sqlx::mysql::MySqlConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgSslMode};
 use sqlx::{ConnectOptions, Executor};
 
@@ -12,6 +13,15 @@ use sqlx::{ConnectOptions, Executor};
 async fn databases_of_one_server_are_separate() {
     story::databases_are_separate(servers::postgres().await).await;
     story::databases_are_separate(servers::mariadb().await).await;
+}
+
+#[tokio::test]
+async fn a_server_keeps_its_temporary_files_to_itself() {
+    let server = MariaDb::start(Options::default()).await;
+    let options: MySqlConnectOptions = server.admin_url().parse().unwrap();
+    let mut connection = options.connect().await.unwrap();
+    let directory: String = sqlx::query_scalar("SELECT @@tmpdir").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(directory, server.directory().display().to_string());
 }
 
 #[tokio::test]

@@ -42,6 +42,11 @@ impl SqlDirectory {
     }
 }
 
+/// Rows come in the order of names and go into indexes in that of chance. In SQLite's own 2 MiB, pages would be written out and
+/// read again many times; more than 16 MiB gain nothing for 100 000 users. They are given back at the end.
+const FILLING: &str = "PRAGMA cache_size = -16384";
+const FILLED: &str = "PRAGMA cache_size = -2000";
+
 /// Fills a replica from a dump of its source.
 pub struct Loader {
     session: Session,
@@ -76,6 +81,7 @@ impl Loader {
             Ok(position) => arrive_anew(&mut self.session, &position).await.map(|()| position),
             Err(error) => Err(error),
         };
+        let outcome = self.session.execute(FILLED, &[]).await.and(outcome);
         self.session.finish(outcome).await
     }
 }
@@ -138,6 +144,7 @@ async fn follow(
 }
 
 async fn empty(session: &mut Session) -> Result<()> {
+    session.execute(FILLING, &[]).await?;
     session.execute("PRAGMA defer_foreign_keys = ON", &[]).await?;
     for statement in [
         // Who had which uid, until this transaction is over.
