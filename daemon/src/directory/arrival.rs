@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows how a token is checked. People are told apart by issuer and subject, and by nothing else.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -42,10 +43,19 @@ impl Identity {
     }
 }
 
-/// As it stands in messages, and as `podyctl identity` takes it.
+/// As it stands in messages, and as `podyctl identity` takes it from a shell: it comes from elsewhere, and admins paste it.
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.issuer, self.subject)
+        write!(f, "{} {}", in_shell(&self.issuer), in_shell(&self.subject))
+    }
+}
+
+/// One word of a POSIX shell (sh(1), section "Quoting").
+fn in_shell(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b":/._-@%+=,".contains(&byte);
+    match text.bytes().all(is_plain) {
+        true => text.into(),
+        false => format!("'{}'", text.replace('\'', r"'\''")).into(),
     }
 }
 
@@ -168,5 +178,15 @@ mod tests {
         }
         assert!(Identity::new(&"x".repeat(513), "ada").is_err());
         assert_ne!(Identity::new(issuer, "ada"), Identity::new(issuer, "Ada"));
+        for (subject, pasted) in [
+            ("s1", "s1"),
+            ("auth0|5f7c", "'auth0|5f7c'"),
+            ("CN=Ada Lovelace,O=X", "'CN=Ada Lovelace,O=X'"),
+            ("x; touch /tmp/pwned", "'x; touch /tmp/pwned'"),
+            ("it's $(id)", r"'it'\''s $(id)'"),
+        ] {
+            let shown = Identity::new(issuer, subject).unwrap().to_string();
+            assert_eq!(shown, format!("{issuer} {pasted}"));
+        }
     }
 }

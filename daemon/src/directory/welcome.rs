@@ -130,6 +130,10 @@ fn check_account(arrival: &Arrival, Member { user, origin, .. }: &Member, today:
             "the account {name} is locked here; an admin can unlock it: podyctl user unlock {name}"
         )));
     }
+    // The program that asks has another uid in its hands, which is somebody else's or nobody's.
+    if arrival.reserved.as_ref().is_some_and(|shown| *shown != user.uuid) {
+        return Err(Error::Refused(format!("{name} has just become another user: log in again")));
+    }
     // Whom an admin made a user, the provider's groups do not make anything less.
     if *origin == Origin::Oidc {
         arrival.may_stay.clone().map_err(Error::Refused)?;
@@ -249,6 +253,12 @@ mod tests {
                 "ask the chief",
             ),
             (
+                "another user has the name by now, with another uid",
+                Arrival { reserved: Some("r1".into()), ..ada_asks.clone() },
+                knowing(ada()),
+                "log in again",
+            ),
+            (
                 "what was shown is kept no more",
                 Arrival { reserved: Some("r1".into()), ..ada_asks.clone() },
                 stranger(),
@@ -311,6 +321,8 @@ mod tests {
         let again = arrival("ada", "s1");
         let nothing = Update { uuid: "ada's".into(), ..Update::default() };
         assert_eq!(updated(again.clone()), nothing, "the claims speak of nothing");
+        let shown = Arrival { reserved: Some("ada's".into()), ..again.clone() };
+        assert_eq!(updated(shown), nothing, "who was made of what programs were shown");
         let made_by_an_admin = knowing(Member { origin: Origin::Admin, ..ada() });
         let unlisted = Arrival { may_stay: Err("not listed".into()), ..again.clone() };
         assert!(welcome(&unlisted, &made_by_an_admin, TODAY).is_ok(), "whom no list has made a user");

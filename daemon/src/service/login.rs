@@ -131,7 +131,9 @@ impl<D: Directory> Service<D> {
         }
         let source = Subject::source(login.rhost.as_deref());
         let records = self.failures(&[Subject::User(name), source.clone()]);
-        if let Some(until) = self.locked_until(&records) {
+        if let Some(until) = self.locked_until(&records)
+            && !self.codes.is_one_good_for(name)
+        {
             return Ok(Step::Done(locked_out(self.seconds_until(until))));
         }
         let ends = Instant::now() + LOGIN_LIFETIME;
@@ -172,9 +174,9 @@ impl<D: Directory> Service<D> {
     }
 
     /// Whether a user may come in, by locks and dates.
-    pub async fn check_account(&self, caller: &Caller, user: &str) -> Result<Decision> {
+    pub async fn check_account(&self, caller: &Caller, user: &str, service: &str) -> Result<Decision> {
         let Some(name) = self.ours(user).await? else {
-            return Ok(self.judge_reserved(caller, user));
+            return Ok(self.judge_newcomer(caller, user, service));
         };
         caller.may(Operation::LogIn(name))?;
         match self.directory.user(Key::Name(name)).await? {
@@ -261,9 +263,16 @@ impl<D: Directory> Service<D> {
             return Ok(None);
         };
         let settings = self.current_settings();
+        let reserved = self.reservations.get(name);
         let is_password = match self.served(name).await? {
-            None if self.reservations.get(name).is_none() => return Ok(None),
+            None if reserved.is_none() => return Ok(None),
             None => false,
+            // The program that asks has another uid in its hands, which is somebody else's or nobody's.
+            Some(member) if reserved.is_some_and(|shown| shown.uuid != member.user.uuid) => {
+                return Err(Error::Busy(format!(
+                    "{name} has just become another user; log in again in some minutes"
+                )));
+            }
             Some(member) => member.password_revision.is_some() && settings.auth.mode == AuthMode::Standalone,
         };
         let proof = match settings.oidc.is_configured() {

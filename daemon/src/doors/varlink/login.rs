@@ -28,7 +28,7 @@ impl<D: Directory> Handle<D> for Answer {
 
 impl<D: Directory> Handle<D> for CheckAccount {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<login::Decision> {
-        service.check_account(caller, &self.user).await.map(wire)
+        service.check_account(caller, &self.user, &self.service).await.map(wire)
     }
 }
 

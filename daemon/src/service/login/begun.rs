@@ -21,6 +21,10 @@ impl Begun {
     /// Counts one more, unless there are too many of this user from there, or from there at all; then the error is how long
     /// that lasts.
     pub fn count(&self, name: Name, source: &Subject, now: Instant) -> Result<(), Duration> {
+        // Everybody on this machine shares one source: nobody there keeps the others out.
+        if *source == Subject::Local {
+            return Ok(());
+        }
         let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_old = |(at, _, _): &(Instant, Name, Subject)| now.duration_since(*at) >= DEVICE_LOGIN_WINDOW;
         while begun.front().is_some_and(is_old) || begun.len() >= MAX_COUNTED_DEVICE_LOGINS {
@@ -28,11 +32,8 @@ impl Begun {
         }
         let from_there = || begun.iter().filter(|(_, _, from)| from == source);
         let of_the_user = from_there().filter(|(_, who, _)| *who == name);
-        let oldest = oldest_of_too_many(of_the_user, MAX_DEVICE_LOGINS_PER_USER).or_else(|| {
-            // Everybody on this machine shares one source: nobody there keeps the others out.
-            let is_remote = *source != Subject::Local;
-            oldest_of_too_many(from_there(), MAX_DEVICE_LOGINS_PER_SOURCE).filter(|_| is_remote)
-        });
+        let oldest = oldest_of_too_many(of_the_user, MAX_DEVICE_LOGINS_PER_USER)
+            .or_else(|| oldest_of_too_many(from_there(), MAX_DEVICE_LOGINS_PER_SOURCE));
         match oldest {
             Some(oldest) => Err((oldest + DEVICE_LOGIN_WINDOW).duration_since(now)),
             None => {
@@ -82,13 +83,17 @@ mod tests {
         };
         assert_eq!(refused(&there), 50);
         assert_eq!(refused(&Subject::Local), 0);
+        let by_su = (0..=MAX_DEVICE_LOGINS_PER_USER)
+            .filter(|_| begun.count(name("ada"), &Subject::Local, now).is_err());
+        assert_eq!(by_su.count(), 0, "a colleague who begins logins of hers without end");
     }
 
     #[test]
     fn what_is_counted_does_not_grow_without_end() {
         let (begun, now) = (Begun::default(), Instant::now());
         for number in 0..=MAX_COUNTED_DEVICE_LOGINS {
-            let _ = begun.count(name(&format!("u{number}")), &Subject::Local, now);
+            let host = format!("10.{}.{}.{}", number >> 16, number >> 8 & 255, number & 255);
+            let _ = begun.count(name(&format!("u{number}")), &Subject::source(Some(&host)), now);
         }
         assert_eq!(begun.0.lock().unwrap().len(), MAX_COUNTED_DEVICE_LOGINS);
     }

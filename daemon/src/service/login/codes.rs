@@ -44,10 +44,11 @@ impl<D: Directory> Service<D> {
 
     /// Lets somebody in who typed a code. None: it was no code that is good, and may have been a password.
     async fn spend_code(&self, subjects: &[Subject; 2], name: Name, text: &str) -> Result<Option<Decision>> {
-        if let Some(until) = self.locked_until(&self.failures(subjects)) {
-            return Ok(Some(locked_out(self.seconds_until(until))));
-        }
-        let Some(Redeemed { uuid, grounds }) = self.codes.redeem(name, text) else { return Ok(None) };
+        // Nobody guesses a code; so others, who guess at the password, do not keep its holder out.
+        let Some(Redeemed { uuid, grounds }) = self.codes.redeem(name, text) else {
+            let locked = self.locked_until(&self.failures(subjects));
+            return Ok(locked.map(|until| locked_out(self.seconds_until(until))));
+        };
         let user = self.directory.user(Key::Name(name)).await?;
         if user.is_none_or(|member| member.user.uuid != uuid) {
             return Ok(None);

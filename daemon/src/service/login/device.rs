@@ -1,15 +1,18 @@
 //! Logins at the OpenID provider, for people who have no password here or no account yet: a code is shown, somebody approves
 //! it elsewhere, and what the provider then says of them is taken to the directory.
 //!
-//! A login stands still between two calls and goes on within the next: nothing of it runs that nobody waits for. No call
-//! is long, however slow the provider is.
+//! No call is long, however slow the provider is. What has been approved goes on by itself, and the next call asks how far it
+//! is: a person who hangs up leaves nothing half done behind, least of all in the directory, where others wait for it.
 
 use std::fs;
+use std::future::pending;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use identity::Name;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 use zeroize::Zeroizing;
@@ -22,7 +25,7 @@ use crate::limits::{CONSOLE_LOGIN_GRACE, DEVICE_LOGIN_CALL, LOGIN_GRACE, LOGIN_L
 use crate::service::oidc::Reception;
 use crate::service::{Caller, Service};
 use crate::verifiers::lockout::Subject;
-use crate::verifiers::oidc::{self, DeviceLogin, Provider, Trouble};
+use crate::verifiers::oidc::{self, DeviceLogin, Provider, SignedIn, Trouble};
 
 /// A login at the provider, and how far it is.
 pub struct Device {
@@ -45,15 +48,28 @@ struct Attempt {
 
 enum Progress {
     /// The provider is asked for a code.
-    Begins(Work<oidc::Result<DeviceLogin>>),
+    Begins(Question),
     /// Somebody reads it.
     Shown(DeviceLogin),
     /// They say that they have approved it.
     Ends(Work<Decision>),
 }
 
-/// Something that goes on while somebody waits for it.
-type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// Is asked for as long as somebody waits for it: the provider hears of nobody else.
+type Question = Pin<Box<dyn Future<Output = oidc::Result<DeviceLogin>> + Send>>;
+
+/// Something that goes on, whether or not somebody waits for it.
+type Work<T> = JoinHandle<T>;
+
+/// What comes of it.
+async fn outcome<T>(work: &mut Work<T>) -> T {
+    match work.await.map_err(JoinError::try_into_panic) {
+        Ok(outcome) => outcome,
+        Err(Ok(panic)) => resume_unwind(panic),
+        // podyd ends, and everybody who waits with it.
+        Err(Err(_)) => pending().await,
+    }
+}
 
 impl<D: Directory> Service<D> {
     /// Begins a login, and asks nobody yet: how long the provider takes is not for this call to wait.
@@ -108,7 +124,7 @@ impl<D: Directory> Service<D> {
             Progress::Shown(begun) => attempt.clone().end(begun, self.reception()),
             Progress::Ends(ends) => ends,
         };
-        match timeout(DEVICE_LOGIN_CALL, &mut ends).await {
+        match timeout(DEVICE_LOGIN_CALL, outcome(&mut ends)).await {
             Ok(decision) => Err(decision),
             Err(_) => Ok((Device { attempt, progress: Progress::Ends(ends) }, Step::Wait { login })),
         }
@@ -124,25 +140,31 @@ impl Attempt {
 
     /// Waits for the provider's word and takes it to the directory. A provider that is away is asked again until the end.
     fn end<D: Directory>(self, mut login: DeviceLogin, reception: Reception<D>) -> Work<Decision> {
-        Box::pin(async move {
-            match timeout_at(self.ends, self.arrive(&mut login, &reception)).await {
-                Ok(Ok(())) => Verdict::Granted.into(),
-                Ok(Err(decision)) => decision,
-                Err(_) => words::took_too_long(&self.host),
-            }
+        tokio::spawn(async move {
+            let arrived = match self.signed_in(&mut login).await {
+                Ok(signed_in) => self.arrive(signed_in, &reception).await,
+                Err(decision) => Err(decision),
+            };
+            arrived.err().unwrap_or_else(|| Verdict::Granted.into())
         })
     }
 
-    async fn arrive<D: Directory>(
-        &self,
-        login: &mut DeviceLogin,
-        reception: &Reception<D>,
-    ) -> Result<(), Decision> {
+    async fn signed_in(&self, login: &mut DeviceLogin) -> Result<SignedIn, Decision> {
         if Instant::now() >= self.ends {
             return Err(words::too_late(&self.host));
         }
-        let signed_in = self.provider.finish_device(login, self.ends).await;
-        let signed_in = signed_in.map_err(|error| self.not_vouched_for(&error))?;
+        match timeout_at(self.ends, self.provider.finish_device(login, self.ends)).await {
+            Ok(signed_in) => signed_in.map_err(|error| self.not_vouched_for(&error)),
+            Err(_) => Err(words::took_too_long(&self.host)),
+        }
+    }
+
+    /// Takes the provider's word to the directory. What is begun there is ended.
+    async fn arrive<D: Directory>(
+        &self,
+        signed_in: SignedIn,
+        reception: &Reception<D>,
+    ) -> Result<(), Decision> {
         let (claims, token) = (signed_in.claims, Zeroizing::from(signed_in.id_token));
         let arrived = reception.show_in(&claims, token, self.name, self.reserved.clone()).await;
         let arrived = arrived.map_err(|error| self.not_let_in(&claims.subject, &error))?;

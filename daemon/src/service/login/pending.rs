@@ -1,5 +1,6 @@
 //! Logins that wait for an answer. Each is known to whoever began it alone.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -68,13 +69,8 @@ impl Logins {
         if pending.caller != Caller::Root && own >= MAX_LOGINS_PER_CALLER {
             return Err(Error::Busy(format!("{own} logins of yours are waiting for an answer already")));
         }
-        let is_device = |login: &Pending| matches!(login.stage, Stage::Device(_));
-        if is_device(&pending)
-            && logins.values().filter(|login| is_device(login)).count() >= MAX_DEVICE_LOGINS
-        {
-            return Err(Error::Busy(format!(
-                "{MAX_DEVICE_LOGINS} logins are waiting for the OpenID provider already"
-            )));
+        if pending.is_device() {
+            make_room_for_device(&mut logins);
         }
         let id = uuid::Uuid::new_v4().to_string();
         logins.insert(id.clone(), pending);
@@ -97,6 +93,26 @@ impl Logins {
 
     fn logins(&self) -> MutexGuard<'_, HashMap<String, Pending>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pending {
+    fn is_device(&self) -> bool {
+        matches!(self.stage, Stage::Device(_))
+    }
+}
+
+/// Where there are too many logins at the provider, the oldest from the place that has the most of them goes: whoever begins
+/// logins and hangs up takes the places of nobody else.
+fn make_room_for_device(logins: &mut HashMap<String, Pending>) {
+    let device = || logins.iter().filter(|(_, login)| login.is_device());
+    if device().count() < MAX_DEVICE_LOGINS {
+        return;
+    }
+    let from = |source: &Subject| device().filter(|(_, login)| login.source == *source).count();
+    let first = device().max_by_key(|(_, login)| (from(&login.source), Reverse(login.ends)));
+    if let Some(id) = first.map(|(id, _)| id.clone()) {
+        logins.remove(&id);
     }
 }
 

@@ -19,6 +19,9 @@ use super::{Caller, Decision, Operation, Service, Verdict};
 use crate::directory::{Directory, Error, Key, Member, Reservation, Result};
 use crate::limits::{RESERVATION_KEPT, RESERVE_DEADLINE, RESOLVE_DEADLINE};
 
+/// The PAM services of the programs whose lookups may reserve a name.
+const FIRST_LOGINS: [&str; 2] = ["sshd", "login"];
+
 /// What this node holds for first logins.
 #[derive(Debug, Default)]
 pub struct Reservations {
@@ -153,16 +156,20 @@ impl<D: Directory> Service<D> {
         }
     }
 
-    /// The account phase of somebody who is not in the directory. sshd may have seen a reservation that lookups show no more;
-    /// whoever it is must not come in as nobody's business.
-    pub(super) fn judge_reserved(&self, caller: &Caller, user: &str) -> Decision {
-        let name = user.parse::<Name>().ok().filter(|_| *caller == Caller::Root);
-        match name.and_then(|name| self.reservations.get(name)) {
-            None => Verdict::Unknown.into(),
-            Some(_) => Decision {
-                verdict: Verdict::AccountLocked,
-                message: Some("This account begins with a first login, which has not been made yet.".into()),
-            },
+    /// The account phase of somebody who is not in the directory. Where a login may make a user of a name, nobody else has it:
+    /// whatever was shown of it, and whether or not this run of podyd remembers that, nobody comes in by a key.
+    pub(super) fn judge_newcomer(&self, caller: &Caller, user: &str, service: &str) -> Decision {
+        let Some(name) = user.parse::<Name>().ok().filter(|_| *caller == Caller::Root) else {
+            return Verdict::Unknown.into();
+        };
+        let may_arrive = FIRST_LOGINS.contains(&service) && self.current_settings().users_may_arrive();
+        let is_local = || self.current_rules().local.users.contains(name.as_str());
+        if self.reservations.get(name).is_none() && (!may_arrive || is_local()) {
+            return Verdict::Unknown.into();
+        }
+        Decision {
+            verdict: Verdict::AccountLocked,
+            message: Some("This account begins with a first login, which has not been made yet.".into()),
         }
     }
 

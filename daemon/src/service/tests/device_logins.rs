@@ -13,7 +13,7 @@ use crate::config::{AuthMode, Oidc, Settings, parse_str};
 use crate::directory::{Directory, Error, Identity};
 use crate::limits::{LOGIN_GRACE, MAX_DEVICE_LOGINS, MAX_DEVICE_LOGINS_PER_USER};
 use crate::service::{BreakGlass, Caller, Decision, Login, NewAccount, Step, Verdict};
-use crate::testing::{NOW, PATIENCE, TestNode, find_user, name, peer, secret};
+use crate::testing::{NOW, PATIENCE, TestNode, find_user, name, peer, secret, until};
 
 /// Nobody who waits for a call is kept longer: pam_pody gives podyd up after 15 s.
 const IN_TIME: Duration = Duration::from_secs(10);
@@ -112,6 +112,21 @@ async fn whoever_is_linked_and_has_no_password_logs_in_by_approving() {
     assert_eq!(ada.user.gecos.as_str(), "Ada Lovelace");
     let again = node.service.answer_login(&Caller::Root, &shown.login, secret("")).await;
     assert!(matches!(again, Err(Error::NotFound(_))), "a login ends once: {again:?}");
+}
+
+/// The directory may be in the middle of it, with everybody else waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_approved_ends_although_nobody_waits_any_more() {
+    let idp = OidcProvider::start(OidcOptions::default()).await;
+    let node = node_of(&idp).await;
+    let shown = begin(&node, login("ada")).await.unwrap();
+    let step = node.service.answer_login(&Caller::Root, &shown.login, secret("")).await.unwrap();
+    assert!(matches!(step, Step::Wait { .. }), "{step:?}");
+    idp.approve(&shown.code, "sub-ada").await;
+    until("the claims to have come to the directory", async || {
+        find_user(node.directory(), "ada").await.is_some_and(|ada| ada.user.gecos.as_str() == "Ada Lovelace")
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,14 +263,16 @@ async fn a_provider_that_stands_still_or_dies_holds_up_nobody_who_has_a_password
     let shown = begin(&node, login("ada")).await.unwrap();
     idp.freeze();
     let held_up = async {
-        for number in 0..MAX_DEVICE_LOGINS - 1 {
-            let rhost = Some(format!("192.0.2.{number}"));
+        let mut begun = Vec::new();
+        for number in 0..MAX_DEVICE_LOGINS {
+            let rhost = Some(format!("192.0.2.{}", number % 8));
             let step =
                 node.service.begin_login(&Caller::Root, Login { rhost, ..login("bob") }).await.unwrap();
-            assert!(matches!(step, Step::Wait { .. }), "{step:?}");
+            let Step::Wait { login } = step else { panic!("{step:?}") };
+            begun.push(login);
         }
-        let full = node.service.begin_login(&Caller::Root, login("bob")).await;
-        assert!(matches!(full, Err(Error::Busy(_))), "{full:?}");
+        let oldest = node.service.answer_login(&Caller::Root, &begun[0], secret("")).await;
+        assert!(matches!(oldest, Err(Error::NotFound(_))), "it made room, and nobody else did: {oldest:?}");
         let began = Instant::now();
         assert_eq!(log_in(&node, login("eve"), PASSWORD).await.verdict, Verdict::Granted);
         assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());

@@ -97,7 +97,7 @@ async fn lines_make_users_change_passwords_disable_and_enable() {
     assert!(follower.logs_in("ada", "y").await && !follower.logs_in("ada", "x").await);
 
     follower.says(&format!("ada:{Y}\n")).await;
-    let account = follower.node.service.check_account(&Caller::Root, "bob").await.unwrap();
+    let account = follower.node.service.check_account(&Caller::Root, "bob", "su").await.unwrap();
     assert_eq!(account.verdict, Verdict::AccountLocked);
     assert!(follower.node.publishing.shows("bob"), "the files still have an owner");
 

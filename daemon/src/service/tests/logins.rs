@@ -32,7 +32,7 @@ async fn a_name_or_uid_that_is_local_is_none_of_ours() {
     let local = LocalAccounts::parse("ada:x:1000:1000::/:/bin/sh", "");
     node.publishing.rules.send_replace(Arc::new(Rules { local, ..rules() }));
     assert_eq!(verdict(&node, "ada", PASSWORD).await, Verdict::Unknown);
-    let check = node.service.check_account(&Caller::Root, "ada").await.unwrap();
+    let check = node.service.check_account(&Caller::Root, "ada", "su").await.unwrap();
     assert_eq!(check.verdict, Verdict::Unknown);
     let change = PasswordChange { old: None, new: password("another horse") };
     let changed = node.service.change_password(&Caller::Root, "ada", change).await.unwrap();
@@ -212,7 +212,7 @@ async fn a_user_who_is_deleted_in_the_middle_does_not_get_in() {
 async fn locks_and_dates_are_the_account_phases_matter() {
     let node = node_with_ada().await;
     let today = day_of(NOW);
-    let account = async || node.service.check_account(&Caller::Root, "ada").await.unwrap().verdict;
+    let account = async || node.service.check_account(&Caller::Root, "ada", "su").await.unwrap().verdict;
     let table = [
         (State::Active, None, Verdict::Granted),
         (State::Active, Some(Day(today.0 + 1)), Verdict::Granted),
@@ -233,6 +233,6 @@ async fn locks_and_dates_are_the_account_phases_matter() {
     node.service.update_user(&Caller::Root, name("ada"), tomorrow).await.unwrap();
     node.clock.advance(24 * 60 * 60);
     assert_eq!(account().await, Verdict::AccountExpired, "time alone is enough");
-    let nobody = node.service.check_account(&Caller::Root, "eve").await.unwrap().verdict;
+    let nobody = node.service.check_account(&Caller::Root, "eve", "su").await.unwrap().verdict;
     assert_eq!(nobody, Verdict::Unknown);
 }

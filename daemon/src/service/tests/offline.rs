@@ -94,7 +94,7 @@ async fn whoever_was_locked_elsewhere_stays_out_while_the_database_is_away() {
     let position = source.update_user(name("ada"), lock, &rules()).await.unwrap();
     node.publishing.published.reaches(&position, Duration::from_secs(30)).await.unwrap();
     server_dies(&node, &mut server).await;
-    let account = node.service.check_account(&Caller::Root, "ada").await.unwrap();
+    let account = node.service.check_account(&Caller::Root, "ada", "su").await.unwrap();
     assert_eq!(account.verdict, Verdict::AccountLocked);
 }
 

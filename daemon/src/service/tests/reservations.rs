@@ -74,8 +74,27 @@ async fn a_name_that_nobody_has_is_shown_before_whoever_asks_is_answered() {
     assert!(node.service.list_reservations(&Caller::Other(1000)).await.is_err());
 
     let checked =
-        |caller, user| async move { node.service.check_account(&caller, user).await.unwrap().verdict };
+        |caller, user| async move { node.service.check_account(&caller, user, "su").await.unwrap().verdict };
     assert_eq!(checked(Caller::Root, "newcomer").await, Verdict::AccountLocked);
+}
+
+/// Others in the PAM stack would say yes to whatever lookups show; and what a run of podyd has shown, the next does not know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_lets_nobody_in_whose_name_a_login_may_make_a_user_of() {
+    let node = open_node().await;
+    let local = crate::directory::LocalAccounts::parse("lab:x:1000:1000::/:/bin/sh", "");
+    node.publishing.rules.send_modify(|rules| {
+        *rules = Arc::new(crate::directory::Rules { local, ..(**rules).clone() });
+    });
+    let node = &node;
+    let checked = |user, service| async move {
+        node.service.check_account(&Caller::Root, user, service).await.unwrap().verdict
+    };
+    for service in ["sshd", "login"] {
+        assert_eq!(checked("newcomer", service).await, Verdict::AccountLocked, "{service}");
+        assert_eq!(checked("lab", service).await, Verdict::Unknown, "{service}");
+    }
+    assert_eq!(checked("newcomer", "cron").await, Verdict::Unknown, "its lookups show nobody");
 }
 
 #[tokio::test(flavor = "multi_thread")]
