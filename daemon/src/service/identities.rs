@@ -49,7 +49,7 @@ impl<D: Directory> Service<D> {
         caller.may(Operation::Change)?;
         let text = identity.to_string();
         let position = self.directory.link(name, identity).await?;
-        tracing::info!(user = %name, identity = text, by = ?caller, "identity linked");
+        tracing::info!(user = %name, identity = text, by = %caller, "identity linked");
         Ok(position.revision)
     }
 
@@ -58,7 +58,7 @@ impl<D: Directory> Service<D> {
         caller.may(Operation::Change)?;
         let text = identity.to_string();
         let position = self.directory.unlink(name, identity).await?;
-        tracing::info!(user = %name, identity = text, by = ?caller, "identity unlinked");
+        tracing::info!(user = %name, identity = text, by = %caller, "identity unlinked");
         Ok(position.revision)
     }
 }

@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::fields::Fields;
 use super::places::household;
-use super::users::named;
 use super::{Code, Http, Problem, Sent, Visitor};
 use crate::directory::Directory;
+use crate::doors::record::parse;
 use crate::limits::LOGIN_CODE_LIFETIME;
 
 /// Whoever shows no token of ours: counted before a body is read.
@@ -56,7 +56,7 @@ async fn exchange<D: Directory>(
             "an ID token is exchanged over https alone: whoever reads along could use it, and the code",
         ));
     }
-    let asked = asked.map(|name| named(&name)).transpose()?;
+    let asked = asked.map(|name| parse("name", &name)).transpose()?;
     // One customer has a whole network of IPv6 addresses.
     let from = household(visitor.address).to_string();
     let (name, code) = http.service.exchange_token(&from, asked, id_token).await?;
