@@ -71,7 +71,10 @@ pub async fn serve<D: Directory>(
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "a lookup's question could not be taken");
+                    if let Some(times) = told.trouble.one_more() {
+                        tracing::warn!(%error, times, "a lookup's question could not be taken");
+                    }
+                    // Out of descriptors, say: trying at once would only spin.
                     tokio::time::sleep(RESOLVE_DEADLINE).await;
                 }
             },

@@ -40,8 +40,11 @@ fn bring_along(usual: &Path, instead: &Path) -> io::Result<()> {
     if to.exists() || !from.exists() {
         return Ok(());
     }
-    fs::copy(from, &to)?;
-    fs::set_permissions(to, fs::Permissions::from_mode(0o600))
+    // Half of it is never taken for all of it.
+    let copy = instead.join("directory.sqlite.new");
+    fs::copy(from, &copy)?;
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o600))?;
+    fs::rename(copy, to)
 }
 
 /// Whether what is written there is gone when the machine starts again.

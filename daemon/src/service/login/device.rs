@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use identity::Name;
+use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
@@ -52,22 +53,28 @@ enum Progress {
     /// Somebody reads it.
     Shown(DeviceLogin),
     /// They say that they have approved it.
-    Ends(Work<Decision>),
+    Ends(Ending),
 }
 
 /// Is asked for as long as somebody waits for it: the provider hears of nobody else.
 type Question = Pin<Box<dyn Future<Output = oidc::Result<DeviceLogin>> + Send>>;
 
-/// Something that goes on, whether or not somebody waits for it.
-type Work<T> = JoinHandle<T>;
+/// A login that goes on by itself. Once nobody can come back for it, the provider is asked no more; but what has come to the
+/// directory by then is ended there.
+struct Ending {
+    work: JoinHandle<Decision>,
+    _somebody_may_come_back: oneshot::Sender<()>,
+}
 
-/// What comes of it.
-async fn outcome<T>(work: &mut Work<T>) -> T {
-    match work.await.map_err(JoinError::try_into_panic) {
-        Ok(outcome) => outcome,
-        Err(Ok(panic)) => resume_unwind(panic),
-        // podyd ends, and everybody who waits with it.
-        Err(Err(_)) => pending().await,
+impl Ending {
+    /// What comes of it.
+    async fn decision(&mut self) -> Decision {
+        match (&mut self.work).await.map_err(JoinError::try_into_panic) {
+            Ok(decision) => decision,
+            Err(Ok(panic)) => resume_unwind(panic),
+            // podyd ends, and everybody who waits with it.
+            Err(Err(_)) => pending().await,
+        }
     }
 }
 
@@ -124,7 +131,7 @@ impl<D: Directory> Service<D> {
             Progress::Shown(begun) => attempt.clone().end(begun, self.reception()),
             Progress::Ends(ends) => ends,
         };
-        match timeout(DEVICE_LOGIN_CALL, outcome(&mut ends)).await {
+        match timeout(DEVICE_LOGIN_CALL, ends.decision()).await {
             Ok(decision) => Err(decision),
             Err(_) => Ok((Device { attempt, progress: Progress::Ends(ends) }, Step::Wait { login })),
         }
@@ -139,14 +146,20 @@ impl Attempt {
     }
 
     /// Waits for the provider's word and takes it to the directory. A provider that is away is asked again until the end.
-    fn end<D: Directory>(self, mut login: DeviceLogin, reception: Reception<D>) -> Work<Decision> {
-        tokio::spawn(async move {
-            let arrived = match self.signed_in(&mut login).await {
+    fn end<D: Directory>(self, mut login: DeviceLogin, reception: Reception<D>) -> Ending {
+        let (somebody, nobody) = oneshot::channel();
+        let work = tokio::spawn(async move {
+            let signed_in = tokio::select! {
+                signed_in = self.signed_in(&mut login) => signed_in,
+                _ = nobody => Err(words::too_late(&self.host)),
+            };
+            let arrived = match signed_in {
                 Ok(signed_in) => self.arrive(signed_in, &reception).await,
                 Err(decision) => Err(decision),
             };
             arrived.err().unwrap_or_else(|| Verdict::Granted.into())
-        })
+        });
+        Ending { work, _somebody_may_come_back: somebody }
     }
 
     async fn signed_in(&self, login: &mut DeviceLogin) -> Result<SignedIn, Decision> {

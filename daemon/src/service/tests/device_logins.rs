@@ -130,6 +130,28 @@ async fn what_was_approved_ends_although_nobody_waits_any_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_provider_is_not_asked_any_more_for_whom_nobody_can_come_back() {
+    let idp = OidcProvider::start(OidcOptions::default()).await;
+    let node = node_of(&idp).await;
+    let shown = begin(&node, login("ada")).await.unwrap();
+    let enter = node.service.answer_login(&Caller::Root, &shown.login, secret(""));
+    assert!(timeout(Duration::from_secs(1), enter).await.is_err(), "podyctl or sshd hangs up in the call");
+    idp.approve(&shown.code, "sub-ada").await;
+    let again = node.service.answer_login(&Caller::Root, &shown.login, secret("")).await;
+    assert!(matches!(again, Err(Error::NotFound(_))), "{again:?}");
+    let asked = idp.asked("/token").await;
+    let other = begin(&node, login("bob")).await.unwrap();
+    idp.approve(&other.code, "sub-bob").await;
+    assert_eq!(
+        end(&node, &other.login).await.verdict,
+        Verdict::Granted,
+        "a whole pause of the provider later"
+    );
+    assert_eq!(idp.asked("/token").await, asked + 1, "for bob");
+    assert_eq!(find_user(node.directory(), "ada").await.unwrap().user.gecos.as_str(), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn passwords_are_asked_for_as_ever_where_they_count() {
     let idp = OidcProvider::start(OidcOptions::default()).await;
     let node = node_of(&idp).await;
