@@ -169,8 +169,11 @@ fn wait_for_a_change(token: &str, socket: &mut Client, process: u32) -> Result<W
 
 /// Resident memory once it stands still: every request has been read, since what is read takes memory.
 fn settled(process: u32) -> Result<u64> {
-    let (mut last, mut unchanged) = (resident(process)?, 0);
+    let (mut last, mut unchanged, begun) = (resident(process)?, 0, Instant::now());
     while unchanged < 10 {
+        if begun.elapsed() > Duration::from_secs(60) {
+            return Err("podyd's memory does not stand still: does something else ask it?".into());
+        }
         thread::sleep(Duration::from_millis(50));
         let now = resident(process)?;
         unchanged = if now == last { unchanged + 1 } else { 0 };

@@ -120,12 +120,30 @@ enum Proof {
 impl<D: Directory> Service<D> {
     /// Begins a login and says what to ask.
     pub async fn begin_login(&self, caller: &Caller, login: Login) -> Result<Step> {
+        // Only root knows where somebody comes from; anybody else could blame any host.
+        let login = Login { rhost: login.rhost.filter(|_| *caller == Caller::Root), ..login };
+        let (user, service, rhost) = (login.user.clone(), login.service.clone(), login.rhost.clone());
+        let step = self.ask_first(caller, login).await?;
+        if let Step::Done(Decision { verdict, .. }) = &step
+            && *verdict != Verdict::Unknown
+        {
+            // Names that are nobody's here are other modules' business.
+            self.decided(&user, &service, &Subject::source(rhost.as_deref()), *verdict);
+        }
+        Ok(step)
+    }
+
+    /// An end of a login, for the journal and for whoever counts.
+    fn decided(&self, user: &str, service: &str, source: &Subject, verdict: Verdict) {
+        self.metrics.decided(verdict);
+        tracing::info!(user, service, %source, ?verdict, "login");
+    }
+
+    async fn ask_first(&self, caller: &Caller, login: Login) -> Result<Step> {
         let Some((name, proof)) = self.proof_of(&login.user).await? else {
             return Ok(Step::Done(Verdict::Unknown.into()));
         };
         caller.may(Operation::LogIn(name))?;
-        // Only root knows where somebody comes from; anybody else could blame any host.
-        let login = Login { rhost: login.rhost.filter(|_| *caller == Caller::Root), ..login };
         if proof == Proof::Provider {
             return self.begin_device_login(caller, name, login);
         }
@@ -167,8 +185,7 @@ impl<D: Directory> Service<D> {
             },
         };
         if let Step::Done(Decision { verdict, .. }) = &step {
-            self.metrics.decided(*verdict);
-            tracing::info!(user = %name, %service, %source, ?verdict, "login");
+            self.decided(name.as_str(), &service, &source, *verdict);
         }
         Ok(step)
     }

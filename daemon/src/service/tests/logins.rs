@@ -27,6 +27,20 @@ async fn the_right_password_is_granted_and_others_are_denied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_ends_as_it_begins_is_counted_and_a_strangers_is_not() {
+    let node = node_with_ada().await;
+    for _ in 0..4 {
+        verdict(&node, "ada", WRONG).await;
+    }
+    assert_eq!(verdict(&node, "ada", PASSWORD).await, Verdict::LockedOut);
+    assert_eq!(verdict(&node, "eve", PASSWORD).await, Verdict::Unknown);
+    let text = node.service.metrics_text(&Caller::Root).await.unwrap();
+    let counted: Vec<&str> = text.lines().filter(|line| line.starts_with("pody_logins_total{")).collect();
+    assert!(counted.contains(&r#"pody_logins_total{verdict="locked_out"} 1"#), "{counted:?}");
+    assert!(!counted.iter().any(|line| line.contains("unknown")), "{counted:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_name_or_uid_that_is_local_is_none_of_ours() {
     let node = node_with_ada().await;
     let local = LocalAccounts::parse("ada:x:1000:1000::/:/bin/sh", "");
