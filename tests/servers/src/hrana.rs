@@ -111,6 +111,11 @@ impl Hrana {
         format!("http://{}", self.address)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Ends the server as a crash does: streams are gone and their transactions undone. The file stays.
     pub fn stop(&mut self) {
         if let Some(running) = self.running.take() {

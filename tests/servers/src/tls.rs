@@ -1,6 +1,18 @@
-//! Certificates: an authority that nobody but a test trusts, and what it vouches for.
+//! Certificates: an authority that nobody but a test trusts, and what it vouches for; and TLS before a server that has none.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::serving::Serving;
 
 /// Who vouches for servers.
 pub struct Authority {
@@ -52,6 +64,49 @@ impl Authority {
 impl Default for Authority {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Takes TLS connections for a server that speaks without, as a proxy before it does; ends with this value.
+pub struct Front {
+    running: Option<Serving>,
+}
+
+impl Front {
+    /// Listens on a port of 127.0.0.1 and hands what comes over TLS to the server.
+    pub fn start(shown: &Certified, port: u16, server: SocketAddr) -> Self {
+        let acceptor = acceptor(shown);
+        let address = (Ipv4Addr::LOCALHOST, port).into();
+        let running =
+            Serving::start(address, async move |listener| pass_on(listener, acceptor, server).await);
+        Self { running: Some(running) }
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.running.take().into_iter().for_each(Serving::stop);
+    }
+}
+
+fn acceptor(shown: &Certified) -> TlsAcceptor {
+    let certificate = CertificateDer::from_pem_slice(shown.certificate.as_bytes()).expect("it was made here");
+    let key = PrivateKeyDer::from_pem_slice(shown.key.as_bytes()).expect("it was made here");
+    let configuration = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![certificate], key))
+        .expect("the key is the certificate's");
+    TlsAcceptor::from(Arc::new(configuration))
+}
+
+async fn pass_on(listener: TcpListener, acceptor: TlsAcceptor, server: SocketAddr) {
+    while let Ok((client, _)) = listener.accept().await {
+        let acceptor = acceptor.clone();
+        tokio::spawn(async move {
+            let mut outside = acceptor.accept(client).await?;
+            let mut inside = TcpStream::connect(server).await?;
+            copy_bidirectional(&mut outside, &mut inside).await
+        });
     }
 }
 
