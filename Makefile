@@ -58,6 +58,7 @@ install: ## Install what was built; honours DESTDIR, PREFIX, LIBDIR, CARGO_TARGE
 	@test -e $(built)/podyd || { echo "There is no $(built)/podyd: run make build first" >&2; exit 1; }
 	install -D -m 0755 $(built)/podyd $(root)/sbin/podyd
 	install -D -m 0755 $(built)/podyctl $(root)/bin/podyctl
+	install -D -m 0755 $(built)/podyd-helper $(root)/libexec/pody/podyd-helper
 	install -D -m 0644 -s $(CARGO_TARGET_DIR)/module/libnss_pody.so $(DESTDIR)$(LIBDIR)/libnss_pody.so.2
 	install -D -m 0644 $(built)/libpam_pody.so $(DESTDIR)$(LIBDIR)/security/pam_pody.so
 	install -D -m 0644 -t $(root)/lib/systemd/system systemd/system/*

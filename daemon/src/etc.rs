@@ -23,6 +23,17 @@ pub fn local_accounts() -> io::Result<LocalAccounts> {
     Ok(LocalAccounts::parse(&read(FILES[0])?, &read(FILES[1])?))
 }
 
+/// The uid of a local user.
+pub fn local_uid(name: &str) -> io::Result<Option<u32>> {
+    let passwd = std::fs::read(Path::new(DIRECTORY).join(FILES[0]))?;
+    let passwd = String::from_utf8_lossy(&passwd);
+    let uid = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())
+    });
+    Ok(uid.flatten())
+}
+
 /// Tells `changed` whenever one of the two files may have changed.
 pub fn watch(changed: Arc<Notify>) -> io::Result<()> {
     watch::files(Path::new(DIRECTORY), &FILES.map(Into::into), changed)

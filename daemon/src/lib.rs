@@ -8,6 +8,7 @@ pub mod config;
 pub mod directory;
 pub mod doors;
 pub mod etc;
+pub mod helper;
 pub mod limits;
 pub mod log;
 pub mod notify;

@@ -432,3 +432,6 @@ pub const RESERVE_DEADLINE: Duration = Duration::from_secs(10);
 /// Questions of lookups that are answered at a time, and as many that wait: sshd has 100 connections that nobody has logged in
 /// over yet (MaxStartups).
 pub const MAX_RESOLVES: usize = 128;
+
+/// How long podyd-helper may take for an ordinary call: whoever logs in waits for it.
+pub const HELPER_DEADLINE: Duration = Duration::from_secs(3);

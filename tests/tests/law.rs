@@ -61,7 +61,8 @@ const LGPL: &[&str] = &["libsystemd-sys", "systemd"];
 /// to each other, the wire, is for the door of one and the store of the other.
 const STRANGERS: &[(&str, &[&str])] = &[
     ("doors", &["publish", "store", "verifiers"]),
-    ("service", &["doors", "wire"]),
+    ("service", &["doors", "helper", "wire"]),
+    ("helper", &["doors", "publish", "run", "service", "store", "verifiers", "watch", "wire"]),
     ("verifiers", &["doors", "publish", "service", "store", "wire"]),
     ("store", &["doors", "publish", "service", "verifiers"]),
     ("publish", &["doors", "service", "store", "verifiers", "wire"]),
@@ -83,6 +84,21 @@ const INPUT_AND_OUTPUT: &[&str] = &[
     "getrandom",
     "SystemTime::now",
     "Instant::now",
+];
+
+/// What podyd-helper must not reach, though it is linked from the same library.
+const NOT_FOR_ROOT: &[&str] = &[
+    "axum",
+    "hyper",
+    "openidconnect",
+    "reqwest",
+    "rustls",
+    "sqlx",
+    "std::net",
+    "TcpStream",
+    "tokio",
+    "tower",
+    "async fn",
 ];
 
 #[test]
@@ -200,6 +216,16 @@ fn the_directory_decides_and_touches_nothing() {
         let code = source.shipped();
         let found: Vec<_> = INPUT_AND_OUTPUT.iter().filter(|what| code.contains(**what)).collect();
         assert!(found.is_empty(), "{} only decides: it takes values, not {found:?}", source.name());
+    }
+}
+
+/// It is one program with podyd as far as packages go, and must not be as far as it runs.
+#[test]
+fn root_runs_no_runtime_no_database_and_no_network() {
+    for source in area_of_the_daemon("helper") {
+        let code = source.shipped();
+        let found: Vec<_> = NOT_FOR_ROOT.iter().filter(|what| code.contains(**what)).collect();
+        assert!(found.is_empty(), "{} is run by root, which has no use for {found:?}", source.name());
     }
 }
 

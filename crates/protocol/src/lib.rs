@@ -7,6 +7,7 @@
 
 pub mod database;
 pub mod directory;
+pub mod helper;
 pub mod identity;
 pub mod login;
 pub mod node;
@@ -49,6 +50,7 @@ mod tests {
         let sources = [
             include_str!("database.rs"),
             include_str!("directory.rs"),
+            include_str!("helper.rs"),
             include_str!("identity.rs"),
             include_str!("login.rs"),
             include_str!("node.rs"),

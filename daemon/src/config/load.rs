@@ -11,11 +11,15 @@ use super::environment::Environment;
 use super::error::{ConfigError, Place};
 use super::id_ranges;
 use super::read::{self, Reading};
+use super::root_owned;
 use super::secret_file::MAX_SECRET_BYTES;
 use super::settings::{Ids, Paths, Settings};
 
 /// More than a thousand times what a configuration needs; whatever is larger is another file.
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
+
+/// What podyd-helper reads of the configuration.
+const HELPER_SECTIONS: &[&str] = &["ids", "homes"];
 
 /// What `podyd --check` tells of a configuration that has no mistakes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,16 +67,31 @@ pub fn backend_of(
     complete(reading).map(|settings| settings.backend)
 }
 
+/// Reads what podyd-helper goes by: its own sections of the file, and the ids. Nothing counts here that anybody but root may
+/// have written, and what is only podyd's, such as its secrets, is not looked at.
+pub fn load_for_helper(paths: Paths) -> Result<Settings, Vec<ConfigError>> {
+    for file in [&paths.config_file, &paths.id_ranges] {
+        let directory = file.parent().unwrap_or(Path::new("/"));
+        root_owned::check_directory(directory)
+            .map_err(|why| vec![ConfigError::about_file(directory, why)])?;
+    }
+    let accept = accepted_ids(&paths.id_ranges, root_owned::open)?;
+    let text = read_file(&paths.config_file, MAX_CONFIG_BYTES, root_owned::open);
+    let text = text.map_err(|error| vec![error])?.unwrap_or_default();
+    let base = Settings { paths, ids: Ids { accept, ..Ids::default() }, ..Settings::default() };
+    read::read_sections(&text, base, HELPER_SECTIONS).and_then(complete)
+}
+
 fn read_all(config_file: Option<&Path>, environment: &Environment) -> Result<Reading, Vec<ConfigError>> {
     let mut paths = Paths::from_environment(environment).map_err(|error| vec![error])?;
     if let Some(file) = config_file {
         paths.config_file = file.to_owned();
     }
-    let (accept, mut errors) = match accepted_ids(&paths.id_ranges) {
+    let (accept, mut errors) = match accepted_ids(&paths.id_ranges, open_any) {
         Ok(accept) => (accept, Vec::new()),
         Err(errors) => (Ids::default().accept, errors),
     };
-    let text = match read_file(&paths.config_file, MAX_CONFIG_BYTES) {
+    let text = match read_file(&paths.config_file, MAX_CONFIG_BYTES, open_any) {
         Ok(Some(text)) => Ok(text),
         Ok(None) if config_file.is_none() => Ok(String::new()),
         Ok(None) => Err(ConfigError::about_file(&paths.config_file, "does not exist")),
@@ -117,20 +136,21 @@ impl Paths {
             state: home.join("state"),
             cache: home.join("cache"),
             run: home.join("run"),
+            helper: home.join("helper"),
         }
     }
 }
 
-fn accepted_ids(file: &Path) -> Result<Vec<IdRange>, Vec<ConfigError>> {
-    match read_file(file, id_ranges::MAX_BYTES).map_err(|error| vec![error])? {
+fn accepted_ids(file: &Path, open: Open) -> Result<Vec<IdRange>, Vec<ConfigError>> {
+    match read_file(file, id_ranges::MAX_BYTES, open).map_err(|error| vec![error])? {
         Some(text) => id_ranges::parse(&text, file),
         None => Ok(Ids::default().accept),
     }
 }
 
 /// A file's text; `None` if there is no such file.
-fn read_file(file: &Path, limit: usize) -> Result<Option<String>, ConfigError> {
-    let bytes = match read_bytes(file, limit + 1) {
+fn read_file(file: &Path, limit: usize, open: Open) -> Result<Option<String>, ConfigError> {
+    let bytes = match open(file).and_then(|opened| read_opened(opened, limit + 1)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(ConfigError::about_file(file, format!("cannot be read: {error}"))),
@@ -153,7 +173,18 @@ fn read_file(file: &Path, limit: usize) -> Result<Option<String>, ConfigError> {
 }
 
 fn read_bytes(file: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    read_opened(File::open(file)?, limit)
+}
+
+fn read_opened(file: File, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(file)?.take(limit as u64).read_to_end(&mut bytes)?;
+    file.take(limit as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// How a file is opened: whosever it is, or root's alone.
+type Open = fn(&Path) -> io::Result<File>;
+
+fn open_any(file: &Path) -> io::Result<File> {
+    File::open(file)
 }

@@ -2,7 +2,7 @@
 //! with them at once. Nothing else in podyd reads a configuration, and nothing here acts on one.
 //!
 //! `PODY_SECTION__KEY` wins over `AUTH_MODE` and `OIDC_…`, which win over the file. Every setting is declared once,
-//! in `table.rs` and its part `table_oidc.rs`.
+//! in `table.rs` and its parts `table_node.rs` and `table_oidc.rs`.
 
 mod backend;
 mod backends;
@@ -10,6 +10,7 @@ mod database_url;
 mod draft;
 mod environment;
 mod error;
+mod homes;
 mod id_ranges;
 mod interpolate;
 mod load;
@@ -19,12 +20,14 @@ mod oidc_users;
 mod read;
 mod reload;
 mod remote_user_profile;
+mod root_owned;
 mod secret;
 mod secret_file;
 mod setting;
 mod settings;
 mod suggest;
 mod table;
+mod table_node;
 mod table_oidc;
 mod template;
 mod value;
@@ -33,7 +36,8 @@ mod warnings;
 pub use backend::{Backend, Libsql, SharedSql};
 pub use environment::Environment;
 pub use error::{ConfigError, Place};
-pub use load::{Checked, backend_of, check, load, parse_str};
+pub use homes::{HomeMode, HomeRoot, Homes, OnDelete};
+pub use load::{Checked, backend_of, check, load, load_for_helper, parse_str};
 pub use oidc::{ClaimName, ClientId, Issuer, Oidc, Scopes, is_private};
 pub use oidc_login::{OidcLogin, PamService};
 pub use oidc_users::{ClaimIs, ClaimedGroup, Domain, GroupOfUsers, GroupRule, NameSuffix, OidcUsers};

@@ -2,6 +2,7 @@
 //! that is wrong on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use toml::Spanned;
@@ -45,12 +46,33 @@ pub(super) fn read(
     environment: &Environment,
     read_file: ReadFile,
 ) -> Result<Reading, Vec<ConfigError>> {
+    read_some(text, base, environment, read_file, None)
+}
+
+/// The same for these sections alone, as if the text had no others and there were no environment.
+pub(super) fn read_sections(
+    text: &str,
+    base: Settings,
+    sections: &'static [&'static str],
+) -> Result<Reading, Vec<ConfigError>> {
+    let no_file: ReadFile = |_| Err(ErrorKind::Unsupported.into());
+    read_some(text, base, &Environment::default(), no_file, Some(sections))
+}
+
+fn read_some(
+    text: &str,
+    base: Settings,
+    environment: &Environment,
+    read_file: ReadFile,
+    sections: Option<&'static [&'static str]>,
+) -> Result<Reading, Vec<ConfigError>> {
     let file = base.paths.config_file.clone();
     let mut reader = Reader {
         file: &file,
         text,
         environment,
         read_file,
+        sections,
         draft: base.into(),
         given: BTreeMap::new(),
         given_here: BTreeMap::new(),
@@ -73,6 +95,8 @@ struct Reader<'a> {
     text: &'a str,
     environment: &'a Environment,
     read_file: ReadFile,
+    /// The sections that are read; none: all.
+    sections: Option<&'static [&'static str]>,
     draft: Draft,
     /// Where each setting that is not at its default was given.
     given: BTreeMap<&'static str, Place>,
@@ -109,6 +133,9 @@ impl Reader<'_> {
                 return;
             }
             let key = join(section, name.get_ref());
+            if section.is_empty() && self.sections.is_some_and(|read| !read.contains(&key.as_str())) {
+                continue;
+            }
             let place = self.place(name.span().start);
             match (value.get_ref(), setting_of(&key), section_of(&key)) {
                 (DeValue::Table(table), None, Some(section)) => self.read_section(section, table, place),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use identity::{AbsolutePath, IdRange};
 
-use super::{Backend, Oidc, OidcLogin, OidcUsers, ProfileService, Template};
+use super::{Backend, Homes, Oidc, OidcLogin, OidcUsers, ProfileService, Template};
 
 /// All settings. `Settings::default()` is an empty configuration file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Settings {
     pub ids: Ids,
     /// `[users]`.
     pub users: Users,
+    /// `[homes]`.
+    pub homes: Homes,
     /// `[auth]`.
     pub auth: Auth,
     /// `[oidc]`.
@@ -66,6 +68,8 @@ pub struct Paths {
     pub cache: PathBuf,
     /// `/run/pody`.
     pub run: PathBuf,
+    /// Where podyd-helper listens: `/run/pody-helper/socket`.
+    pub helper: PathBuf,
 }
 
 /// Which ids users and groups get.
@@ -204,6 +208,7 @@ impl Default for Paths {
             state: "/var/lib/pody".into(),
             cache: "/var/cache/pody".into(),
             run: "/run/pody".into(),
+            helper: protocol::helper::SOCKET.into(),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::database_url;
 use super::draft::LEAST_MEMORY_KIB;
 use super::setting::{Section, Setting, section, setting};
 use super::settings::MAX_VERIFICATIONS;
+use super::table_node::NODE_SETTINGS;
 use super::table_oidc::OIDC_SETTINGS;
 use super::value::Kind::{Flag, Number, OptionalNumber, OptionalPath, Secret, Text, Time};
 use crate::limits::{MAX_ARGON2_LANES, MAX_ARGON2_MEMORY_KIB, MAX_ARGON2_PASSES};
@@ -34,6 +35,11 @@ pub const SECTIONS: &[Section] = &[
          and are never given twice. They must lie inside a range of the id-ranges file.",
     ),
     section("users", "What a new user gets unless the one who creates it says otherwise."),
+    section(
+        "homes",
+        "Home directories on this node, which podyd-helper makes and puts away. It reads these settings itself, from this file \
+         alone, and only while nobody but root may write it.",
+    ),
     section("auth", "Who may log in."),
     section(
         "auth.lockout",
@@ -87,7 +93,7 @@ pub const SECTIONS: &[Section] = &[
 
 /// Every setting; those of one section in the order of config.toml.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(OIDC_SETTINGS)
+    SETTINGS.iter().chain(NODE_SETTINGS).chain(OIDC_SETTINGS)
 }
 
 static SETTINGS: &[Setting] = &[

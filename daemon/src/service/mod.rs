@@ -14,6 +14,7 @@ mod doctor;
 mod exchange;
 mod feed;
 mod groups;
+mod helper;
 mod htpasswd;
 mod identities;
 mod import;
@@ -38,6 +39,7 @@ pub use caller::{Bearer, Caller, Operation, Peer};
 pub use codes::LoginCode;
 pub use database::{Database, DatabaseHealth, Job};
 pub use doctor::{Finding, Severity};
+pub use helper::Helper;
 pub use htpasswd::Htpasswd;
 pub use login::{Decision, Login, Step, Verdict};
 pub use metrics::{Metrics, TurnedAway};
@@ -84,6 +86,8 @@ pub struct Service<D> {
     pub network: Network,
     /// What is reserved for first logins.
     pub reservations: Reservations,
+    /// Who is root here.
+    pub helper: Helper,
     database: Option<Database>,
     provider: oidc::CurrentProvider,
     logins: login::Logins,
@@ -130,6 +134,7 @@ impl<D: Directory> Service<D> {
         clock: Clock,
     ) -> Self {
         let started = Instant::now();
+        let helper = Helper::at(settings.borrow().paths.helper.clone());
         Self {
             directory,
             node,
@@ -142,6 +147,7 @@ impl<D: Directory> Service<D> {
             metrics: Metrics::default(),
             network: Network::default(),
             reservations: Reservations::default(),
+            helper,
             database: None,
             htpasswd: None,
             provider: oidc::CurrentProvider::default(),

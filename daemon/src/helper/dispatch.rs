@@ -1,0 +1,57 @@
+//! From a frame to the verb that it calls, and from what became of it to a frame.
+
+use protocol::helper::{MAX_FRAME_BYTES, MakeHome};
+use protocol::{Call, Error, Method, Reply};
+use serde_json::Value;
+
+use super::{Node, failed, invalid};
+
+/// A verb.
+pub(super) trait Handle: Method {
+    /// Carries it out, once all of it has been checked by what this node allows.
+    fn handle(self, node: &Node) -> Result<Self::Reply, Error>;
+}
+
+/// The verb of this name; none: there is no such.
+fn carry_out(method: &str, parameters: Value, node: &Node) -> Option<Result<Value, Error>> {
+    Some(match method {
+        MakeHome::NAME => handle::<MakeHome>(parameters, node),
+        _ => return None,
+    })
+}
+
+/// What is answered to a frame, its NUL and all. Without a node that can be read nothing is done.
+pub fn answer(frame: &[u8], node: &Result<Node, String>) -> Vec<u8> {
+    let mut reply = encode(outcome(frame, node));
+    if reply.len() > MAX_FRAME_BYTES {
+        reply = encode(Err(failed("the answer is too large for one message; ask for less at a time")));
+    }
+    reply.push(0);
+    reply
+}
+
+fn outcome(frame: &[u8], node: &Result<Node, String>) -> Result<Value, Error> {
+    let call: Call<'_> = serde_json::from_slice(frame).map_err(|error| invalid("call", error))?;
+    let node = node.as_ref().map_err(|why| failed(format!("podyd-helper does nothing: {why}")))?;
+    // A call without parameters is one with an empty object.
+    let parameters =
+        if call.parameters.is_null() { Value::Object(Default::default()) } else { call.parameters };
+    carry_out(&call.method, parameters, node).unwrap_or_else(|| {
+        let message = format!("podyd-helper {} has no method {}", env!("CARGO_PKG_VERSION"), call.method);
+        Err(Error::MethodNotFound { message })
+    })
+}
+
+fn handle<M: Handle>(parameters: Value, node: &Node) -> Result<Value, Error> {
+    let method: M = serde_json::from_value(parameters).map_err(|error| invalid("parameters", error))?;
+    let reply = method.handle(node).inspect_err(|error| tracing::warn!(verb = M::NAME, "{error}"))?;
+    serde_json::to_value(reply).map_err(failed)
+}
+
+pub(super) fn encode(outcome: Result<Value, Error>) -> Vec<u8> {
+    let reply = match outcome {
+        Ok(parameters) => Reply { error: None, parameters },
+        Err(error) => Reply { error: Some(error.name().to_owned()), parameters: error.parameters() },
+    };
+    serde_json::to_vec(&reply).expect("names and texts are JSON")
+}

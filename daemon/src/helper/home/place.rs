@@ -1,0 +1,125 @@
+//! Where a home is: a descriptor of the directory that it is in, and its name there. It is reached from a configured root
+//! without links, through directories that are root's, and never by its path again.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use identity::AbsolutePath;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::unistd::geteuid;
+use protocol::Error;
+
+use super::super::{invalid, refused};
+use super::explain;
+use crate::config::Homes;
+
+/// A path below a root, whether there is something or not.
+pub struct Place {
+    /// The directory that it is in.
+    pub parent: OwnedFd,
+    /// Its name there.
+    pub name: String,
+    /// The whole of it, to speak of.
+    pub path: String,
+}
+
+/// What is at a place.
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// A directory of this uid.
+    Directory(u32),
+    /// A symbolic link that root has made: an admin's.
+    LinkOfRoot,
+    /// Something else.
+    Other,
+}
+
+impl Place {
+    /// Finds it. Directories between the root and the home are made where they are missing, if `make`.
+    pub fn find(homes: &Homes, home: &AbsolutePath, make: bool) -> Result<Self, Error> {
+        let path = home.as_str();
+        let below = |root: &str| path.strip_prefix(root)?.strip_prefix('/');
+        let found = homes.roots.iter().find_map(|root| Some((root.as_str(), below(root.as_str())?)));
+        let Some((root, rest)) = found else {
+            let roots: Vec<&str> = homes.roots.iter().map(|root| root.as_str()).collect();
+            let why = format!("{path} is not below {}: see [homes] roots", roots.join(" or "));
+            return Err(invalid("home", why));
+        };
+        // An admin may have put a link to another disk in the place of the root itself.
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut parent = open(root, flags, Mode::empty()).map_err(|error| explain(root, error))?;
+        is_roots(root, &parent)?;
+        let mut parts: Vec<&str> = rest.split('/').collect();
+        let name = parts.pop().unwrap_or(rest).to_owned();
+        let mut walked = root.to_owned();
+        for part in parts {
+            walked = format!("{walked}/{part}");
+            parent = step(&parent, part, make).map_err(|error| explain(&walked, error))?;
+            is_roots(&walked, &parent)?;
+        }
+        Ok(Self { parent, name, path: path.to_owned() })
+    }
+
+    /// What is there now. A link is looked at and not followed.
+    pub fn look(&self) -> Result<Found, Error> {
+        let status = match fstatat(&self.parent, self.name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(status) => status,
+            Err(Errno::ENOENT) => return Ok(Found::Nothing),
+            Err(error) => return Err(explain(&self.path, error)),
+        };
+        Ok(match kind(&status) {
+            SFlag::S_IFDIR => Found::Directory(status.st_uid),
+            SFlag::S_IFLNK if status.st_uid == 0 => Found::LinkOfRoot,
+            _ => Found::Other,
+        })
+    }
+}
+
+pub fn kind(status: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits())
+}
+
+/// Opens a directory in another one, which is not left through a link, whatever takes its place meanwhile.
+pub fn open_in(parent: impl AsFd, name: &str, flags: OFlag, resolve: ResolveFlag) -> Result<OwnedFd, Errno> {
+    let beneath =
+        ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    loop {
+        match openat2(&parent, name, OpenHow::new().flags(flags).resolve(beneath | resolve)) {
+            // The kernel asks for another try where something was renamed meanwhile.
+            Err(Errno::EAGAIN | Errno::EINTR) => {}
+            opened => return opened,
+        }
+    }
+}
+
+fn step(parent: &OwnedFd, name: &str, make: bool) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+    match open_in(parent, name, flags, ResolveFlag::empty()) {
+        Err(Errno::ENOENT) if make => {}
+        opened => return opened,
+    }
+    match mkdirat(parent, name, Mode::from_bits_truncate(0o711)) {
+        Ok(()) | Err(Errno::EEXIST) => open_in(parent, name, flags, ResolveFlag::empty()),
+        Err(error) => Err(error),
+    }
+}
+
+/// In a directory of somebody else, or of everybody, others could put what they like in the place of a home.
+fn is_roots(path: &str, directory: &OwnedFd) -> Result<(), Error> {
+    let status = fstat(directory).map_err(|error| explain(path, error))?;
+    if status.st_uid != 0 && status.st_uid != geteuid().as_raw() {
+        let uid = status.st_uid;
+        return Err(refused(format!(
+            "{path} belongs to uid {uid}: homes are only in directories that are root's"
+        )));
+    }
+    if status.st_mode & 0o1002 == 0o002 {
+        return Err(refused(format!(
+            "{path} may be written by everybody: homes are only in directories that are root's"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! What this node allows, out of files that are root's, read anew for each connection: podyd is not asked.
+
+use identity::{Gid, Name, Uid};
+use protocol::Error;
+
+use super::{invalid, refused};
+use crate::config::{self, Paths, Settings};
+use crate::directory::Rules;
+use crate::etc;
+
+/// What the helper goes by.
+pub struct Node {
+    /// Its sections of the configuration.
+    pub settings: Settings,
+    /// The ids that are accepted, and this machine's own accounts.
+    pub rules: Rules,
+}
+
+/// A user of Pody, as far as root can tell: nobody local, and of ids that Pody has.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner {
+    /// The name.
+    pub name: Name,
+    /// The uid, in a range of the id-ranges file.
+    pub uid: Uid,
+    /// The primary group, likewise.
+    pub gid: Gid,
+}
+
+impl Node {
+    /// Reads /etc/pody, /etc/passwd and /etc/group. The error is a sentence.
+    pub fn read() -> Result<Self, String> {
+        let settings = config::load_for_helper(Paths::default())
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        let local = etc::local_accounts().map_err(|error| format!("/etc/passwd and /etc/group: {error}"))?;
+        let rules = Rules {
+            allocate: settings.ids.allocate,
+            derive_from: None,
+            accept: settings.ids.accept.clone(),
+            max_users: None,
+            home: settings.users.home.clone(),
+            shell: settings.users.shell.clone(),
+            local,
+        };
+        Ok(Self { settings, rules })
+    }
+
+    /// A user that a call names.
+    pub fn owner(&self, name: &str, uid: u32, gid: u32) -> Result<Owner, Error> {
+        let name: Name = name.parse().map_err(|error| invalid("name", error))?;
+        let (uid, gid) = (Uid(uid), Gid(gid));
+        match self.rules.objection_to_user(name, uid, gid) {
+            None => Ok(Owner { name, uid, gid }),
+            Some(objection) => Err(refused(objection)),
+        }
+    }
+
+    /// The uid of a user of Pody.
+    pub fn uid(&self, uid: u32) -> Result<Uid, Error> {
+        self.rules.objection_to_id_here("uid", uid).map_or(Ok(Uid(uid)), |objection| Err(refused(objection)))
+    }
+}

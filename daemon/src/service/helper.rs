@@ -1,0 +1,107 @@
+//! What podyd asks of podyd-helper, which is root. That it is away, or refuses, is never the end of a login: whoever asks
+//! gets an error in time, and goes on.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use protocol::helper::MAX_FRAME_BYTES;
+use protocol::{Method, Reply};
+use serde::Serialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use crate::directory::{Error, Result};
+use crate::limits::HELPER_DEADLINE;
+
+/// Where podyd-helper is.
+#[derive(Debug)]
+pub struct Helper {
+    socket: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Outgoing<'a, M> {
+    method: &'static str,
+    parameters: &'a M,
+}
+
+impl Helper {
+    /// The one that listens there.
+    pub fn at(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    /// Calls a verb, and waits for its reply no longer than for [`HELPER_DEADLINE`].
+    pub async fn call<M: Method>(&self, method: &M) -> Result<M::Reply> {
+        self.call_within(HELPER_DEADLINE, method).await
+    }
+
+    /// The same for a verb that may take longer.
+    pub async fn call_within<M: Method>(&self, deadline: Duration, method: &M) -> Result<M::Reply> {
+        let outgoing = Outgoing { method: M::NAME, parameters: method };
+        let mut frame = serde_json::to_vec(&outgoing).map_err(|error| Error::Failed(error.to_string()))?;
+        if frame.len() > MAX_FRAME_BYTES {
+            let name = M::NAME;
+            return Err(Error::Failed(format!("a call of {name} with {} bytes is too large", frame.len())));
+        }
+        frame.push(0);
+        let reply = match timeout(deadline, self.exchange(&frame)).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(error)) => return Err(self.away(&error)),
+            Err(_) => {
+                let seconds = deadline.as_secs_f32();
+                return Err(Error::Busy(format!("podyd-helper has not answered within {seconds} s")));
+            }
+        };
+        read(&reply)
+    }
+
+    async fn exchange(&self, frame: &[u8]) -> io::Result<Vec<u8>> {
+        let mut stream = UnixStream::connect(&self.socket).await?;
+        stream.write_all(frame).await?;
+        let mut reply = Vec::new();
+        while reply.last() != Some(&0) {
+            if reply.len() > MAX_FRAME_BYTES {
+                return Err(io::Error::other("its answer is too large"));
+            }
+            if stream.read_buf(&mut reply).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        reply.pop();
+        Ok(reply)
+    }
+
+    fn away(&self, error: &io::Error) -> Error {
+        let socket = self.socket.display();
+        Error::Away(format!(
+            "podyd-helper cannot be reached at {socket} ({error}): systemctl status podyd-helper.socket"
+        ))
+    }
+}
+
+fn read<R: serde::de::DeserializeOwned>(frame: &[u8]) -> Result<R> {
+    let strange =
+        |error: serde_json::Error| Error::Failed(format!("podyd-helper is of another version: {error}"));
+    let Reply { error, parameters } = serde_json::from_slice(frame).map_err(strange)?;
+    match error {
+        None => serde_json::from_value(parameters).map_err(strange),
+        Some(name) => Err(refusal(protocol::Error::from_reply(&name, &parameters))),
+    }
+}
+
+fn refusal(error: protocol::Error) -> Error {
+    match error {
+        protocol::Error::InvalidInput { field, message } => Error::Refused(format!("{field}: {message}")),
+        protocol::Error::Refused { message } => Error::Refused(message),
+        protocol::Error::NotFound { message } => Error::NotFound(message),
+        protocol::Error::Conflict { message } => Error::Conflict(message),
+        protocol::Error::Away { message } => Error::Away(message),
+        protocol::Error::Busy { message } => Error::Busy(message),
+        protocol::Error::Failed { message } | protocol::Error::MethodNotFound { message } => {
+            Error::Failed(message)
+        }
+    }
+}
