@@ -89,6 +89,4 @@ fn failed(why: impl Display) -> Error {
 }
 
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod tests;

@@ -1,9 +1,11 @@
 //! Who is served, and what is no call.
 
+mod harness;
+
 use protocol::Error;
 use protocol::helper::{MAX_FRAME_BYTES, MakeHome};
 
-use super::testing::{TestHelper, owner};
+use harness::{TestHelper, owner};
 
 fn home_of(name: &str, helper: &TestHelper) -> MakeHome {
     let home = helper.homes.join(name).to_str().unwrap().to_owned();

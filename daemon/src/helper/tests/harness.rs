@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::unistd::geteuid;
 use protocol::{Client, ClientError, Error, Method};
 
-use super::{Node, serve};
+use super::super::{Node, serve};
 use crate::config::{HomeRoot, Settings};
 use crate::directory::{LocalAccounts, Rules};
 use crate::testing::Folder;
