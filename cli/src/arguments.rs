@@ -4,6 +4,7 @@ mod database;
 mod identity;
 mod login;
 mod oidc;
+mod session;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ pub use self::identity::{IdentityCommand, Linking};
 pub use database::DbCommand;
 pub use login::{BreakGlass, Login};
 pub use oidc::OidcCommand;
+pub use session::SessionCommand;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -73,6 +75,10 @@ pub enum Command {
             podyctl identity link ada https://login.example.com 248289761001"
     )]
     Identity(IdentityCommand),
+
+    /// Show who is on this node
+    #[command(subcommand, after_help = "Examples:\n  podyctl session list\n  podyctl session list ada")]
+    Session(SessionCommand),
 
     /// Show how this node is doing
     #[command(after_help = "Examples:\n  podyctl status\n  podyctl status --json | jq .published_revision")]

@@ -24,6 +24,7 @@ mod oidc;
 mod output;
 mod person;
 mod reservations;
+mod session;
 mod status;
 mod table;
 mod token;
@@ -108,6 +109,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<()> {
         Command::Group(command) => group::run(command, session),
         Command::Token(command) => token::run(command, session),
         Command::Identity(command) => identity::run(command, session),
+        Command::Session(command) => session::run(command, session),
         Command::Status => status::run(session),
         Command::Doctor => doctor::run(session),
         Command::Metrics => metrics::run(session),

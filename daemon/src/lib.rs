@@ -12,6 +12,7 @@ pub mod helper;
 pub mod limits;
 pub mod log;
 pub mod notify;
+pub mod process;
 pub mod publish;
 pub mod service;
 pub mod store;

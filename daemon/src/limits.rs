@@ -435,3 +435,13 @@ pub const MAX_RESOLVES: usize = 128;
 
 /// How long podyd-helper may take for an ordinary call: whoever logs in waits for it.
 pub const HELPER_DEADLINE: Duration = Duration::from_secs(3);
+
+/// Sessions of this node that are remembered at a time, each of them a process: far more than one machine has people. At some
+/// 200 bytes each, 2 MB.
+pub const MAX_SESSIONS: usize = 10_000;
+
+/// What PAM says of a session's service, terminal and host, each: a host's name has 253 characters at the most.
+pub const MAX_SESSION_TEXT_CHARS: usize = 256;
+
+/// How long a login waits for its session to be written down: it goes on without, on a disk that is busy.
+pub const SESSION_WRITTEN_WITHIN: Duration = Duration::from_millis(500);

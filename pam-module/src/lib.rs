@@ -57,15 +57,15 @@ entries! {
     /// PAM's `auth`: see [`authenticate`].
     pam_sm_authenticate => authenticate::authenticate;
     /// The other half of `auth`: see [`session`].
-    pam_sm_setcred => session::nothing_to_do;
+    pam_sm_setcred => session::set_credentials;
     /// PAM's `account`: see [`account`].
     pam_sm_acct_mgmt => account::check_account;
     /// PAM's `password`: see [`password`].
     pam_sm_chauthtok => password::change_password;
     /// PAM's `session`: see [`session`].
-    pam_sm_open_session => session::nothing_to_do;
+    pam_sm_open_session => session::open;
     /// The end of a session: see [`session`].
-    pam_sm_close_session => session::nothing_to_do;
+    pam_sm_close_session => session::close;
 }
 
 /// Gives a decision the real world to decide about.

@@ -5,12 +5,13 @@ use std::path::Path;
 use identity::{Day, Name};
 use protocol::ClientError;
 use protocol::login::{Begin, Decision, Step, Verdict};
+use protocol::session::{Closed, Open, Opened};
 
 use crate::local::is_local;
 use crate::options::Options;
 use crate::pam::{Code, Flags, Level, Pam};
 
-/// podyd, as `org.pody.Login` lets it be asked.
+/// podyd, as `org.pody.Login` and `org.pody.Session` let it be asked.
 pub trait Podyd {
     /// Starts a login.
     fn begin(&mut self, begin: &Begin) -> Result<Step, ClientError>;
@@ -25,6 +26,10 @@ pub trait Podyd {
         old: Option<&str>,
         new: Option<&str>,
     ) -> Result<Decision, ClientError>;
+    /// Says that this process begins a session.
+    fn open_session(&mut self, session: &Open) -> Result<Opened, ClientError>;
+    /// Says that its session ends.
+    fn close_session(&mut self) -> Result<Closed, ClientError>;
 }
 
 /// What the account part of the snapshot says of a user.

@@ -9,6 +9,7 @@ use std::path::Path;
 use identity::{Day, Name};
 use protocol::ClientError;
 use protocol::login::{Begin, Decision, Step, Verdict};
+use protocol::session::{Closed, Open, Opened};
 use zeroize::Zeroizing;
 
 use crate::options::Options;
@@ -29,6 +30,10 @@ pub enum Event {
     Check(&'static str, Result<Decision, ClientError>),
     /// Changes a password from this to that.
     Change(Option<&'static str>, Option<&'static str>, Result<Decision, ClientError>),
+    /// Begins a session of this user.
+    OpenSession(&'static str, Result<Opened, ClientError>),
+    /// Ends it.
+    CloseSession(Result<Closed, ClientError>),
     /// Shows `message|prompt`, and gets this answer.
     Ask(&'static str, &'static str),
     /// Shows `message|prompt`, and the application fails.
@@ -199,6 +204,15 @@ impl Podyd for Actor<'_> {
         assert_eq!(user, "ada");
         let did = format!("change_password({old:?}, {new:?})");
         expect!(self, Event::Change(from, to, decision) if from == old && to == new => decision, did)
+    }
+
+    fn open_session(&mut self, session: &Open) -> Result<Opened, ClientError> {
+        assert_eq!((session.service.as_str(), session.rhost.as_deref()), ("sshd", Some("client.example")));
+        expect!(self, Event::OpenSession(user, opened) if user == session.user => opened, format!("{session:?}"))
+    }
+
+    fn close_session(&mut self) -> Result<Closed, ClientError> {
+        expect!(self, Event::CloseSession(closed) => closed, "close_session()")
     }
 }
 

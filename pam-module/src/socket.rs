@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use protocol::directory::Secret;
 use protocol::login::{Answer, Begin, ChangePassword, CheckAccount, Decision, Step};
+use protocol::session::{Close, Closed, Open, Opened};
 use protocol::{Client, ClientError, Method};
 use zeroize::Zeroize;
 
@@ -27,6 +28,12 @@ const QUICK: Duration = Duration::from_secs(5);
 /// For what hashes a password: podyd lets a call wait 10 s for its turn before it says that it is busy,
 /// and that answer shall still arrive.
 const HASHING: Duration = Duration::from_secs(15);
+
+/// For the beginning of a session, in which podyd may make a home: whatever is not ready by then is not worth waiting for.
+const OPENING: Duration = Duration::from_secs(3);
+
+/// For the end of one, which podyd only notes.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// Where podyd listens and how it is recognised.
 pub struct Socket<'a> {
@@ -72,6 +79,14 @@ impl Podyd for Socket<'_> {
             password.0.zeroize();
         }
         reply
+    }
+
+    fn open_session(&mut self, session: &Open) -> Result<Opened, ClientError> {
+        self.call(session, OPENING)
+    }
+
+    fn close_session(&mut self) -> Result<Closed, ClientError> {
+        self.call(&Close {}, CLOSING)
     }
 }
 

@@ -87,7 +87,10 @@ fn debian_makes_these_stacks_of_our_profiles() {
     assert!(
         password[1].starts_with("password [success=1 auth_err=die ") && password[1].ends_with(" pam_pody.so")
     );
-    assert!(lines(&stage, "session").contains(&"session optional pam_pody.so".to_owned()));
+    assert!(
+        lines(&stage, "session")
+            .contains(&"session [success=ok perm_denied=die default=ignore] pam_pody.so".to_owned())
+    );
     assert!(!lines(&stage, "session").iter().any(|line| line.contains("mkhomedir")), "not unless asked for");
 }
 

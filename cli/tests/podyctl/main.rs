@@ -11,6 +11,7 @@ mod login;
 mod oidc;
 mod parsers;
 mod podyd;
+mod sessions;
 mod shipped;
 mod terminal;
 mod tokens;

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod login;
 pub mod node;
 pub mod oidc;
+pub mod session;
 pub mod token;
 
 mod client;
@@ -55,6 +56,7 @@ mod tests {
             include_str!("login.rs"),
             include_str!("node.rs"),
             include_str!("oidc.rs"),
+            include_str!("session.rs"),
             include_str!("token.rs"),
         ];
         let lines: Vec<&str> = sources.iter().flat_map(|source| source.lines()).map(str::trim).collect();

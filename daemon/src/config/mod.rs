@@ -23,6 +23,7 @@ mod remote_user_profile;
 mod root_owned;
 mod secret;
 mod secret_file;
+mod sessions;
 mod setting;
 mod settings;
 mod suggest;
@@ -44,6 +45,7 @@ pub use oidc_users::{ClaimIs, ClaimedGroup, Domain, GroupOfUsers, GroupRule, Nam
 pub use reload::Reload;
 pub use remote_user_profile::{Compat, Endpoint, ProfileService, Provider};
 pub use secret::Secret;
+pub use sessions::Sessions;
 pub use setting::{Section, Setting};
 pub use settings::{
     Auth, AuthMode, IdAllocation, Ids, Lockout, Log, LogLevel, Nss, Offline, Password, Paths, Settings, Users,

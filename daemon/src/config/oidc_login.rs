@@ -26,7 +26,14 @@ impl Default for OidcLogin {
 impl OidcLogin {
     /// Whether people may log in at the provider through this PAM service.
     pub fn serves(&self, service: &str) -> bool {
-        self.services.iter().any(|PamService(name)| name == service)
+        self.services.iter().any(|served| served.is(service))
+    }
+}
+
+impl PamService {
+    /// Whether this is its name.
+    pub fn is(&self, service: &str) -> bool {
+        self.0 == service
     }
 }
 

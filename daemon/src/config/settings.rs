@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use identity::{AbsolutePath, IdRange};
 
-use super::{Backend, Homes, Oidc, OidcLogin, OidcUsers, ProfileService, Template};
+use super::{Backend, Homes, Oidc, OidcLogin, OidcUsers, ProfileService, Sessions, Template};
 
 /// All settings. `Settings::default()` is an empty configuration file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,6 +37,8 @@ pub struct Settings {
     pub offline: Offline,
     /// `[password]`.
     pub password: Password,
+    /// `[sessions]`.
+    pub sessions: Sessions,
     /// `[nss]`.
     pub nss: Nss,
     /// `[log]`.

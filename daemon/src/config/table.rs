@@ -87,6 +87,7 @@ pub const SECTIONS: &[Section] = &[
         "password",
         "How passwords are kept: argon2id. A change of memory_kib, passes or lanes reaches a stored password at its owner's next login.",
     ),
+    section("sessions", "Sessions of people on this node: 'podyctl session list' shows them."),
     section("nss", "How users and groups are shown to the programs on this node."),
     section("log", "What podyd tells the journal, or standard error where there is no journal."),
 ];

@@ -37,4 +37,10 @@ pub(super) static NODE_SETTINGS: &[Setting] = &[
         OptionalPath(|draft| &mut draft.settings.homes.archive_to),
         "Where archived homes go, on the file system that they are on. Without it, they go to .archived in their root.",
     ).example("\"/home/.archived\""),
+    setting(
+        "sessions.services",
+        List(|draft| &mut draft.settings.sessions.services),
+        "The PAM services whose sessions are listed, limited and ended. Without \"cron\" and \"systemd-user\", which are \
+         nobody's logins.",
+    ),
 ];

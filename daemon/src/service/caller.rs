@@ -11,7 +11,7 @@ use crate::directory::{Error, Result, Scope, Scopes};
 pub struct Peer {
     /// Effective uid when it connected.
     pub uid: u32,
-    /// Process id when it connected, for the journal only: it may be another's by now.
+    /// Process id when it connected: it is another's once that process is gone.
     pub pid: i32,
 }
 
@@ -54,7 +54,11 @@ impl Bearer {
             Operation::Provision => (Scope::Provision, false),
             Operation::SetPassword(_) if !self.may_write() => (Scope::Password, !self.own_passwords),
             Operation::SetPassword(_) | Operation::Change | Operation::UseTokensOf(_) => (Scope::Write, true),
-            Operation::Export | Operation::Database | Operation::CheckProvider | Operation::BreakGlass => {
+            Operation::Export
+            | Operation::Database
+            | Operation::CheckProvider
+            | Operation::BreakGlass
+            | Operation::KeepSessions => {
                 return Err(Error::Refused("this is for root on the node itself".into()));
             }
         };
@@ -111,6 +115,8 @@ pub enum Operation {
     CheckProvider,
     /// To let somebody in once, who need not prove anything.
     BreakGlass,
+    /// To say that somebody's session begins or ends, as PAM does.
+    KeepSessions,
 }
 
 /// As the journal names them.
@@ -132,9 +138,10 @@ impl Caller {
             (Self::Bearer(bearer), operation) => return bearer.may(operation),
             (Self::Root, _) | (_, Operation::Look) => true,
             (Self::Admin(own) | Self::User(own), Operation::LogIn(name)) => *own == name,
-            (Self::Admin(_), operation) => {
-                !matches!(operation, Operation::Export | Operation::Database | Operation::BreakGlass)
-            }
+            (Self::Admin(_), operation) => !matches!(
+                operation,
+                Operation::Export | Operation::Database | Operation::BreakGlass | Operation::KeepSessions
+            ),
             (Self::User(_), Operation::CheckTokens) => true,
             (
                 Self::User(own),
@@ -149,6 +156,7 @@ impl Caller {
             Operation::Export => "password hashes leave the directory for root alone".into(),
             Operation::Database => "only root may look after the database".into(),
             Operation::BreakGlass => "only root may let somebody in who proves nothing".into(),
+            Operation::KeepSessions => "only root may say that a session begins or ends".into(),
             Operation::LogIn(_) => "only root may log somebody else in".into(),
             _ => {
                 "only root and Pody's admins may do this (podyctl user update NAME --admin makes one)".into()
@@ -194,6 +202,7 @@ mod tests {
             (Operation::Export, [true, false, false, false]),
             (Operation::Database, [true, false, false, false]),
             (Operation::BreakGlass, [true, false, false, false]),
+            (Operation::KeepSessions, [true, false, false, false]),
         ];
         let callers = [Caller::Root, Caller::Admin(eve), Caller::User(ada), Caller::Other(1000)];
         for (operation, expected) in table {

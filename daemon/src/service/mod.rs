@@ -24,6 +24,7 @@ mod mode;
 mod network;
 mod oidc;
 mod reservations;
+mod sessions;
 mod tokens;
 mod users;
 
@@ -46,6 +47,7 @@ pub use metrics::{Metrics, TurnedAway};
 pub use network::{Network, OpenPort, Served};
 pub use oidc::OidcCheck;
 pub use reservations::{Reservations, Resolved};
+pub use sessions::{Opened, Opening, Session, Sessions};
 pub use tokens::{Checked, TokenRequest};
 pub use users::{NewAccount, PasswordChange, new_uuid};
 
@@ -88,6 +90,8 @@ pub struct Service<D> {
     pub reservations: Reservations,
     /// Who is root here.
     pub helper: Helper,
+    /// The sessions of this node.
+    pub sessions: Sessions,
     database: Option<Database>,
     provider: oidc::CurrentProvider,
     logins: login::Logins,
@@ -148,6 +152,7 @@ impl<D: Directory> Service<D> {
             network: Network::default(),
             reservations: Reservations::default(),
             helper,
+            sessions: Sessions::default(),
             database: None,
             htpasswd: None,
             provider: oidc::CurrentProvider::default(),

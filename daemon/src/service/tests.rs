@@ -13,6 +13,7 @@ mod provider_codes;
 mod remote;
 mod reservations;
 mod rights;
+mod sessions;
 mod tokens;
 
 use zeroize::Zeroizing;

@@ -1,5 +1,5 @@
 //! What belongs to this machine and never travels: failed logins, passwords that were right here, what was taken from
-//! its htpasswd file, and answers that may have been lost on their way.
+//! its htpasswd file, sessions that are open, and answers that may have been lost on their way.
 //!
 //! None of it is worth more than that people can log in: a file that is damaged is set aside, and one that cannot be
 //! written holds nobody up.
@@ -10,6 +10,7 @@ mod failures;
 mod htpasswd;
 mod pody04;
 mod remembered;
+mod sessions;
 
 use std::fs;
 use std::io;
@@ -25,6 +26,7 @@ pub use answers::{Answer, Digest};
 pub use failures::Failures;
 pub use htpasswd::Taken;
 pub use remembered::Remembered;
+pub use sessions::Session;
 
 use super::sql::{sqlite_options, sqlite_pool};
 use crate::clock::day_of;

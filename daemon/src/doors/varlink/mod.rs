@@ -10,7 +10,7 @@ mod import;
 mod login;
 mod node;
 mod oidc;
-
+mod session;
 mod token;
 
 use std::collections::HashMap;
@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::login::BreakGlass;
+use protocol::session::{Close, Open};
 use protocol::{Call, MAX_FRAME_BYTES, Method, Reply};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -285,6 +286,8 @@ macro_rules! methods {
                 BreakGlass::NAME => {
                     carry_out(parameters, |call| login::break_glass(call, service, caller, peer)).await
                 }
+                Open::NAME => carry_out(parameters, |call| session::open(call, service, caller, peer)).await,
+                Close::NAME => carry_out(parameters, |call| session::close(call, service, caller, peer)).await,
                 other => {
                     let message = format!("podyd {} has no method {other}", env!("CARGO_PKG_VERSION"));
                     encode(&protocol::Error::MethodNotFound { message })
@@ -325,6 +328,7 @@ methods! {
     protocol::oidc::ExchangeToken,
     protocol::oidc::BeginLogin,
     protocol::oidc::FinishLogin,
+    protocol::session::List,
     protocol::token::Create,
     protocol::token::List,
     protocol::token::Revoke,

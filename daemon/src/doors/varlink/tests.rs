@@ -5,6 +5,7 @@ mod connections;
 mod database;
 mod identities;
 mod methods;
+mod sessions;
 mod tokens;
 
 use std::io::{Read, Write};

@@ -1,0 +1,46 @@
+//! `podyctl session …`: who is on this node.
+
+use protocol::session::{List, SessionRecord};
+
+use crate::arguments::SessionCommand;
+use crate::daemon::{Daemon, pages};
+use crate::table::{Listing, Value};
+use crate::{Result, Session};
+
+/// Runs a command about sessions.
+pub fn run(command: SessionCommand, session: &mut Session<'_>) -> Result<()> {
+    match command {
+        SessionCommand::List { user } => list(user, session),
+    }
+}
+
+fn list(user: Option<String>, session: &mut Session<'_>) -> Result<()> {
+    let mut daemon = Daemon::connect(&session.socket)?;
+    let page = |after| {
+        let reply = daemon.call(&List { user: user.clone(), after, limit: None })?;
+        Ok((reply.sessions, reply.more))
+    };
+    let key = |session: &SessionRecord| session.id;
+    let output = &mut session.output;
+    if output.json {
+        let mut array = output.array();
+        pages(page, key, |sessions| sessions.iter().try_for_each(|session| array.push(session)))?;
+        return array.end();
+    }
+    let mut listing = Listing::new(["ID", "USER", "SERVICE", "SINCE", "LEADER", "TTY", "FROM"]);
+    pages(page, key, |sessions| listing.page(output, sessions.into_iter().map(row)))
+}
+
+fn row(session: SessionRecord) -> [Value; 7] {
+    let SessionRecord { id, user, service, tty, rhost, began_at, leader, .. } = session;
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+    [
+        id.into(),
+        user.into(),
+        service.into(),
+        began_at.into(),
+        leader.into(),
+        or_none(tty).into(),
+        or_none(rhost).into(),
+    ]
+}
