@@ -14,6 +14,7 @@ pub mod log;
 pub mod notify;
 pub mod process;
 pub mod publish;
+pub mod quota;
 pub mod service;
 pub mod store;
 pub mod verifiers;

@@ -445,3 +445,6 @@ pub const MAX_SESSION_TEXT_CHARS: usize = 256;
 
 /// How long a login waits for its session to be written down: it goes on without, on a disk that is busy.
 pub const SESSION_WRITTEN_WITHIN: Duration = Duration::from_millis(500);
+
+/// Filesystems with quotas on one node: each is read as a whole now and then, and nobody mounts more that people write to.
+pub const MAX_QUOTA_FILESYSTEMS: usize = 16;

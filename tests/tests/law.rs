@@ -17,6 +17,7 @@ const DIRECT: &[(&str, &[&str])] = &[
     ("identity", &[]),
     ("snapshot", &["identity", "libc", "rapidhash"]),
     ("protocol", &["identity", "serde", "serde_json"]),
+    ("quotactl", &["libc"]),
     ("nss-module", &["identity", "libc", "snapshot"]),
     ("pam-module", &["identity", "libc", "protocol", "snapshot", "zeroize"]),
 ];
@@ -67,6 +68,7 @@ const STRANGERS: &[(&str, &[&str])] = &[
     ("store", &["doors", "publish", "service", "verifiers"]),
     ("publish", &["doors", "service", "store", "verifiers", "wire"]),
     ("directory", &["doors", "publish", "service", "store", "verifiers", "wire"]),
+    ("quota", &["directory", "doors", "publish", "service", "store", "verifiers", "wire"]),
     ("wire", &["doors", "publish", "service", "store", "verifiers"]),
 ];
 
@@ -211,8 +213,8 @@ fn areas_of_the_daemon_know_only_those_below_them() {
 }
 
 #[test]
-fn the_directory_decides_and_touches_nothing() {
-    for source in area_of_the_daemon("directory") {
+fn the_directory_and_quotas_are_decided_on_without_touching_anything() {
+    for source in ["directory", "quota"].into_iter().flat_map(area_of_the_daemon) {
         let code = source.shipped();
         let found: Vec<_> = INPUT_AND_OUTPUT.iter().filter(|what| code.contains(**what)).collect();
         assert!(found.is_empty(), "{} only decides: it takes values, not {found:?}", source.name());

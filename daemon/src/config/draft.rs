@@ -25,7 +25,7 @@ pub(super) struct Rule {
 }
 
 /// Every rule.
-pub(super) const RULES: [Rule; 13] = [
+pub(super) const RULES: [Rule; 14] = [
     Rule { keys: &["ids.min", "ids.max"], judge: |draft| draft.allocate().map(drop) },
     Rule { keys: &["auth.lockout.first_wait", "auth.lockout.longest_wait"], judge: waits_grow },
     Rule {
@@ -58,6 +58,17 @@ pub(super) const RULES: [Rule; 13] = [
     },
     Rule { keys: &["auth.mode", "oidc.issuer", "oidc.client_id"], judge: oidc_only_has_a_provider },
     Rule { keys: &["auth.mode", "auth.htpasswd.file"], judge: oidc_only_has_no_htpasswd_file },
+    Rule {
+        keys: &[
+            "quota.default.blocks_soft",
+            "quota.default.blocks_hard",
+            "quota.default.inodes_soft",
+            "quota.default.inodes_hard",
+            "quota.default.memory_high",
+            "quota.default.memory_max",
+        ],
+        judge: |draft| draft.settings.quota.default.are_in_order(),
+    },
 ];
 
 const PROVIDER_ENABLED: &str = "remote_user_profile.provider.enabled";

@@ -19,7 +19,7 @@ use super::settings::{Ids, Paths, Settings};
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
 
 /// What podyd-helper reads of the configuration.
-const HELPER_SECTIONS: &[&str] = &["ids", "homes"];
+const HELPER_SECTIONS: &[&str] = &["ids", "homes", "quota"];
 
 /// What `podyd --check` tells of a configuration that has no mistakes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! with them at once. Nothing else in podyd reads a configuration, and nothing here acts on one.
 //!
 //! `PODY_SECTION__KEY` wins over `AUTH_MODE` and `OIDC_…`, which win over the file. Every setting is declared once,
-//! in `table.rs` and its parts `table_node.rs` and `table_oidc.rs`.
+//! in `table.rs` and its parts `table_node.rs`, `table_oidc.rs` and `table_quota.rs`.
 
 mod backend;
 mod backends;
@@ -17,6 +17,7 @@ mod load;
 mod oidc;
 mod oidc_login;
 mod oidc_users;
+mod quota;
 mod read;
 mod reload;
 mod remote_user_profile;
@@ -30,6 +31,7 @@ mod suggest;
 mod table;
 mod table_node;
 mod table_oidc;
+mod table_quota;
 mod template;
 mod value;
 mod warnings;
@@ -42,6 +44,7 @@ pub use load::{Checked, backend_of, check, load, load_for_helper, parse_str};
 pub use oidc::{ClaimName, ClientId, Issuer, Oidc, Scopes, is_private};
 pub use oidc_login::{OidcLogin, PamService};
 pub use oidc_users::{ClaimIs, ClaimedGroup, Domain, GroupOfUsers, GroupRule, NameSuffix, OidcUsers};
+pub use quota::{Quota, QuotaFilesystem, QuotaKind};
 pub use reload::Reload;
 pub use remote_user_profile::{Compat, Endpoint, ProfileService, Provider};
 pub use secret::Secret;

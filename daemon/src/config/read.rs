@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use super::ConfigError;
 use super::backends::{is_backend, is_compiled_in, not_one};
@@ -138,6 +138,12 @@ impl Reader<'_> {
             }
             let place = self.place(name.span().start);
             match (value.get_ref(), setting_of(&key), section_of(&key)) {
+                (DeValue::Array(tables), None, Some(section)) if section.repeats.is_some() => {
+                    self.read_tables(section, tables);
+                }
+                (DeValue::Table(_), None, Some(Section { key, repeats: Some(_), .. })) => {
+                    self.error(place, key, format!("may stand here several times: write [[{key}]]"));
+                }
                 (DeValue::Table(table), None, Some(section)) => self.read_section(section, table, place),
                 (_, Some(setting), _) if self.is_overruled(setting) => {}
                 (given, Some(setting), _) => {
@@ -169,6 +175,27 @@ impl Reader<'_> {
             }
         }
         self.read_table(table, section.key);
+    }
+
+    /// Each of several tables of the same settings.
+    fn read_tables(&mut self, section: &'static Section, tables: &DeArray<'_>) {
+        let repeats = section.repeats.expect("it was asked for");
+        for table in tables.iter() {
+            let place = self.place(table.span().start);
+            let DeValue::Table(settings) = table.get_ref() else {
+                return self.error(place, section.key, format!("is a table: write [[{}]]", section.key));
+            };
+            if let Err(why) = (repeats.begin)(&mut self.draft) {
+                return self.error(place, section.key, why);
+            }
+            // What was said in the last one is not said again here.
+            self.given_here.retain(|_, (setting, _)| setting.parts().0 != section.key);
+            let errors = self.errors.len();
+            self.read_table(settings, section.key);
+            if let (true, Err(why)) = (self.errors.len() == errors, (repeats.judge)(&self.draft)) {
+                self.error(place, section.key, why);
+            }
+        }
     }
 
     fn given_in_file(&self, value: &DeValue<'_>) -> Result<Given, String> {
@@ -203,7 +230,7 @@ impl Reader<'_> {
         let environment = self.environment;
         for variable in environment.settings() {
             let key = key_of(variable);
-            match setting_of(&key).filter(|_| variable_of(&key) == variable) {
+            match setting_of(&key).filter(|setting| variable_of(&key) == variable && !setting.repeats()) {
                 Some(setting) => self.read_variable(variable, setting),
                 None => {
                     let meant = nearest(&key).filter(|meant| setting_of(meant).is_some());

@@ -18,6 +18,16 @@ fn settings_of(section: &str) -> impl Iterator<Item = (&'static str, &'static Se
     })
 }
 
+/// Whether there may be several such tables: there is none unless somebody writes one.
+fn repeats(section: &str) -> bool {
+    SECTIONS.iter().any(|known| known.key == section && known.repeats.is_some())
+}
+
+/// How a section is opened.
+fn header(section: &str) -> String {
+    if repeats(section) { format!("[[{section}]]") } else { format!("[{section}]") }
+}
+
 fn default_of(setting: &Setting) -> Option<String> {
     setting.show(&Settings::default())
 }
@@ -32,6 +42,7 @@ fn config_toml() -> String {
         let header = match section.key {
             "backend" => String::new(),
             key if is_backend(key) => format!("#[{key}]\n"),
+            key if repeats(key) => format!("#[[{key}]]\n"),
             key => format!("[{key}]\n"),
         };
         let _ = write!(text, "\n{}\n{header}", comment(section.about));
@@ -163,7 +174,7 @@ max_age = "1d"
 fn man_page() -> String {
     let mut text = MAN_PAGE_HEAD.to_owned();
     for Section { key, about, .. } in SECTIONS {
-        let _ = write!(text, ".Ss [{key}]\n{}\n", roff(about));
+        let _ = write!(text, ".Ss {}\n{}\n", header(key), roff(about));
         if settings_of(key).next().is_none() {
             continue;
         }
@@ -234,7 +245,7 @@ fn config_toml_is_every_default() {
         let (section, name) = setting.parts();
         let written = match setting.example {
             Some(_) => "# Example: ",
-            None if is_backend(section) => "\n#",
+            None if is_backend(section) || repeats(section) => "\n#",
             None => "\n",
         };
         assert!(all.contains(&format!("{written}{name} = ")), "{}", setting.key);
@@ -259,11 +270,11 @@ fn every_example_is_valid() {
     let environment = ["PODY_DB_PASSWORD", "PODY_LIBSQL_TOKEN", "PODY_ACCESS_TOKEN", "PODY_OIDC_SECRET"];
     let environment = environment.map(|variable| (variable, "t")).into_iter().collect();
     for (setting, value) in settings().filter_map(|setting| Some((setting, setting.example?))) {
-        let ((section, name), url) = (setting.parts(), url_of(setting));
+        let ((section, name), beside) = (setting.parts(), needed_beside(setting));
         if is_backend(section) && is_compiled_in(section).is_err() {
             continue;
         }
-        let parsed = parse_str(&format!("[{section}]\n{name} = {value}\n{url}"), &environment);
+        let parsed = parse_str(&format!("{}\n{name} = {value}\n{beside}", header(section)), &environment);
         let errors = parsed.err().unwrap_or_default();
         assert!(
             // What settings must be together, such as a certificate and its key, is not the example's matter.
@@ -282,9 +293,12 @@ fn every_example_is_valid() {
     }
 }
 
-/// The line without which a backend's other settings are not valid.
-fn url_of(setting: &Setting) -> String {
-    let (section, _) = setting.parts();
+/// The line without which the other settings of a backend, or of a filesystem, are not valid.
+fn needed_beside(setting: &Setting) -> String {
+    let (section, name) = setting.parts();
+    if repeats(section) {
+        return if name == "path" { String::new() } else { "path = \"/home\"".into() };
+    }
     let key = format!("{section}.url");
     let url = settings().find(|other| other.key == key && setting.same_as.unwrap_or(setting.key) != key);
     url.and_then(|url| url.example).map(|example| format!("url = {example}")).unwrap_or_default()

@@ -15,10 +15,11 @@ pub struct Reload {
 
 impl Settings {
     /// What changes if `new` takes the place of these settings. The ranges of the id-ranges file are
-    /// shown as `id-ranges`, and all about a shared directory as the table that names it.
+    /// shown as `id-ranges`, all about a shared directory as the table that names it, and tables of which there are several as
+    /// one.
     pub fn reload_diff(&self, new: &Self) -> Reload {
         let mut reload = Reload::default();
-        let own = settings().filter(|setting| setting.same_as.is_none());
+        let own = settings().filter(|setting| setting.same_as.is_none() && !setting.repeats());
         for setting in own.filter(|setting| setting.show(self) != setting.show(new)) {
             let keys = if setting.reloads { &mut reload.applied } else { &mut reload.needs_restart };
             keys.push(setting.key);
@@ -27,6 +28,9 @@ impl Settings {
             let is_taken_over = self.backend.reloads_to(&new.backend);
             let keys = if is_taken_over { &mut reload.applied } else { &mut reload.needs_restart };
             keys.push(new.backend.table().or(self.backend.table()).unwrap_or("backend"));
+        }
+        if self.quota.filesystems != new.quota.filesystems {
+            reload.applied.push("quota.filesystem");
         }
         if self.service.access_token != new.service.access_token {
             reload.applied.push("remote_user_profile.service.access_token");

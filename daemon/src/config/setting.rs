@@ -1,5 +1,6 @@
 //! What a setting and a section are, and how they are found by name. Which ones there are is said in `table.rs`.
 
+use super::draft::Draft;
 use super::environment::snake_case;
 use super::settings::Settings;
 use super::table::{SECTIONS, settings};
@@ -30,10 +31,21 @@ pub struct Section {
     pub about: &'static str,
     /// Another name of it.
     pub(super) also: Option<&'static str>,
+    /// Where there may be any number of such tables: how each begins, and whether it is whole.
+    pub(super) repeats: Option<Repeats>,
+}
+
+/// A table of which there may be several, such as `[[quota.filesystem]]`.
+#[derive(Clone, Copy)]
+pub(super) struct Repeats {
+    /// Makes room for one more: its settings are those of the last one.
+    pub(super) begin: fn(&mut Draft) -> Result<(), String>,
+    /// Whether the last one is whole; if not, a sentence that says why.
+    pub(super) judge: fn(&Draft) -> Result<(), String>,
 }
 
 pub(super) const fn section(key: &'static str, about: &'static str) -> Section {
-    Section { key, about, also: None }
+    Section { key, about, also: None, repeats: None }
 }
 
 pub(super) const fn setting(key: &'static str, kind: Kind, doc: &'static str) -> Setting {
@@ -64,6 +76,11 @@ impl Setting {
     /// Its section and its name in there.
     pub(super) fn parts(&self) -> (&'static str, &'static str) {
         self.key.rsplit_once('.').expect("every setting stands in a section")
+    }
+
+    /// Whether there may be several tables with it: then it has no place in the environment, and no one value.
+    pub(super) fn repeats(&self) -> bool {
+        section_of(self.parts().0).is_some_and(|section| section.repeats.is_some())
     }
 
     /// Its value in these settings, as TOML.

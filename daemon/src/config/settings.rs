@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use identity::{AbsolutePath, IdRange};
 
-use super::{Backend, Homes, Oidc, OidcLogin, OidcUsers, ProfileService, Sessions, Template};
+use super::{Backend, Homes, Oidc, OidcLogin, OidcUsers, ProfileService, Quota, Sessions, Template};
 
 /// All settings. `Settings::default()` is an empty configuration file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,6 +33,8 @@ pub struct Settings {
     pub oidc_login: OidcLogin,
     /// `[oidc.users]`.
     pub oidc_users: OidcUsers,
+    /// `[quota]` and the sections below it.
+    pub quota: Quota,
     /// `[offline]`.
     pub offline: Offline,
     /// `[password]`.

@@ -9,6 +9,7 @@ use super::setting::{Section, Setting, section, setting};
 use super::settings::MAX_VERIFICATIONS;
 use super::table_node::NODE_SETTINGS;
 use super::table_oidc::OIDC_SETTINGS;
+use super::table_quota::{FILESYSTEMS, QUOTA_SETTINGS};
 use super::value::Kind::{Flag, Number, OptionalNumber, OptionalPath, Secret, Text, Time};
 use crate::limits::{MAX_ARGON2_LANES, MAX_ARGON2_MEMORY_KIB, MAX_ARGON2_PASSES};
 
@@ -82,6 +83,24 @@ pub const SECTIONS: &[Section] = &[
          in by a list and is on none of them any more is not let in again. Lists are written \
          [\"one\", \"two\"] here, and one,two in the environment.",
     ),
+    section(
+        "quota",
+        "What users may use on this node, and on no other: nothing about it is in the directory. 'podyctl quota' says more of \
+         groups and of users.",
+    ),
+    section(
+        "quota.default",
+        "What holds for everybody of whom no group and no policy of their own says otherwise. Sizes are written as \"20G\" or \
+         \"1.5TiB\", by the powers of 1024, and \"none\" is no limit. Those of blocks and inodes hold on each filesystem below.",
+    ),
+    Section {
+        repeats: Some(FILESYSTEMS),
+        ..section(
+            "quota.filesystem",
+            "A filesystem with quotas, ext4 or XFS; there may be several such tables. There, Pody's users have the limits \
+             that they are given here and by 'podyctl quota', and no others.",
+        )
+    },
     section("offline", "What goes on while a shared directory is away. Lookups always do."),
     section(
         "password",
@@ -94,7 +113,7 @@ pub const SECTIONS: &[Section] = &[
 
 /// Every setting; those of one section in the order of config.toml.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(NODE_SETTINGS).chain(OIDC_SETTINGS)
+    SETTINGS.iter().chain(NODE_SETTINGS).chain(OIDC_SETTINGS).chain(QUOTA_SETTINGS)
 }
 
 static SETTINGS: &[Setting] = &[

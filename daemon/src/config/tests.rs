@@ -13,6 +13,7 @@ use super::{Environment, Settings, load, parse_str};
 #[cfg(all(feature = "backend-libsql", feature = "backend-postgres", feature = "backend-mysql"))]
 mod backends;
 mod oidc;
+mod quota;
 mod remote_user_profile;
 
 fn no_variables() -> Environment {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::draft::Draft;
 use super::secret::Secret;
+use crate::quota::{Field, Limit, Limits};
 
 /// What a setting holds, and the field that it goes to.
 pub(super) enum Kind {
@@ -25,6 +26,8 @@ pub(super) enum Kind {
     List(fn(&mut Draft) -> &mut dyn List),
     /// A path that has no default.
     OptionalPath(fn(&mut Draft) -> &mut Option<PathBuf>),
+    /// A limit of a quota, such as `"20G"`, and of what.
+    Limit(fn(&mut Draft) -> &mut Limits, Field),
     /// A text that is never shown, and the check of it, whose error does not quote it.
     Secret(fn(&mut Draft, Secret), fn(&str) -> Result<(), String>),
 }
@@ -93,6 +96,7 @@ impl Kind {
             Self::Text(field) => field(draft).read(&text(given)?)?,
             Self::List(field) => field(draft).read(&list(given)?)?,
             Self::OptionalPath(field) => *field(draft) = Some(path(given)?),
+            Self::Limit(limits, field) => limits(draft).set(*field, Some(limit(given, *field)?)),
             Self::Secret(set, check) => {
                 let secret = Secret::from(text(given)?);
                 check(secret.expose())?;
@@ -120,8 +124,19 @@ impl Kind {
             Self::OptionalPath(field) => {
                 toml::Value::String(field(draft).as_ref()?.to_string_lossy().into_owned()).to_string()
             }
+            Self::Limit(limits, field) => {
+                toml::Value::String(limits(draft).get(*field)?.show(*field)).to_string()
+            }
             Self::Secret(..) => return None,
         })
+    }
+}
+
+/// What has no unit may be written without quotes.
+fn limit(given: Given, field: Field) -> Result<Limit, String> {
+    match given {
+        Given::Integer(Some(number)) => Limit::parse(field, &number.to_string()),
+        given => Limit::parse(field, &text(given)?),
     }
 }
 
