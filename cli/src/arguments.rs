@@ -5,6 +5,7 @@ mod identity;
 mod login;
 mod oidc;
 mod session;
+mod setup;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ pub use database::DbCommand;
 pub use login::{BreakGlass, Login};
 pub use oidc::OidcCommand;
 pub use session::SessionCommand;
+pub use setup::Setup;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -79,6 +81,22 @@ pub enum Command {
     /// Show who is on this node
     #[command(subcommand, after_help = "Examples:\n  podyctl session list\n  podyctl session list ada")]
     Session(SessionCommand),
+
+    /// Set this node up for the first time: its directory, the first admin, an OpenID provider, nsswitch.conf and PAM
+    ///
+    /// Asks on the terminal, tries at once what the answers name, shows a summary, and changes nothing before that is
+    /// confirmed. It is for root, while the directory has no admin and auth.mode is "standalone". Whatever is wrong
+    /// later, podyctl and config.toml change it.
+    ///
+    /// With --answers nothing is asked. The file is JSON. "directory" is {"kind": "own"} (the default), {"kind":
+    /// "database", "url", "token"} or {"kind": "node", "endpoint", "access_token", "ca_file"}; "admin" has "name",
+    /// "gecos" and "password"; "oidc" has "issuer", "client_id", "client_secret" and "ca_file"; "nsswitch" and "pam" are
+    /// true unless they are false.
+    #[command(
+        after_help = "Examples:\n  sudo podyctl setup\n  podyctl setup --answers-example > answers.json\n  \
+        sudo podyctl setup --answers answers.json --dry-run"
+    )]
+    Setup(Setup),
 
     /// Show how this node is doing
     #[command(after_help = "Examples:\n  podyctl status\n  podyctl status --json | jq .published_revision")]

@@ -96,8 +96,18 @@ fn of_job(job: &JobStatus) -> String {
     }
 }
 
-/// Begins a job and watches it to its end.
+/// Brings the tables up to date; what was done.
+pub fn migrate(session: &mut Session<'_>) -> Result<JobStatus> {
+    watch(&Migrate {}, session)
+}
+
 fn carry_out<M: Method<Reply = JobStatus>>(job: &M, session: &mut Session<'_>) -> Result<()> {
+    let status = watch(job, session)?;
+    session.output.answer(&status.report.join("\n"), &status)
+}
+
+/// Begins a job and watches it to its end.
+fn watch<M: Method<Reply = JobStatus>>(job: &M, session: &mut Session<'_>) -> Result<JobStatus> {
     let mut daemon = Daemon::connect(&session.socket)?;
     let mut status = daemon.call(job)?;
     let progress = progress_bar(&session.output);
@@ -114,9 +124,7 @@ fn carry_out<M: Method<Reply = JobStatus>>(job: &M, session: &mut Session<'_>) -
         };
     };
     progress.finish_and_clear();
-    let status = outcome?;
-    let sentences = status.report.join("\n");
-    session.output.answer(&sentences, &status)
+    outcome
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -25,6 +25,7 @@ mod output;
 mod person;
 mod reservations;
 mod session;
+mod setup;
 mod status;
 mod table;
 mod token;
@@ -117,6 +118,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<()> {
         Command::BreakGlass(arguments) => break_glass::run(arguments, session),
         Command::Oidc(command) => oidc::run(command, session),
         Command::Reservations => reservations::run(session),
+        Command::Setup(arguments) => setup::run(arguments, session),
         Command::Db(command) => database::run(command, session),
         Command::Completions { shell } => generate::completions(shell, session),
         Command::Generate(command) => generate::run(command),

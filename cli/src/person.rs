@@ -31,7 +31,9 @@ impl Person for Terminal {
         let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
         terminal.write_all(prompt.as_bytes())?;
         let mut answer = String::new();
-        BufReader::new(terminal).read_line(&mut answer)?;
+        if BufReader::new(terminal).read_line(&mut answer)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         Ok(answer.trim_end().to_owned())
     }
 }
@@ -103,7 +105,8 @@ pub fn read_long_secret(input: &mut dyn BufRead, what: &str, most: usize) -> Res
     String::from_utf8(line).map(Secret).map_err(|_| unusable(&"it is not UTF-8"))
 }
 
-fn no_answer(error: io::Error) -> Failure {
+/// Nobody answers any more.
+pub fn no_answer(error: io::Error) -> Failure {
     Failure::new(Code::Failed, format_args!("cannot ask on the terminal: {error}"))
 }
 

@@ -160,10 +160,11 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
             clock.clone(),
         );
         let mut service = match database {
-            Some(database) => service.with_database(Database::new(database, environment)),
+            Some(database) => service.with_database(Database::new(database, environment.clone())),
             None => service,
         };
         service.instance = instance;
+        service.environment = environment;
         if let Some(path) = htpasswd {
             service.htpasswd = Some(Htpasswd::new(path, node.clone()).await?);
         }

@@ -125,7 +125,7 @@ impl Host {
     }
 
     /// Puts what `make install` installs below a directory there.
-    pub(crate) fn install_files(&self, below: &str) {
+    pub fn install_files(&self, below: &str) {
         paths::nss_module();
         let install = Command::new("make")
             .args(["--no-print-directory", "--silent", "install"])

@@ -11,9 +11,9 @@ use super::finding;
 use Severity::{Note, Problem, Warning};
 
 /// Settings that hold a secret; with `_file` or `File` behind them, the name of a file that does.
-const SECRETS: [&str; 3] = ["access_token", "authToken", "auth_token"];
-const SECRET_FILES: [&str; 5] =
-    ["access_token_file", "authTokenFile", "auth_token_file", "urlFile", "url_file"];
+const SECRETS: [&str; 4] = ["access_token", "authToken", "auth_token", "client_secret"];
+const SECRET_FILES: [&str; 6] =
+    ["access_token_file", "authTokenFile", "auth_token_file", "client_secret_file", "urlFile", "url_file"];
 
 /// What is to be said of this machine, whose configuration files are in `etc`; Pody's own are in `configuration`.
 pub fn findings(etc: &Path, configuration: &Path) -> Vec<Finding> {

@@ -13,6 +13,7 @@ pub mod login;
 pub mod node;
 pub mod oidc;
 pub mod session;
+pub mod setup;
 pub mod token;
 
 mod client;
@@ -57,6 +58,7 @@ mod tests {
             include_str!("node.rs"),
             include_str!("oidc.rs"),
             include_str!("session.rs"),
+            include_str!("setup.rs"),
             include_str!("token.rs"),
         ];
         let lines: Vec<&str> = sources.iter().flat_map(|source| source.lines()).map(str::trim).collect();

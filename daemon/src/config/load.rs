@@ -1,5 +1,6 @@
 //! Where configuration comes from: the files, which are read here and nowhere else.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use super::error::{ConfigError, Place};
 use super::id_ranges;
 use super::read::{self, Reading};
 use super::root_owned;
+use super::secret::Secret;
 use super::secret_file::MAX_SECRET_BYTES;
 use super::settings::{Ids, Paths, Settings};
 
@@ -48,7 +50,7 @@ pub fn check(config_file: Option<&Path>, environment: &Environment) -> Result<Ch
 pub fn parse_str(text: &str, environment: &Environment) -> Result<Settings, Vec<ConfigError>> {
     let paths = Paths::from_environment(environment).map_err(|error| vec![error])?;
     let base = Settings { paths, ..Settings::default() };
-    read::read(text, base, environment, |_| Err(ErrorKind::Unsupported.into())).and_then(complete)
+    read::read(text, base, environment, &|_| Err(ErrorKind::Unsupported.into())).and_then(complete)
 }
 
 /// The backend that another configuration names, whose text somebody else has read from `file`. What the environment says
@@ -62,8 +64,7 @@ pub fn backend_of(
     let paths = Paths { config_file: file, ..own.paths.clone() };
     let ids = Ids { accept: own.ids.accept.clone(), ..Ids::default() };
     let base = Settings { paths, ids, ..Settings::default() };
-    let secret = |path: &Path| read_bytes(path, MAX_SECRET_BYTES + 1);
-    let reading = read::read(text, base, &environment.without_settings(), secret)?;
+    let reading = read::read(text, base, &environment.without_settings(), &read_secret)?;
     complete(reading).map(|settings| settings.backend)
 }
 
@@ -82,6 +83,22 @@ pub fn load_for_helper(paths: Paths) -> Result<Settings, Vec<ConfigError>> {
     read::read_sections(&text, base, HELPER_SECTIONS).and_then(complete)
 }
 
+/// The settings of this node if its configuration were this text, and these files held these secrets.
+pub fn candidate(
+    text: &str,
+    secrets: &BTreeMap<PathBuf, Secret>,
+    own: &Settings,
+    environment: &Environment,
+) -> Result<Settings, Vec<ConfigError>> {
+    let ids = Ids { accept: own.ids.accept.clone(), ..Ids::default() };
+    let base = Settings { paths: own.paths.clone(), ids, ..Settings::default() };
+    let secret = |path: &Path| match secrets.get(path) {
+        Some(secret) => Ok(secret.expose().as_bytes().to_owned()),
+        None => read_secret(path),
+    };
+    read::read(text, base, environment, &secret).and_then(complete)
+}
+
 fn read_all(config_file: Option<&Path>, environment: &Environment) -> Result<Reading, Vec<ConfigError>> {
     let mut paths = Paths::from_environment(environment).map_err(|error| vec![error])?;
     if let Some(file) = config_file {
@@ -98,8 +115,8 @@ fn read_all(config_file: Option<&Path>, environment: &Environment) -> Result<Rea
         Err(error) => Err(error),
     };
     let base = Settings { paths, ids: Ids { accept, ..Ids::default() }, ..Settings::default() };
-    let secret = |path: &Path| read_bytes(path, MAX_SECRET_BYTES + 1);
-    match text.map_err(|error| vec![error]).and_then(|text| read::read(&text, base, environment, secret)) {
+    let settings = text.map_err(|error| vec![error]);
+    match settings.and_then(|text| read::read(&text, base, environment, &read_secret)) {
         Ok(reading) if errors.is_empty() => Ok(reading),
         Ok(_) => Err(errors),
         Err(more) => {
@@ -170,6 +187,10 @@ fn read_file(file: &Path, limit: usize, open: Open) -> Result<Option<String>, Co
             message: "is not UTF-8 from here on; save it as UTF-8".into(),
         }
     })
+}
+
+fn read_secret(file: &Path) -> io::Result<Vec<u8>> {
+    read_bytes(file, MAX_SECRET_BYTES + 1)
 }
 
 fn read_bytes(file: &Path, limit: usize) -> io::Result<Vec<u8>> {

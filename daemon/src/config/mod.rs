@@ -40,7 +40,7 @@ pub use backend::{Backend, Libsql, SharedSql};
 pub use environment::Environment;
 pub use error::{ConfigError, Place};
 pub use homes::{HomeMode, HomeRoot, Homes, OnDelete};
-pub use load::{Checked, backend_of, check, load, load_for_helper, parse_str};
+pub use load::{Checked, backend_of, candidate, check, load, load_for_helper, parse_str};
 pub use oidc::{ClaimName, ClientId, Issuer, Oidc, Scopes, is_private};
 pub use oidc_login::{OidcLogin, PamService};
 pub use oidc_users::{ClaimIs, ClaimedGroup, Domain, GroupOfUsers, GroupRule, NameSuffix, OidcUsers};

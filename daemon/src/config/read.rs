@@ -44,7 +44,7 @@ pub(super) fn read(
     text: &str,
     base: Settings,
     environment: &Environment,
-    read_file: ReadFile,
+    read_file: ReadFile<'_>,
 ) -> Result<Reading, Vec<ConfigError>> {
     read_some(text, base, environment, read_file, None)
 }
@@ -55,15 +55,15 @@ pub(super) fn read_sections(
     base: Settings,
     sections: &'static [&'static str],
 ) -> Result<Reading, Vec<ConfigError>> {
-    let no_file: ReadFile = |_| Err(ErrorKind::Unsupported.into());
-    read_some(text, base, &Environment::default(), no_file, Some(sections))
+    let no_file = |_: &Path| Err(ErrorKind::Unsupported.into());
+    read_some(text, base, &Environment::default(), &no_file, Some(sections))
 }
 
 fn read_some(
     text: &str,
     base: Settings,
     environment: &Environment,
-    read_file: ReadFile,
+    read_file: ReadFile<'_>,
     sections: Option<&'static [&'static str]>,
 ) -> Result<Reading, Vec<ConfigError>> {
     let file = base.paths.config_file.clone();
@@ -94,7 +94,7 @@ struct Reader<'a> {
     file: &'a Path,
     text: &'a str,
     environment: &'a Environment,
-    read_file: ReadFile,
+    read_file: ReadFile<'a>,
     /// The sections that are read; none: all.
     sections: Option<&'static [&'static str]>,
     draft: Draft,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::environment::Environment;
 
 /// What opens files. It may refuse to (`Unsupported`), where none is to be read.
-pub(super) type ReadFile = fn(&Path) -> io::Result<Vec<u8>>;
+pub(super) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
 /// Why there is no secret. Both are sentences about the setting that names the file.
 pub(super) enum Trouble {
@@ -21,7 +21,11 @@ pub(super) enum Trouble {
 pub(super) const MAX_SECRET_BYTES: usize = 16 * 1024;
 
 /// The text of the file with that name, without the white space around it.
-pub(super) fn read(name: &str, environment: &Environment, read_file: ReadFile) -> Result<String, Trouble> {
+pub(super) fn read(
+    name: &str,
+    environment: &Environment,
+    read_file: ReadFile<'_>,
+) -> Result<String, Trouble> {
     let path = locate(name, environment)?;
     let about = |what: &str| format!("{} {what}", path.display());
     let bytes = read_file(&path).map_err(|error| match error.kind() {

@@ -58,7 +58,8 @@ impl Bearer {
             | Operation::Database
             | Operation::CheckProvider
             | Operation::BreakGlass
-            | Operation::KeepSessions => {
+            | Operation::KeepSessions
+            | Operation::SetUp => {
                 return Err(Error::Refused("this is for root on the node itself".into()));
             }
         };
@@ -117,6 +118,8 @@ pub enum Operation {
     BreakGlass,
     /// To say that somebody's session begins or ends, as PAM does.
     KeepSessions,
+    /// To set the node up for the first time.
+    SetUp,
 }
 
 /// As the journal names them.
@@ -140,7 +143,11 @@ impl Caller {
             (Self::Admin(own) | Self::User(own), Operation::LogIn(name)) => *own == name,
             (Self::Admin(_), operation) => !matches!(
                 operation,
-                Operation::Export | Operation::Database | Operation::BreakGlass | Operation::KeepSessions
+                Operation::Export
+                    | Operation::Database
+                    | Operation::BreakGlass
+                    | Operation::KeepSessions
+                    | Operation::SetUp
             ),
             (Self::User(_), Operation::CheckTokens) => true,
             (
@@ -157,6 +164,7 @@ impl Caller {
             Operation::Database => "only root may look after the database".into(),
             Operation::BreakGlass => "only root may let somebody in who proves nothing".into(),
             Operation::KeepSessions => "only root may say that a session begins or ends".into(),
+            Operation::SetUp => "only root may set this node up".into(),
             Operation::LogIn(_) => "only root may log somebody else in".into(),
             _ => {
                 "only root and Pody's admins may do this (podyctl user update NAME --admin makes one)".into()
@@ -203,6 +211,7 @@ mod tests {
             (Operation::Database, [true, false, false, false]),
             (Operation::BreakGlass, [true, false, false, false]),
             (Operation::KeepSessions, [true, false, false, false]),
+            (Operation::SetUp, [true, false, false, false]),
         ];
         let callers = [Caller::Root, Caller::Admin(eve), Caller::User(ada), Caller::Other(1000)];
         for (operation, expected) in table {

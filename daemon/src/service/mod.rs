@@ -25,6 +25,7 @@ mod network;
 mod oidc;
 mod reservations;
 mod sessions;
+mod setup;
 mod tokens;
 mod users;
 
@@ -48,11 +49,12 @@ pub use network::{Network, OpenPort, Served};
 pub use oidc::OidcCheck;
 pub use reservations::{Reservations, Resolved};
 pub use sessions::{Opened, Opening, Session, Sessions};
+pub use setup::{SetupState, TriedDirectory, TriedStep};
 pub use tokens::{Checked, TokenRequest};
 pub use users::{NewAccount, PasswordChange, new_uuid};
 
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Environment, Settings};
 use crate::directory::{Contact, Directory, Key, Member, Position, Result, Rules};
 use crate::publish::{Delays, Published};
 use crate::store::NodeStore;
@@ -82,6 +84,8 @@ pub struct Service<D> {
     /// Which run of podyd this is, drawn at random: nodes that take their directory from each other in a circle are found
     /// out by it.
     pub instance: String,
+    /// What `${VARIABLE}` stands for in configurations that podyd is asked about.
+    pub environment: Environment,
     /// What is counted.
     pub metrics: Metrics,
     /// Where other nodes find this one.
@@ -148,6 +152,7 @@ impl<D: Directory> Service<D> {
             settings,
             clock,
             instance: new_uuid(),
+            environment: Environment::default(),
             metrics: Metrics::default(),
             network: Network::default(),
             reservations: Reservations::default(),

@@ -14,6 +14,7 @@ mod remote;
 mod reservations;
 mod rights;
 mod sessions;
+mod setup;
 mod tokens;
 
 use zeroize::Zeroizing;

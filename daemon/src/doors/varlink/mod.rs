@@ -11,6 +11,7 @@ mod login;
 mod node;
 mod oidc;
 mod session;
+mod setup;
 mod token;
 
 use std::collections::HashMap;
@@ -329,6 +330,11 @@ methods! {
     protocol::oidc::BeginLogin,
     protocol::oidc::FinishLogin,
     protocol::session::List,
+    protocol::setup::Look,
+    protocol::setup::TryDirectory,
+    protocol::setup::TryProvider,
+    protocol::setup::Compare,
+    protocol::setup::Reload,
     protocol::token::Create,
     protocol::token::List,
     protocol::token::Revoke,

@@ -6,6 +6,7 @@ use protocol::oidc::{BeginLogin, BegunLogin, Check, Checked, ExchangeToken, Fini
 
 use super::Handle;
 use super::login::one_time_code;
+use crate::config::Oidc;
 use crate::directory::{Directory, Result};
 use crate::doors::record::{parse_option, secret};
 use crate::limits::LOGIN_CODE_LIFETIME;
@@ -14,12 +15,17 @@ use crate::service::{Caller, OidcCheck, Service};
 impl<D: Directory> Handle<D> for Check {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<Checked> {
         let (oidc, checks) = service.check_oidc(caller).await?;
-        Ok(Checked {
-            issuer: oidc.issuer.to_string(),
-            client_id: oidc.client_id.to_string(),
-            from_environment: oidc.from_environment,
-            steps: checks.into_iter().map(step).collect(),
-        })
+        Ok(checked(&oidc, checks))
+    }
+}
+
+/// What was tried at a provider, for the wire.
+pub fn checked(oidc: &Oidc, checks: Vec<OidcCheck>) -> Checked {
+    Checked {
+        issuer: oidc.issuer.to_string(),
+        client_id: oidc.client_id.to_string(),
+        from_environment: oidc.from_environment,
+        steps: checks.into_iter().map(step).collect(),
     }
 }
 
