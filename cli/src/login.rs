@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use protocol::login::OneTimeCode;
+use protocol::login::{ForgetCodes, ForgottenCodes, OneTimeCode};
 use protocol::oidc::{BeginLogin, ExchangeToken, FinishLogin};
 
 use crate::arguments::Login;
@@ -25,6 +25,9 @@ const MAX_ID_TOKEN_BYTES: usize = 32 * 1024;
 
 /// Gets a code for whoever logs in, or whose ID token is on standard input.
 pub fn run(arguments: Login, session: &mut Session<'_>) -> Result<()> {
+    if arguments.forget {
+        return forget(arguments.user, session);
+    }
     let code = match arguments.code {
         true => exchange(arguments.user, session)?,
         false => by_browser(arguments, session)?,
@@ -34,6 +37,18 @@ pub fn run(arguments: Login, session: &mut Session<'_>) -> Result<()> {
         .output
         .remark(&format!("You are {name}; for the next {seconds} s this one-time code logs you in:"));
     show(&code, session)
+}
+
+fn forget(user: Option<String>, session: &mut Session<'_>) -> Result<()> {
+    let forgotten = Daemon::connect(&session.socket)?.call(&ForgetCodes { user })?;
+    let ForgottenCodes { name, codes } = &forgotten;
+    let output = &mut session.output;
+    if output.json {
+        output.object(&forgotten)?;
+    } else {
+        output.text(&format!("{codes} re-login codes of {name} are good no more on this node\n"))?;
+    }
+    output.flush()
 }
 
 fn exchange(name: Option<String>, session: &mut Session<'_>) -> Result<OneTimeCode> {

@@ -98,6 +98,9 @@ pub const MAX_LOGIN_CODES: usize = 1024;
 /// take the places of all.
 pub const MAX_LOGIN_CODES_PER_USER: usize = 8;
 
+/// Codes by which one user may come back: a few computers, each of which was sent to the provider once. The oldest makes room.
+pub const MAX_RELOGIN_CODES_PER_USER: u32 = 8;
+
 /// How long a one-time code is good that a provider's word was exchanged for: it is copied from one window to another.
 pub const LOGIN_CODE_LIFETIME: Duration = Duration::from_secs(60);
 

@@ -261,6 +261,11 @@ async fn attend(
                 node.forget_failures(forgotten).await;
                 let max_age = node_rules.settings.borrow().offline.max_age.as_secs();
                 let too_old = clock.unix_seconds().saturating_sub_unsigned(max_age);
+                let window = node_rules.settings.borrow().oidc_login.relogin_window.as_secs();
+                let ended = clock.unix_seconds().saturating_sub_unsigned(window);
+                if let Err(error) = node.forget_old_relogin_codes(ended).await {
+                    tracing::warn!(%error, "re-login codes that are good no more stay in node.sqlite");
+                }
                 if let Err(error) = node.forget_remembered(too_old).await {
                     tracing::warn!(%error, "passwords that are too old to be of use stay remembered");
                 }

@@ -31,8 +31,8 @@ pub fn authenticate(request: &mut Request<'_>) -> Code {
     let mut was_asked = false;
     for count in 0..MAX_STEPS {
         step = match step {
-            Ok(Step::Ask { login, prompt, echo, message }) => {
-                let question = Question { message: message.as_deref(), prompt: &prompt, echo };
+            Ok(Step::Ask { login, prompt, echo, optional, message }) => {
+                let question = Question { message: message.as_deref(), prompt: &prompt, echo, optional };
                 was_asked = true;
                 match answer(request, question, count == 0) {
                     Ok(answer) => request.podyd.answer(&login, &answer),
@@ -51,7 +51,7 @@ pub fn authenticate(request: &mut Request<'_>) -> Code {
 
 /// The answer to a question: a password that an earlier module left, or what the person types now.
 fn answer(request: &mut Request<'_>, question: Question<'_>, is_first: bool) -> Result<Typed, Code> {
-    let is_password = is_first && !question.echo;
+    let is_password = is_first && !question.echo && !question.optional;
     let earlier = if is_password { request.pam.token(Token::Current) } else { None };
     let answer = match earlier {
         Some(earlier) => earlier,
@@ -71,7 +71,7 @@ fn answer(request: &mut Request<'_>, question: Question<'_>, is_first: bool) -> 
         }
     };
     // Nobody's password is empty, whether or not PAM_DISALLOW_NULL_AUTHTOK says so.
-    if !question.echo && answer.is_empty() {
+    if !question.echo && !question.optional && answer.is_empty() {
         request.pam.delay_failure();
         return Err(Code::AuthErr);
     }
@@ -145,6 +145,7 @@ mod tests {
             login: "L2".into(),
             prompt: "Code: ".into(),
             echo: false,
+            optional: false,
             message: Some("Open …".into()),
         };
         let mut stage = Stage::new(
@@ -171,8 +172,13 @@ mod tests {
 
     #[test]
     fn an_empty_answer_to_a_visible_question_is_an_answer() {
-        let enter =
-            Step::Ask { login: "L1".into(), prompt: "Press Enter: ".into(), echo: true, message: None };
+        let enter = Step::Ask {
+            login: "L1".into(),
+            prompt: "Press Enter: ".into(),
+            echo: true,
+            optional: true,
+            message: None,
+        };
         let mut stage = Stage::new(
             "ada",
             [Begin("ada", Ok(enter)), Ask("Press Enter: ", ""), Answer("L1", "", Ok(done(Verdict::Granted)))],
@@ -183,12 +189,36 @@ mod tests {
     }
 
     #[test]
+    fn enter_is_an_answer_to_a_hidden_question_that_allows_it_and_an_earlier_password_is_none() {
+        let code = || Step::Ask {
+            login: "L1".into(),
+            prompt: "Code, or Enter: ".into(),
+            echo: false,
+            optional: true,
+            message: None,
+        };
+        for typed in ["", "7K2M-9QXR-4TDA-0WHE"] {
+            let mut stage = Stage::new(
+                "ada",
+                [
+                    Begin("ada", Ok(code())),
+                    Ask("Code, or Enter: ", typed),
+                    Answer("L1", typed, Ok(done(Verdict::Granted))),
+                ],
+            );
+            stage.current = Some("earlier");
+            assert_eq!(stage.run(authenticate), Code::Success);
+        }
+    }
+
+    #[test]
     fn whoever_logs_in_elsewhere_is_asked_once_and_waited_for() {
         let wait = || Ok(Step::Wait { login: "L1".into() });
         let enter = Step::Ask {
             login: "L1".into(),
             prompt: "Press Enter: ".into(),
             echo: true,
+            optional: true,
             message: Some("Open …".into()),
         };
         let denied =
@@ -268,7 +298,13 @@ mod tests {
 
     #[test]
     fn a_podyd_that_never_ends_is_given_up() {
-        let again = || Step::Ask { login: "L1".into(), prompt: "Again? ".into(), echo: true, message: None };
+        let again = || Step::Ask {
+            login: "L1".into(),
+            prompt: "Again? ".into(),
+            echo: true,
+            optional: true,
+            message: None,
+        };
         let mut script = vec![Begin("ada", Ok(again()))];
         for _ in 0..MAX_STEPS {
             script.extend([Ask("Again? ", "y"), Answer("L1", "y", Ok(again()))]);

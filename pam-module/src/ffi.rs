@@ -363,7 +363,8 @@ mod tests {
     fn a_question_is_asked_in_one_conversation_with_the_text_before_it() {
         let shown = with_handle(|handle| {
             let message = Some("Open https://x");
-            let answer = handle.ask(Question { message, prompt: "Code: ", echo: true }).unwrap();
+            let answer =
+                handle.ask(Question { message, prompt: "Code: ", echo: true, optional: false }).unwrap();
             assert_eq!(answer.as_str(), "secret");
             handle.tell("Welcome.", false);
         });

@@ -79,6 +79,8 @@ pub struct Question<'a> {
     pub prompt: &'a str,
     /// Whether what is typed may be seen.
     pub echo: bool,
+    /// Whether nothing but Enter is an answer, too.
+    pub optional: bool,
 }
 
 /// How something is shown or logged.

@@ -133,7 +133,7 @@ fn unavailable(request: &mut Request<'_>, name: &Name, why: &str, away: Code) ->
 }
 
 fn silent(prompt: &str) -> Question<'_> {
-    Question { message: None, prompt, echo: false }
+    Question { message: None, prompt, echo: false, optional: false }
 }
 
 fn text(password: &Option<Typed>) -> Option<&str> {

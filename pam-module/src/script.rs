@@ -98,7 +98,7 @@ impl Stage {
 
 /// podyd's first step of a password login.
 pub fn ask_password() -> Step {
-    Step::Ask { login: "L1".into(), prompt: "Password: ".into(), echo: false, message: None }
+    Step::Ask { login: "L1".into(), prompt: "Password: ".into(), echo: false, optional: false, message: None }
 }
 
 /// podyd's last step.

@@ -11,6 +11,9 @@ pub struct Login {
     /// Exchange the ID token on standard input, which the provider has issued within the last ten minutes
     #[arg(long)]
     pub code: bool,
+    /// Get no code: end the re-login codes that were given on this node, one's own or --user's
+    #[arg(long, conflicts_with_all = ["code", "no_browser"])]
+    pub forget: bool,
     /// Log in as this user instead of the one whom the provider names
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,

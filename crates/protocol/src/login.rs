@@ -58,6 +58,9 @@ pub enum Step {
         /// Whether what is typed may be seen.
         #[serde(default)]
         echo: bool,
+        /// Whether nothing but Enter is an answer, too. What an earlier module left is none then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        optional: bool,
         /// Text to show before the question.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
@@ -148,6 +151,29 @@ pub struct BreakGlass {
 impl Method for BreakGlass {
     const NAME: &'static str = "org.pody.Login.BreakGlass";
     type Reply = OneTimeCode;
+}
+
+/// Ends the codes by which somebody may come back to this node: one's own or, for root and admins, anybody's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetCodes {
+    /// Whose; by default, the caller's.
+    #[serde(default)]
+    pub user: Option<String>,
+}
+
+impl Method for ForgetCodes {
+    const NAME: &'static str = "org.pody.Login.ForgetCodes";
+    type Reply = ForgottenCodes;
+}
+
+/// What was ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForgottenCodes {
+    /// Whose codes.
+    pub name: String,
+    /// How many there were.
+    pub codes: u64,
 }
 
 /// What logs somebody in, once, typed where a login asks.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// `[oidc.login]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +11,10 @@ pub struct OidcLogin {
     pub services: Vec<PamService>,
     /// Whether the address is drawn as a QR code, too.
     pub qr: bool,
+    /// How long whoever was approved may come back by a code; zero: not at all.
+    pub relogin_window: Duration,
+    /// Through which of `services`.
+    pub relogin_services: Vec<PamService>,
 }
 
 /// The name of a PAM service: a file in /etc/pam.d.
@@ -18,16 +23,30 @@ pub struct PamService(String);
 
 impl Default for OidcLogin {
     fn default() -> Self {
-        let services = ["sshd", "login", "su", "su-l", "sudo", "sudo-i"];
-        Self { services: services.map(|name| PamService(name.into())).into(), qr: true }
+        let named = |names: &[&str]| names.iter().map(|name| PamService((*name).into())).collect();
+        Self {
+            services: named(&["sshd", "login", "su", "su-l", "sudo", "sudo-i"]),
+            qr: true,
+            relogin_window: Duration::ZERO,
+            relogin_services: named(&["sshd", "login"]),
+        }
     }
 }
 
 impl OidcLogin {
     /// Whether people may log in at the provider through this PAM service.
     pub fn serves(&self, service: &str) -> bool {
-        self.services.iter().any(|served| served.is(service))
+        is_among(&self.services, service)
     }
+
+    /// Whether people who were approved there may come back through this PAM service by a code.
+    pub fn lets_return(&self, service: &str) -> bool {
+        !self.relogin_window.is_zero() && self.serves(service) && is_among(&self.relogin_services, service)
+    }
+}
+
+fn is_among(services: &[PamService], service: &str) -> bool {
+    services.iter().any(|one| one.is(service))
 }
 
 impl PamService {

@@ -61,6 +61,19 @@ pub(super) static OIDC_SETTINGS: &[Setting] = &[
          UTF-8 show it as nonsense.",
     ),
     setting(
+        "oidc.login.relogin_window",
+        Time(|draft| &mut draft.settings.oidc_login.relogin_window, 0..=12 * 60 * 60),
+        "How long whoever was approved at the provider may log in to this node again by a code, which is shown once, at the \
+         end of that login, instead of going to the provider each time; the provider may be away meanwhile. \
+         \"off\", or at most 12h: keep it shorter than the provider's own sessions.",
+    ),
+    setting(
+        "oidc.login.relogin_services",
+        List(|draft| &mut draft.settings.oidc_login.relogin_services),
+        "The PAM services, out of those above, that show such a code and take it. In any other, such as su and sudo, \
+         the provider is asked each time.",
+    ),
+    setting(
         "oidc.users.create",
         Flag(|draft| &mut draft.settings.oidc_users.create),
         "Whether somebody without an account here gets one at the first login. Who that may be is said by the allow_ \

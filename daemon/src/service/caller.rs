@@ -59,7 +59,8 @@ impl Bearer {
             | Operation::CheckProvider
             | Operation::BreakGlass
             | Operation::KeepSessions
-            | Operation::SetUp => {
+            | Operation::SetUp
+            | Operation::ForgetCodes(_) => {
                 return Err(Error::Refused("this is for root on the node itself".into()));
             }
         };
@@ -120,6 +121,8 @@ pub enum Operation {
     KeepSessions,
     /// To set the node up for the first time.
     SetUp,
+    /// To end the codes by which one user may come back to this node.
+    ForgetCodes(Name),
 }
 
 /// As the journal names them.
@@ -152,7 +155,10 @@ impl Caller {
             (Self::User(_), Operation::CheckTokens) => true,
             (
                 Self::User(own),
-                Operation::LookAt(name) | Operation::SetPassword(name) | Operation::UseTokensOf(name),
+                Operation::LookAt(name)
+                | Operation::SetPassword(name)
+                | Operation::UseTokensOf(name)
+                | Operation::ForgetCodes(name),
             ) => *own == name,
             _ => false,
         };
@@ -212,6 +218,8 @@ mod tests {
             (Operation::BreakGlass, [true, false, false, false]),
             (Operation::KeepSessions, [true, false, false, false]),
             (Operation::SetUp, [true, false, false, false]),
+            (Operation::ForgetCodes(ada), [true, true, true, false]),
+            (Operation::ForgetCodes(bob), [true, true, false, false]),
         ];
         let callers = [Caller::Root, Caller::Admin(eve), Caller::User(ada), Caller::Other(1000)];
         for (operation, expected) in table {

@@ -29,7 +29,8 @@ const GROUP: usize = 4;
 pub struct LoginCode(Zeroizing<String>);
 
 impl LoginCode {
-    fn new() -> Self {
+    /// Draws one at random.
+    pub fn random() -> Self {
         let mut random = Zeroizing::new([0; CHARACTERS]);
         getrandom::fill(&mut *random).expect("getrandom(2) does not fail once Linux has booted");
         let mut text = Zeroizing::new(String::with_capacity(CHARACTERS + CHARACTERS / GROUP));
@@ -54,8 +55,8 @@ impl fmt::Debug for LoginCode {
     }
 }
 
-/// The hash of what was typed, if it can be a code. People leave hyphens out, type in lower case, and O for 0.
-fn digest(text: &str) -> Option<[u8; 32]> {
+/// The characters of what was typed, if it can be a code. People leave hyphens out, type in lower case, and O for 0.
+fn characters(text: &str) -> Option<Zeroizing<[u8; CHARACTERS]>> {
     let typed = text.bytes().filter(|byte| !matches!(byte, b'-' | b' '));
     let mut code = Zeroizing::new([0; CHARACTERS]);
     let mut length = 0;
@@ -71,7 +72,19 @@ fn digest(text: &str) -> Option<[u8; 32]> {
         *code.get_mut(length)? = character;
         length += 1;
     }
-    (length == CHARACTERS).then(|| Sha256::digest(code.as_slice()).into())
+    (length == CHARACTERS).then_some(code)
+}
+
+/// The hash of what was typed, if it can be a code.
+fn digest(text: &str) -> Option<[u8; 32]> {
+    Some(Sha256::digest(characters(text)?.as_slice()).into())
+}
+
+/// The same of a code that is kept in a file: what others have in theirs, or somebody else here, is another digest.
+pub fn digest_for(owner: &str, text: &str) -> Option<[u8; 32]> {
+    let code = characters(text)?;
+    let hash = Sha256::new().chain_update(owner).chain_update([0]).chain_update(code.as_slice());
+    Some(hash.finalize().into())
 }
 
 /// Whether this can be a code: nobody types so much by mistake.
@@ -125,7 +138,7 @@ impl LoginCodes {
         if alike.len() >= MAX_LOGIN_CODES {
             return Err(Error::Busy(format!("{MAX_LOGIN_CODES} one-time codes are good already")));
         }
-        let code = LoginCode::new();
+        let code = LoginCode::random();
         codes.push(Kept {
             digest: digest(code.expose()).expect("a code reads as one"),
             user: user.name,

@@ -53,6 +53,11 @@ pub enum Step {
         /// The login to answer to.
         login: String,
     },
+    /// Ask for a code, and come back with it, or with nothing to log in at the provider.
+    AskCodeOrEnter {
+        /// The login to answer to.
+        login: String,
+    },
     /// Show this, and come back when somebody has pressed Enter.
     AskEnter {
         /// The login to answer to.
@@ -115,6 +120,8 @@ enum Proof {
     Code,
     /// The word of the OpenID provider.
     Provider,
+    /// The same, or a code that was given for it a while ago.
+    ProviderOrCode,
 }
 
 impl<D: Directory> Service<D> {
@@ -140,7 +147,7 @@ impl<D: Directory> Service<D> {
     }
 
     async fn ask_first(&self, caller: &Caller, login: Login) -> Result<Step> {
-        let Some((name, proof)) = self.proof_of(&login.user).await? else {
+        let Some((name, proof)) = self.proof_of(&login).await? else {
             return Ok(Step::Done(Verdict::Unknown.into()));
         };
         caller.may(Operation::LogIn(name))?;
@@ -148,6 +155,13 @@ impl<D: Directory> Service<D> {
             return self.begin_device_login(caller, name, login);
         }
         let source = Subject::source(login.rhost.as_deref());
+        if proof == Proof::ProviderOrCode {
+            let (began, ends) = (Instant::now(), Instant::now() + LOGIN_LIFETIME);
+            let Login { service, rhost, .. } = login;
+            let (caller, stage) = (caller.clone(), Stage::CodeOrEnter { rhost, began });
+            let login = self.logins.keep(Pending { name, service, source, ends, caller, stage })?;
+            return Ok(Step::AskCodeOrEnter { login });
+        }
         let records = self.failures(&[Subject::User(name), source.clone()]);
         if let Some(until) = self.locked_until(&records)
             && !self.codes.is_one_good_for(name)
@@ -169,20 +183,29 @@ impl<D: Directory> Service<D> {
         };
         let Pending { name, service, source, .. } = &pending;
         let (name, service, source) = (*name, service.clone(), source.clone());
-        let step = match pending.stage {
-            Stage::Password => Step::Done(self.code_or_password(name, source.clone(), answer).await?),
-            Stage::Code => Step::Done(self.redeem_login_code(name, source.clone(), &answer).await?),
+        let is_code = match &pending.stage {
+            Stage::Password => false,
+            Stage::Code => true,
             // Whoever was given one meanwhile types it where Enter is waited for.
-            Stage::Device(_) if can_be_code(&answer) => {
-                Step::Done(self.redeem_login_code(name, source.clone(), &answer).await?)
+            Stage::Device(_) => can_be_code(&answer),
+            Stage::CodeOrEnter { .. } => !answer.trim().is_empty(),
+        };
+        let device = match pending.stage {
+            _ if is_code => Err(self.redeem_code(name, &service, source.clone(), &answer).await?),
+            Stage::Password | Stage::Code => Err(self.code_or_password(name, source.clone(), answer).await?),
+            Stage::CodeOrEnter { rhost, began } => self.device(name, &service, rhost, began),
+            Stage::Device(device) => Ok(*device),
+        };
+        let gone_on = match device {
+            Ok(device) => self.go_on(device, id).await,
+            Err(decision) => Err(decision),
+        };
+        let step = match gone_on {
+            Ok((device, step)) => {
+                self.logins.put_back(id, Pending { stage: Stage::Device(Box::new(device)), ..pending });
+                step
             }
-            Stage::Device(device) => match self.go_on(*device, id).await {
-                Ok((device, step)) => {
-                    self.logins.put_back(id, Pending { stage: Stage::Device(Box::new(device)), ..pending });
-                    step
-                }
-                Err(decision) => Step::Done(decision),
-            },
+            Err(decision) => Step::Done(decision),
         };
         if let Step::Done(Decision { verdict, .. }) = &step {
             self.decided(name.as_str(), &service, &source, *verdict);
@@ -267,7 +290,7 @@ impl<D: Directory> Service<D> {
         Ok(self.served(name).await?.map(|_| name))
     }
 
-    async fn served(&self, name: Name) -> Result<Option<Member>> {
+    pub(super) async fn served(&self, name: Name) -> Result<Option<Member>> {
         let rules = self.current_rules();
         let member = self.directory.user(Key::Name(name)).await?;
         Ok(member
@@ -275,13 +298,18 @@ impl<D: Directory> Service<D> {
     }
 
     /// How somebody logs in who is served here, or may come to be.
-    async fn proof_of(&self, user: &str) -> Result<Option<(Name, Proof)>> {
+    async fn proof_of(&self, Login { user, service, .. }: &Login) -> Result<Option<(Name, Proof)>> {
         let Ok(name) = user.parse::<Name>() else {
             return Ok(None);
         };
         let settings = self.current_settings();
         let reserved = self.reservations.get(name);
-        let is_password = match self.served(name).await? {
+        let served = self.served(name).await?;
+        let may_return = match &served {
+            Some(member) => self.may_return(member, service).await,
+            None => false,
+        };
+        let is_password = match served {
             None if reserved.is_none() => return Ok(None),
             None => false,
             // The program that asks has another uid in its hands, which is somebody else's or nobody's.
@@ -294,6 +322,7 @@ impl<D: Directory> Service<D> {
         };
         let proof = match settings.oidc.is_configured() {
             _ if is_password => Proof::Password,
+            _ if may_return => Proof::ProviderOrCode,
             // Whoever was given one may type it, however the provider is.
             _ if self.codes.is_one_good_for(name) => Proof::Code,
             true => Proof::Provider,

@@ -23,6 +23,7 @@ mod metrics;
 mod mode;
 mod network;
 mod oidc;
+mod relogin;
 mod reservations;
 mod sessions;
 mod setup;

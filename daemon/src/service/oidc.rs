@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Oidc, Settings};
 use crate::directory::{Arrival, Arrived, Directory, Error, Position, Result, Rules};
 use crate::publish::Published;
+use crate::store::NodeStore;
 use crate::verifiers::oidc::{self, Claims, Provider, Trouble, check};
 
 pub use crate::verifiers::oidc::Check as OidcCheck;
@@ -36,13 +37,20 @@ impl CurrentProvider {
 
 /// What it takes to let somebody in for whom the provider vouches; it outlives the call that made it.
 pub struct Reception<D> {
-    directory: Arc<D>,
+    pub(super) directory: Arc<D>,
     published: Published,
     rules: watch::Receiver<Arc<Rules>>,
     settings: watch::Receiver<Arc<Settings>>,
+    pub(super) node: NodeStore,
+    pub(super) clock: Clock,
 }
 
 impl<D: Directory> Reception<D> {
+    /// What the configuration says now.
+    pub(super) fn current_settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
     /// Lets somebody in as `asked`, or says why not, for the person to read. Whoever is created is who is `reserved`, if
     /// programs have been shown that.
     pub async fn receive(
@@ -52,7 +60,7 @@ impl<D: Directory> Reception<D> {
         asked: Name,
         reserved: Option<String>,
     ) -> Result<(Arrived, Position)> {
-        let (settings, rules) = (Arc::clone(&self.settings.borrow()), Arc::clone(&self.rules.borrow()));
+        let (settings, rules) = (self.current_settings(), Arc::clone(&self.rules.borrow()));
         let arrival = Arrival { reserved, ..arrival(claims, id_token, asked, &settings.oidc_users)? };
         let (arrived, position) = self.directory.arrive(arrival, &rules).await?;
         for why in &arrived.left_out {
@@ -101,6 +109,8 @@ impl<D: Directory> Service<D> {
 
     pub(super) fn reception(&self) -> Reception<D> {
         Reception {
+            node: self.node.clone(),
+            clock: self.clock.clone(),
             directory: Arc::clone(&self.directory),
             published: self.published.clone(),
             rules: self.rules.clone(),

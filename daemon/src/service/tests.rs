@@ -10,6 +10,7 @@ mod oidc;
 mod oidc_only;
 mod pody04;
 mod provider_codes;
+mod relogin;
 mod remote;
 mod reservations;
 mod rights;
@@ -50,9 +51,10 @@ async fn log_in<D: Directory>(node: &TestNode<D>, login: Login, typed: &str) -> 
     let mut step = node.service.begin_login(&Caller::Root, login).await.unwrap();
     loop {
         let (login, answer) = match &step {
-            Step::AskPassword { login } | Step::AskCode { login } | Step::AskEnter { login, .. } => {
-                (login, typed)
-            }
+            Step::AskPassword { login }
+            | Step::AskCode { login }
+            | Step::AskCodeOrEnter { login }
+            | Step::AskEnter { login, .. } => (login, typed),
             Step::Wait { login } => (login, ""),
             Step::Done(_) => return decided(step),
         };

@@ -9,6 +9,7 @@ mod current_copy;
 mod failures;
 mod htpasswd;
 mod pody04;
+mod relogin;
 mod remembered;
 mod sessions;
 
@@ -25,6 +26,7 @@ use sqlx::{ConnectOptions, Connection};
 pub use answers::{Answer, Digest};
 pub use failures::Failures;
 pub use htpasswd::Taken;
+pub use relogin::ReloginCode;
 pub use remembered::Remembered;
 pub use sessions::Session;
 

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use identity::Name;
 use protocol::directory::Secret;
-use protocol::login::{self, Answer, Begin, BreakGlass, ChangePassword, CheckAccount, OneTimeCode};
+use protocol::login::{
+    self, Answer, Begin, BreakGlass, ChangePassword, CheckAccount, ForgetCodes, ForgottenCodes, OneTimeCode,
+};
 
 use super::Handle;
-use crate::directory::{Directory, Result};
-use crate::doors::record::{parse, secret};
+use crate::directory::{Directory, Error, Result};
+use crate::doors::record::{parse, parse_option, secret};
 use crate::service::{
     self, Caller, Decision, Login, LoginCode, PasswordChange, Peer, Service, Step, Verdict,
 };
@@ -39,6 +41,20 @@ impl<D: Directory> Handle<D> for ChangePassword {
     }
 }
 
+impl<D: Directory> Handle<D> for ForgetCodes {
+    async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<ForgottenCodes> {
+        let asked: Option<Name> = parse_option("user", self.user.as_deref())?;
+        let own = match caller {
+            Caller::Admin(own) | Caller::User(own) => Some(*own),
+            _ => None,
+        };
+        let name =
+            asked.or(own).ok_or_else(|| Error::invalid("user", "say whose codes are to be forgotten"))?;
+        let codes = service.forget_relogin_codes(caller, name).await?;
+        Ok(ForgottenCodes { name: name.to_string(), codes })
+    }
+}
+
 /// The journal is to say which process asked.
 pub async fn break_glass<D: Directory>(
     call: BreakGlass,
@@ -64,14 +80,26 @@ pub fn one_time_code(name: Name, code: &LoginCode, lifetime: Duration) -> OneTim
 
 fn step(step: Step) -> login::Step {
     match step {
-        Step::AskPassword { login } => {
-            login::Step::Ask { login, prompt: "Password: ".into(), echo: false, message: None }
-        }
-        Step::AskCode { login } => {
-            login::Step::Ask { login, prompt: "One-time code: ".into(), echo: false, message: None }
+        Step::AskPassword { login } => login::Step::Ask {
+            login,
+            prompt: "Password: ".into(),
+            echo: false,
+            optional: false,
+            message: None,
+        },
+        Step::AskCode { login } => login::Step::Ask {
+            login,
+            prompt: "One-time code: ".into(),
+            echo: false,
+            optional: false,
+            message: None,
+        },
+        Step::AskCodeOrEnter { login } => {
+            let prompt = "Re-login code, or just Enter to log in with a browser: ".into();
+            login::Step::Ask { login, prompt, echo: false, optional: true, message: None }
         }
         Step::AskEnter { login, message, prompt } => {
-            login::Step::Ask { login, prompt, echo: true, message: Some(message) }
+            login::Step::Ask { login, prompt, echo: true, optional: true, message: Some(message) }
         }
         Step::Wait { login } => login::Step::Wait { login },
         Step::Done(decision) => {

@@ -318,6 +318,7 @@ methods! {
     protocol::login::Answer,
     protocol::login::CheckAccount,
     protocol::login::ChangePassword,
+    protocol::login::ForgetCodes,
     protocol::node::Status,
     protocol::node::Doctor,
     protocol::node::Metrics,

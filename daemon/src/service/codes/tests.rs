@@ -60,9 +60,9 @@ async fn a_code_can_be_read_aloud_and_typed_carelessly() {
     {
         assert!(codes.redeem(ada.name, wrong).is_none(), "{wrong}");
     }
-    let seen: BTreeSet<String> = (0..1000).map(|_| LoginCode::new().expose().to_owned()).collect();
+    let seen: BTreeSet<String> = (0..1000).map(|_| LoginCode::random().expose().to_owned()).collect();
     assert_eq!(seen.len(), 1000);
-    assert_eq!(format!("{:?}", LoginCode::new()), "LoginCode");
+    assert_eq!(format!("{:?}", LoginCode::random()), "LoginCode");
 }
 
 #[tokio::test]

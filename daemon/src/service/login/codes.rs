@@ -1,4 +1,4 @@
-//! One-time codes that are typed where a login asks.
+//! Codes that are typed where a login asks: for once, or for coming back.
 
 use identity::Name;
 use zeroize::Zeroizing;
@@ -28,8 +28,20 @@ impl<D: Directory> Service<D> {
     }
 
     /// What typing a code comes to where nothing else could be typed: a wrong one counts like a wrong password.
-    pub async fn redeem_login_code(&self, name: Name, source: Subject, text: &str) -> Result<Decision> {
+    pub async fn redeem_code(
+        &self,
+        name: Name,
+        service: &str,
+        source: Subject,
+        text: &str,
+    ) -> Result<Decision> {
         let subjects = [Subject::User(name), source];
+        // Like every code, it is beyond guessing: others who guess do not keep its holder out.
+        if self.is_relogin_code(name, service, text).await? {
+            tracing::info!(user = %name, source = %subjects[1], "a re-login code was used");
+            self.settle(&subjects, true).await;
+            return Ok(Verdict::Granted.into());
+        }
         if let Some(decision) = self.spend_code(&subjects, name, text).await? {
             return Ok(decision);
         }
@@ -37,7 +49,7 @@ impl<D: Directory> Service<D> {
             Some(until) => locked_out(self.seconds_until(until)),
             None => Decision {
                 verdict: Verdict::Denied,
-                message: Some("This one-time code is not good, or not any more.".into()),
+                message: Some("This code is not good, or not any more.".into()),
             },
         })
     }

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use super::pending::{Pending, Stage};
 use super::words::{self, Invitation, PROMPT};
 use super::{Decision, Login, Step, Verdict};
-use crate::directory::{self, Directory, Error};
+use crate::directory::{self, Arrived, Directory, Error};
 use crate::limits::{CONSOLE_LOGIN_GRACE, DEVICE_LOGIN_CALL, LOGIN_GRACE, LOGIN_LIFETIME};
 use crate::service::oidc::Reception;
 use crate::service::{Caller, Service};
@@ -38,6 +38,7 @@ pub struct Device {
 #[derive(Clone)]
 struct Attempt {
     name: Name,
+    service: String,
     rhost: Option<String>,
     /// What programs on this node were shown of somebody who does not exist yet.
     reserved: Option<String>,
@@ -86,30 +87,47 @@ impl<D: Directory> Service<D> {
         name: Name,
         login: Login,
     ) -> directory::Result<Step> {
-        let settings = self.current_settings();
-        let host = host_of(settings.oidc.issuer.as_str());
         let Login { service, rhost, .. } = login;
-        if !settings.oidc_login.serves(&service) {
-            return Ok(Step::Done(words::not_here(name, &host, &service)));
-        }
-        let provider = match self.provider() {
-            Some(Ok(provider)) => provider,
-            Some(Err(error)) => return Ok(Step::Done(not_vouched_for(name, &host, &error))),
-            None => return Ok(Step::Done(Verdict::Unknown.into())),
-        };
         let (now, source) = (Instant::now(), Subject::source(rhost.as_deref()));
-        if let Err(wait) = self.begun.count(name, &source, now) {
-            return Ok(Step::Done(words::too_often(wait)));
-        }
-        let reserved = self.reservations.get(name).map(|reservation| reservation.uuid);
-        let ends = now + grace_of(&service);
-        let attempt = Attempt { name, rhost, reserved, provider: Arc::clone(&provider), host, ends };
-        let progress = Progress::Begins(Box::pin(async move { provider.begin_device().await }));
-        let stage = Stage::Device(Box::new(Device { attempt, progress }));
+        let device = match self.device(name, &service, rhost, now) {
+            Ok(device) => device,
+            Err(decision) => return Ok(Step::Done(decision)),
+        };
+        let stage = Stage::Device(Box::new(device));
         // Whoever comes too late is told so.
         let ends = now + LOGIN_LIFETIME;
         let pending = Pending { name, service, source, ends, caller: caller.clone(), stage };
         Ok(Step::Wait { login: self.logins.keep(pending)? })
+    }
+
+    /// A login that has not asked the provider yet, of somebody for whom a program waits since `began`. The error is why there is
+    /// none.
+    pub(super) fn device(
+        &self,
+        name: Name,
+        service: &str,
+        rhost: Option<String>,
+        began: Instant,
+    ) -> Result<Device, Decision> {
+        let settings = self.current_settings();
+        let host = host_of(settings.oidc.issuer.as_str());
+        if !settings.oidc_login.serves(service) {
+            return Err(words::not_here(name, &host, service));
+        }
+        let provider = match self.provider() {
+            Some(Ok(provider)) => provider,
+            Some(Err(error)) => return Err(not_vouched_for(name, &host, &error)),
+            None => return Err(Verdict::Unknown.into()),
+        };
+        let source = Subject::source(rhost.as_deref());
+        self.begun.count(name, &source, Instant::now()).map_err(words::too_often)?;
+        let reserved = self.reservations.get(name).map(|reservation| reservation.uuid);
+        let (ends, service) = (began + grace_of(service), service.to_owned());
+        let attempt = Attempt { name, service, rhost, reserved, provider: Arc::clone(&provider), host, ends };
+        Ok(Device {
+            attempt,
+            progress: Progress::Begins(Box::pin(async move { provider.begin_device().await })),
+        })
     }
 
     /// Goes on with a login until there is something to tell, or for as long as a call may take. The error is how it ended.
@@ -140,9 +158,8 @@ impl<D: Directory> Service<D> {
 
 impl Attempt {
     fn invitation(&self, login: &DeviceLogin, qr: bool) -> String {
-        let node = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "this machine".into());
         let Self { name, rhost, .. } = self;
-        Invitation { name: name.as_str(), node: node.trim_end(), from: rhost.as_deref(), login, qr }.message()
+        Invitation { name: name.as_str(), node: &node_name(), from: rhost.as_deref(), login, qr }.message()
     }
 
     /// Waits for the provider's word and takes it to the directory. A provider that is away is asked again until the end.
@@ -157,7 +174,10 @@ impl Attempt {
                 Ok(signed_in) => self.arrive(signed_in, &reception).await,
                 Err(decision) => Err(decision),
             };
-            arrived.err().unwrap_or_else(|| Verdict::Granted.into())
+            match arrived {
+                Ok(arrived) => self.granted(&arrived, &reception).await,
+                Err(decision) => decision,
+            }
         });
         Ending { work, _somebody_may_come_back: somebody }
     }
@@ -177,7 +197,7 @@ impl Attempt {
         &self,
         signed_in: SignedIn,
         reception: &Reception<D>,
-    ) -> Result<(), Decision> {
+    ) -> Result<Arrived, Decision> {
         let (claims, token) = (signed_in.claims, Zeroizing::from(signed_in.id_token));
         let arrived = reception.show_in(&claims, token, self.name, self.reserved.clone()).await;
         let arrived = arrived.map_err(|error| self.not_let_in(&claims.subject, &error))?;
@@ -187,7 +207,15 @@ impl Attempt {
             return Err(self.not_let_in(&claims.subject, &other));
         }
         tracing::info!(user = %self.name, subject = %claims.subject, created = arrived.created, "approved at {}", self.host);
-        Ok(())
+        Ok(arrived)
+    }
+
+    /// The end, with a code for coming back where there may be one.
+    async fn granted<D: Directory>(&self, arrived: &Arrived, reception: &Reception<D>) -> Decision {
+        match reception.relogin_code(arrived, &self.service).await {
+            Some((code, window)) => words::may_return(&node_name(), &code, window),
+            None => Verdict::Granted.into(),
+        }
     }
 
     fn not_vouched_for(&self, error: &oidc::Error) -> Decision {
@@ -209,6 +237,11 @@ fn not_vouched_for(name: Name, host: &str, error: &oidc::Error) -> Decision {
         }
     }
     words::of_provider(host, error)
+}
+
+fn node_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname");
+    name.map_or_else(|_| "this machine".into(), |name| name.trim_end().to_owned())
 }
 
 fn host_of(issuer: &str) -> String {

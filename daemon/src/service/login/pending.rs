@@ -43,6 +43,13 @@ pub enum Stage {
     Device(Box<Device>),
     /// A one-time code.
     Code,
+    /// A code, or somebody who goes to the provider instead.
+    CodeOrEnter {
+        /// Where they come from.
+        rhost: Option<String>,
+        /// Since when whatever asks waits.
+        began: Instant,
+    },
 }
 
 impl fmt::Debug for Stage {
@@ -51,6 +58,7 @@ impl fmt::Debug for Stage {
             Self::Password => "Password",
             Self::Device(_) => "Device",
             Self::Code => "Code",
+            Self::CodeOrEnter { .. } => "CodeOrEnter",
         })
     }
 }

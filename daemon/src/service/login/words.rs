@@ -8,6 +8,7 @@ use qrcodegen::{QrCode, QrCodeEcc};
 use super::{Decision, Verdict};
 use crate::directory::Error;
 use crate::limits::MAX_QR_COLUMNS;
+use crate::service::codes::LoginCode;
 use crate::verifiers::oidc::{self, DeviceLogin, Trouble};
 
 /// What somebody needs to know who goes elsewhere to approve a login here.
@@ -76,6 +77,25 @@ fn qr_code(text: &str) -> Option<String> {
     };
     let line = |y| (first..end).map(|x| block(x, y)).chain(['\n']).collect::<String>();
     Some((first..end).step_by(2).map(line).collect())
+}
+
+/// The end of a login whose owner may come back by this code for a while. A line of its own begins it.
+pub fn may_return(node: &str, code: &LoginCode, window: Duration) -> Decision {
+    let (node, time) = (visible(node), time(window));
+    let message = format!(
+        "\nFor the next {time}, this code logs you in to {node} again, without the browser:\n\n    {}\n\n\
+         It is shown this once. Whoever has it can log in as you.",
+        code.expose()
+    );
+    Decision { verdict: Verdict::Granted, message: Some(message) }
+}
+
+fn time(window: Duration) -> String {
+    match window.as_secs() / 60 {
+        0 => format!("{} seconds", window.as_secs()),
+        minutes if minutes > 60 && minutes.is_multiple_of(60) => format!("{} hours", minutes / 60),
+        minutes => format!("{minutes} minutes"),
+    }
 }
 
 /// How a login ended that the provider, at `host`, did not vouch for.

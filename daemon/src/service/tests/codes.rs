@@ -40,7 +40,7 @@ async fn wrong_codes_cost_what_wrong_passwords_cost() {
     let code = break_glass(&node, "ada").await.unwrap();
     let typed = async |text: &str| {
         let source = Subject::source(Some("192.0.2.7"));
-        node.service.redeem_login_code(name("ada"), source, text).await.unwrap().verdict
+        node.service.redeem_code(name("ada"), "sshd", source, text).await.unwrap().verdict
     };
     for wrong in ["", "0000-0000-0000-0000", "ada"] {
         assert_eq!(typed(wrong).await, Verdict::Denied, "{wrong}");

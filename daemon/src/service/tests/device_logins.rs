@@ -19,7 +19,7 @@ use crate::testing::{NOW, PATIENCE, TestNode, find_user, name, peer, secret, unt
 const IN_TIME: Duration = Duration::from_secs(10);
 
 /// A node whose users without a password log in at this provider; ada and bob are there, and linked.
-async fn node_of(idp: &OidcProvider) -> TestNode {
+pub(super) async fn node_of(idp: &OidcProvider) -> TestNode {
     let node = TestNode::start().await;
     // Tokens say what time it is.
     node.clock.advance(Clock::System.unix_seconds() - NOW);
@@ -40,26 +40,26 @@ async fn node_of(idp: &OidcProvider) -> TestNode {
     node
 }
 
-fn change_settings(node: &TestNode, change: impl FnOnce(&mut Settings)) {
+pub(super) fn change_settings(node: &TestNode, change: impl FnOnce(&mut Settings)) {
     let mut settings = Settings::clone(&node.publishing.settings.borrow());
     change(&mut settings);
     node.publishing.settings.send_replace(Arc::new(settings));
 }
 
-async fn link(node: &TestNode, idp: &OidcProvider, user: &str, subject: &str) {
+pub(super) async fn link(node: &TestNode, idp: &OidcProvider, user: &str, subject: &str) {
     let identity = Identity::new(idp.issuer(), subject).unwrap();
     node.directory().link(name(user), identity).await.unwrap();
 }
 
 /// A login that shows a code.
-struct Shown {
-    login: String,
-    message: String,
-    code: String,
+pub(super) struct Shown {
+    pub login: String,
+    pub message: String,
+    pub code: String,
 }
 
 /// Goes on until there is something to show, or an end.
-async fn begin(node: &TestNode, login: Login) -> Result<Shown, Decision> {
+pub(super) async fn begin(node: &TestNode, login: Login) -> Result<Shown, Decision> {
     let step = node.service.begin_login(&Caller::Root, login).await.unwrap();
     match after_waiting(node, step).await {
         Step::AskEnter { login, message, prompt } => {
@@ -72,11 +72,11 @@ async fn begin(node: &TestNode, login: Login) -> Result<Shown, Decision> {
 }
 
 /// Somebody has pressed Enter.
-async fn end(node: &TestNode, login: &str) -> Decision {
+pub(super) async fn end(node: &TestNode, login: &str) -> Decision {
     decided(after_waiting(node, Step::Wait { login: login.to_owned() }).await)
 }
 
-async fn after_waiting(node: &TestNode, mut step: Step) -> Step {
+pub(super) async fn after_waiting(node: &TestNode, mut step: Step) -> Step {
     while let Step::Wait { login } = step {
         let answer = node.service.answer_login(&Caller::Root, &login, secret(""));
         step = timeout(IN_TIME, answer).await.expect("a call ends in time").unwrap();
@@ -84,7 +84,7 @@ async fn after_waiting(node: &TestNode, mut step: Step) -> Step {
     step
 }
 
-fn says(decision: &Decision, verdict: Verdict, words: &str) {
+pub(super) fn says(decision: &Decision, verdict: Verdict, words: &str) {
     let message = decision.message.as_deref().unwrap_or_default();
     assert_eq!(decision.verdict, verdict, "{decision:?}");
     assert!(message.contains(words) && message.len() < 512, "{words}: {decision:?}");

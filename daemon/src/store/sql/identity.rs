@@ -3,10 +3,11 @@
 use identity::Name;
 use serde_json::json;
 
+use super::change::{log, next_revision};
 use super::read::{existing_user, page};
 use super::session::Session;
 use super::value::{Row, values};
-use crate::directory::{Error, Identity, Linked, Page, Result};
+use crate::directory::{Change, Error, Identity, Linked, Page, Result};
 use crate::limits::MAX_IDENTITIES_PER_USER;
 
 /// Identities with the names of their owners, living or not.
@@ -99,12 +100,27 @@ pub async fn link(session: &mut Session, name: Name, identity: &Identity) -> Res
 
 pub async fn unlink(session: &mut Session, name: Name, identity: &Identity) -> Result<()> {
     match owner(session, identity).await? {
-        Some(linked) if linked.name == name => remove(session, identity).await,
+        Some(linked) if linked.name == name => {
+            remove(session, identity).await?;
+            match linked.is_deleted {
+                true => Ok(()),
+                false => touch(session, name).await,
+            }
+        }
         Some(Linked { name: holder, .. }) => {
             Err(Error::NotFound(format!("{identity} is linked to {holder}, and not to {name}")))
         }
         None => Err(Error::NotFound(format!("{identity} is linked to nobody"))),
     }
+}
+
+/// Whoever keeps something on the strength of who this user was learns that it is another now.
+async fn touch(session: &mut Session, name: Name) -> Result<()> {
+    let uuid = existing_user(session, name).await?.user.uuid;
+    let revision = next_revision(session).await?;
+    let statement = "UPDATE users SET revision = $1 WHERE uuid = $2";
+    session.execute(statement, values![revision, &uuid]).await?;
+    log(session, revision, &Change::User { uuid }).await
 }
 
 pub async fn insert(session: &mut Session, identity: &Identity, owner_uuid: &str) -> Result<()> {

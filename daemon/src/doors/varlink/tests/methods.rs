@@ -194,7 +194,8 @@ async fn a_login_is_a_conversation() {
     let begin = |user: &str| Begin { user: user.to_owned(), service: "sshd".into(), rhost: None, tty: None };
     let unknown = door.call(begin("nobody-here")).await.unwrap();
     assert_eq!(unknown, Step::Done { verdict: Verdict::Unknown, message: None });
-    let Step::Ask { login, prompt, echo: false, message: None } = door.call(begin("ada")).await.unwrap()
+    let Step::Ask { login, prompt, echo: false, optional: false, message: None } =
+        door.call(begin("ada")).await.unwrap()
     else {
         panic!("a password is asked for");
     };
