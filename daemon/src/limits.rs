@@ -451,3 +451,12 @@ pub const SESSION_WRITTEN_WITHIN: Duration = Duration::from_millis(500);
 
 /// Filesystems with quotas on one node: each is read as a whole now and then, and nobody mounts more that people write to.
 pub const MAX_QUOTA_FILESYSTEMS: usize = 16;
+
+/// How long it may take to delete as much of a home as podyd-helper does at a time, which is 2 s: it may be waiting for a disk.
+pub const HELPER_REMOVES_WITHIN: Duration = Duration::from_secs(20);
+
+/// How often podyd-helper is asked to go on with one home before it is the turn of others.
+pub const MAX_REMOVALS_IN_A_ROW: u32 = 30;
+
+/// How often podyd looks whose homes are to be put away, where something has changed: nobody waits for it.
+pub const DELETIONS_EVERY: Duration = Duration::from_secs(5);

@@ -190,6 +190,11 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
             async move { service.follow_htpasswd().await }
         });
 
+        let putting_away = tokio::spawn({
+            let service = Arc::clone(&service);
+            async move { service.put_away_homes().await }
+        });
+
         published.first(FIRST_SNAPSHOT).await;
         let (kind, location) = directory.describe();
         tracing::info!(directory = kind, location, revision = published.revision(), "podyd is ready");
@@ -206,7 +211,7 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         }
         let _ = writing.await;
         let _ = timeout(LAST_TOKEN_USES, service.write_token_uses()).await;
-        for task in [following, ending, resolving] {
+        for task in [following, ending, resolving, putting_away] {
             task.abort();
             let _ = task.await;
         }

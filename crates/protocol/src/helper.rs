@@ -37,3 +37,71 @@ pub struct MadeHome {
     #[serde(default)]
     pub made: bool,
 }
+
+/// Moves the home of somebody who was deleted to where only root looks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveHome {
+    /// Whose it was.
+    pub name: String,
+    /// The owner: a directory of anybody else is left alone.
+    pub uid: u32,
+    /// Where it is.
+    pub home: String,
+}
+
+impl Method for ArchiveHome {
+    const NAME: &'static str = "org.pody.Helper.Home.Archive";
+    type Reply = ArchivedHome;
+}
+
+/// A home is where nobody but root looks, or was not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchivedHome {
+    /// Where it is now; none: there was nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+/// Deletes the home of somebody who was deleted, or as much of it as there is time for in one call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveHome {
+    /// Whose it was.
+    pub name: String,
+    /// The owner: a directory of anybody else is left alone.
+    pub uid: u32,
+    /// Where it is.
+    pub home: String,
+}
+
+impl Method for RemoveHome {
+    const NAME: &'static str = "org.pody.Helper.Home.Remove";
+    type Reply = RemovedHome;
+}
+
+/// A home is out of the way, and gone or going.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedHome {
+    /// Whether all of it is gone; if not, the same call goes on.
+    #[serde(default)]
+    pub done: bool,
+}
+
+/// Asks whether the helper is there and has what it goes by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hello {}
+
+impl Method for Hello {
+    const NAME: &'static str = "org.pody.Helper.Hello";
+    type Reply = Welcome;
+}
+
+/// It has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The helper's version.
+    #[serde(default)]
+    pub version: String,
+}

@@ -56,6 +56,7 @@ pub(super) const RULES: [Rule; 14] = [
         keys: &["oidc.issuer", "oidc.client_id", "oidc.client_secret", "oidc.scopes"],
         judge: |draft| draft.settings.oidc.is_complete(),
     },
+    Rule { keys: &["homes.archive_to"], judge: homes_are_archived_somewhere },
     Rule { keys: &["auth.mode", "oidc.issuer", "oidc.client_id"], judge: oidc_only_has_a_provider },
     Rule { keys: &["auth.mode", "auth.htpasswd.file"], judge: oidc_only_has_no_htpasswd_file },
     Rule {
@@ -244,4 +245,14 @@ fn service_has_a_whole_certificate(draft: &Draft) -> Result<(), String> {
             .into());
     }
     Ok(())
+}
+
+/// podyd-helper has no state directory.
+fn homes_are_archived_somewhere(draft: &Draft) -> Result<(), String> {
+    match &draft.settings.homes.archive_to {
+        Some(path) if !path.is_absolute() => {
+            Err("[homes] archive_to must be an absolute path, such as \"/home/.archived\"".into())
+        }
+        _ => Ok(()),
+    }
 }

@@ -36,6 +36,16 @@ impl Default for Homes {
     }
 }
 
+impl Homes {
+    /// The root that a home is below, and its path from there.
+    pub fn place_of<'a>(&'a self, home: &'a AbsolutePath) -> Option<(&'a str, &'a str)> {
+        self.roots.iter().map(HomeRoot::as_str).find_map(|root| {
+            let rest = home.as_str().strip_prefix(root)?.strip_prefix('/')?;
+            Some((root, rest))
+        })
+    }
+}
+
 /// A directory of home directories: any but `/`, below which everything is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HomeRoot(AbsolutePath);
@@ -138,6 +148,18 @@ mod tests {
             assert!(bad.parse::<HomeMode>().is_err(), "{bad}");
         }
         assert_eq!(HomeMode(0o700).to_string(), "0700");
+    }
+
+    #[test]
+    fn a_home_is_below_a_root_and_not_beside_it() {
+        let homes =
+            Homes { roots: vec!["/home".parse().unwrap(), "/srv/home".parse().unwrap()], ..Homes::default() };
+        let place = |home: &str| homes.place_of(&home.parse().unwrap()).map(|(_, rest)| rest.to_owned());
+        assert_eq!(place("/home/ada").as_deref(), Some("ada"));
+        assert_eq!(place("/srv/home/a/ada").as_deref(), Some("a/ada"));
+        for elsewhere in ["/home", "/", "/homes/ada", "/srv/ada", "/root"] {
+            assert_eq!(place(elsewhere), None, "{elsewhere}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From a frame to the verb that it calls, and from what became of it to a frame.
 
-use protocol::helper::{MAX_FRAME_BYTES, MakeHome};
+use protocol::helper::{ArchiveHome, Hello, MAX_FRAME_BYTES, MakeHome, RemoveHome, Welcome};
 use protocol::{Call, Error, Method, Reply};
 use serde_json::Value;
 
@@ -12,10 +12,19 @@ pub(super) trait Handle: Method {
     fn handle(self, node: &Node) -> Result<Self::Reply, Error>;
 }
 
+impl Handle for Hello {
+    fn handle(self, _: &Node) -> Result<Welcome, Error> {
+        Ok(Welcome { version: env!("CARGO_PKG_VERSION").into() })
+    }
+}
+
 /// The verb of this name; none: there is no such.
 fn carry_out(method: &str, parameters: Value, node: &Node) -> Option<Result<Value, Error>> {
     Some(match method {
+        Hello::NAME => handle::<Hello>(parameters, node),
         MakeHome::NAME => handle::<MakeHome>(parameters, node),
+        ArchiveHome::NAME => handle::<ArchiveHome>(parameters, node),
+        RemoveHome::NAME => handle::<RemoveHome>(parameters, node),
         _ => return None,
     })
 }

@@ -90,3 +90,5 @@ fn failed(why: impl Display) -> Error {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::harness;

@@ -77,6 +77,8 @@ fn converse(stream: &UnixStream, owner: u32, node: impl Fn() -> Result<Node, Str
             pid = peer.pid(),
             "somebody who is not podyd has asked, and was refused"
         );
+        // Whoever has not said anything yet would not read the answer.
+        receive(stream)?;
         return refuse(stream, refused("podyd-helper serves podyd alone"));
     }
     let node = node();

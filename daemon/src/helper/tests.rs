@@ -1,27 +1,24 @@
 //! Who is served, and what is no call.
 
-mod harness;
+pub mod harness;
+mod homes;
+mod hostile;
 
 use protocol::Error;
-use protocol::helper::{MAX_FRAME_BYTES, MakeHome};
+use protocol::helper::{Hello, MAX_FRAME_BYTES};
 
-use harness::{TestHelper, owner};
-
-fn home_of(name: &str, helper: &TestHelper) -> MakeHome {
-    let home = helper.homes.join(name).to_str().unwrap().to_owned();
-    MakeHome { name: name.into(), uid: owner(), gid: owner(), home }
-}
+use harness::TestHelper;
 
 #[test]
 fn podyd_is_served_and_nobody_else() {
     let helper = TestHelper::new();
-    assert!(helper.call(&home_of("ada", &helper)).unwrap().made);
-    assert!(!helper.call(&home_of("ada", &helper)).unwrap().made);
+    assert_eq!(helper.call(&Hello {}).unwrap().version, env!("CARGO_PKG_VERSION"));
+    assert!(helper.call(&helper.make("ada")).unwrap().made);
 
-    let of_another = TestHelper::serving(4711);
-    let refused = of_another.call(&home_of("ada", &of_another)).unwrap_err();
+    let of_another = TestHelper::serving(4711, |_| {});
+    let refused = of_another.call(&of_another.make("ada")).unwrap_err();
     assert!(matches!(&refused, Error::Refused { message } if message.contains("podyd alone")), "{refused}");
-    assert!(!of_another.homes.join("ada").exists());
+    assert!(of_another.names("").is_empty());
 }
 
 #[test]
@@ -49,7 +46,7 @@ fn what_is_no_call_is_answered_with_words_and_does_no_harm() {
     }
     let two = b"{\"method\":\"a\"}\0{\"method\":\"b\"}\0";
     assert!(helper.send(two).contains("and then the next"), "one call at a time");
-    assert!(helper.call(&home_of("ada", &helper)).unwrap().made);
+    assert!(helper.call(&helper.make("ada")).unwrap().made);
 }
 
 #[test]

@@ -3,8 +3,11 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use protocol::helper::MAX_FRAME_BYTES;
 use protocol::{Method, Reply};
 use serde::Serialize;
@@ -12,13 +15,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::metrics::HelperCall;
 use crate::directory::{Error, Result};
 use crate::limits::HELPER_DEADLINE;
 
-/// Where podyd-helper is.
-#[derive(Debug)]
+/// Where podyd-helper is, and how it does.
 pub struct Helper {
     socket: PathBuf,
+    calls: Family<HelperCall, Counter>,
+    trouble: Mutex<Option<String>>,
 }
 
 #[derive(Serialize)]
@@ -29,8 +34,18 @@ struct Outgoing<'a, M> {
 
 impl Helper {
     /// The one that listens there.
-    pub fn at(socket: PathBuf) -> Self {
-        Self { socket }
+    pub(super) fn at(socket: PathBuf, calls: Family<HelperCall, Counter>) -> Self {
+        Self { socket, calls, trouble: Mutex::default() }
+    }
+
+    /// Why the last call did not reach it, or was not answered, if so.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whoever only asked whether it is there has missed nothing.
+    pub(super) fn was_not_needed(&self) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Calls a verb, and waits for its reply no longer than for [`HELPER_DEADLINE`].
@@ -40,6 +55,22 @@ impl Helper {
 
     /// The same for a verb that may take longer.
     pub async fn call_within<M: Method>(&self, deadline: Duration, method: &M) -> Result<M::Reply> {
+        let outcome = self.call_once(deadline, method).await;
+        let trouble = match &outcome {
+            Err(error @ (Error::Away(_) | Error::Busy(_))) => Some(error.to_string()),
+            _ => None,
+        };
+        let word = match (&outcome, &trouble) {
+            (Ok(_), _) => "done",
+            (_, Some(_)) => "away",
+            _ => "refused",
+        };
+        self.calls.get_or_create(&HelperCall { outcome: word }).inc();
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        outcome
+    }
+
+    async fn call_once<M: Method>(&self, deadline: Duration, method: &M) -> Result<M::Reply> {
         let outgoing = Outgoing { method: M::NAME, parameters: method };
         let mut frame = serde_json::to_vec(&outgoing).map_err(|error| Error::Failed(error.to_string()))?;
         if frame.len() > MAX_FRAME_BYTES {
@@ -47,15 +78,14 @@ impl Helper {
             return Err(Error::Failed(format!("a call of {name} with {} bytes is too large", frame.len())));
         }
         frame.push(0);
-        let reply = match timeout(deadline, self.exchange(&frame)).await {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(error)) => return Err(self.away(&error)),
+        match timeout(deadline, self.exchange(&frame)).await {
+            Ok(Ok(reply)) => read(&reply),
+            Ok(Err(error)) => Err(self.away(&error)),
             Err(_) => {
                 let seconds = deadline.as_secs_f32();
-                return Err(Error::Busy(format!("podyd-helper has not answered within {seconds} s")));
+                Err(Error::Busy(format!("podyd-helper has not answered within {seconds} s")))
             }
-        };
-        read(&reply)
+        }
     }
 
     async fn exchange(&self, frame: &[u8]) -> io::Result<Vec<u8>> {

@@ -27,6 +27,8 @@ pub struct Metrics {
     turned_away: Family<Reason, Counter>,
     logins: Family<Outcome, Counter>,
     answers: AtomicU64,
+    /// Calls of podyd-helper.
+    pub(super) helper_calls: Family<HelperCall, Counter>,
     /// Connections of other nodes.
     pub connections: Gauge,
 }
@@ -53,6 +55,12 @@ struct Reason {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     verdict: &'static str,
+}
+
+/// What became of a call of podyd-helper.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct HelperCall {
+    pub(super) outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -84,6 +92,7 @@ impl Default for Metrics {
             turned_away: Family::default(),
             logins: Family::default(),
             answers: AtomicU64::default(),
+            helper_calls: Family::default(),
             connections: Gauge::default(),
         };
         metrics.registered()
@@ -101,6 +110,7 @@ impl Metrics {
             "What was refused before it was a request",
             self.turned_away.clone(),
         );
+        registry.register("helper_calls", "What podyd-helper was asked for", self.helper_calls.clone());
         registry.register("logins", "Logins, and passwords judged for others", self.logins.clone());
         self
     }

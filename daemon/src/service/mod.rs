@@ -15,6 +15,7 @@ mod exchange;
 mod feed;
 mod groups;
 mod helper;
+mod homes;
 mod htpasswd;
 mod identities;
 mod import;
@@ -143,7 +144,8 @@ impl<D: Directory> Service<D> {
         clock: Clock,
     ) -> Self {
         let started = Instant::now();
-        let helper = Helper::at(settings.borrow().paths.helper.clone());
+        let metrics = Metrics::default();
+        let helper = Helper::at(settings.borrow().paths.helper.clone(), metrics.helper_calls.clone());
         Self {
             directory,
             node,
@@ -154,7 +156,7 @@ impl<D: Directory> Service<D> {
             clock,
             instance: new_uuid(),
             environment: Environment::default(),
-            metrics: Metrics::default(),
+            metrics,
             network: Network::default(),
             reservations: Reservations::default(),
             helper,

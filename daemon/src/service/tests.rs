@@ -2,6 +2,7 @@ mod accounts;
 mod bearers;
 mod codes;
 mod device_logins;
+mod homes;
 mod htpasswd;
 mod logins;
 #[cfg(feature = "backend-postgres")]

@@ -7,6 +7,7 @@
 mod answers;
 mod current_copy;
 mod failures;
+mod homes;
 mod htpasswd;
 mod pody04;
 mod relogin;
@@ -25,6 +26,7 @@ use sqlx::{ConnectOptions, Connection};
 
 pub use answers::{Answer, Digest};
 pub use failures::Failures;
+pub use homes::Home;
 pub use htpasswd::Taken;
 pub use relogin::ReloginCode;
 pub use remembered::Remembered;

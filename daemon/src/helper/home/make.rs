@@ -1,18 +1,23 @@
-//! Makes a home under another name, which only root can enter, and gives it its own when it is whole.
+//! Makes a home under another name, which only root can enter, and gives it its own when it is whole: nobody ever sees half
+//! of one, and of two who make the same, one does.
 
+use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use identity::AbsolutePath;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, RenameFlags, ResolveFlag, renameat2};
-use nix::sys::stat::{Mode, fchmod, mkdirat};
-use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::{Gid, Uid, fchown};
 use protocol::Error;
 use protocol::helper::MadeHome;
 
-use super::super::{conflict, node::Owner};
-use super::explain;
-use super::place::{Found, Place, open_in};
+use super::super::limits::DELETE_FOR;
+use super::super::{conflict, failed, node::Owner};
+use super::delete::delete;
+use super::place::{Found, Place, make_directory, open_in};
+use super::{explain, skel};
 use crate::config::Homes;
 
 /// One is made at a time: they share the names that they are made under.
@@ -25,18 +30,19 @@ pub fn make(homes: &Homes, owner: Owner, home: &AbsolutePath) -> Result<MadeHome
         return Ok(MadeHome { made: false });
     }
     let draft = format!(".pody-new-{}", owner.uid.0);
-    let result = build(homes, owner, &place, &draft);
-    if result.is_err() {
-        let _ = unlinkat(&place.parent, draft.as_str(), UnlinkatFlags::RemoveDir);
+    // What a helper that was killed has left.
+    forget(&place, &draft)?;
+    let made = build(homes, owner, &place, &draft).and_then(|()| publish(&place, &draft));
+    if !matches!(made, Ok(true)) {
+        forget(&place, &draft)?;
     }
-    match result {
-        Ok(()) => {
-            tracing::info!(user = %owner.name, uid = owner.uid.0, home = place.path, "a home is made");
-            Ok(MadeHome { made: true })
-        }
-        // Somebody else was quicker.
-        Err(Errno::EEXIST) if is_there(&place, owner)? => Ok(MadeHome { made: false }),
-        Err(error) => Err(explain(&place.path, error)),
+    if made? {
+        tracing::info!(user = %owner.name, uid = owner.uid.0, home = place.path, "a home is made");
+        return Ok(MadeHome { made: true });
+    }
+    match is_there(&place, owner)? {
+        true => Ok(MadeHome { made: false }),
+        false => Err(failed(format!("{} comes and goes while podyd-helper makes it", place.path))),
     }
 }
 
@@ -46,21 +52,46 @@ fn is_there(place: &Place, owner: Owner) -> Result<bool, Error> {
     match place.look()? {
         Found::Nothing => Ok(false),
         Found::Directory(uid) if uid == owner.uid.0 => Ok(true),
+        // An admin's, who wants the home elsewhere.
         Found::LinkOfRoot => Ok(true),
         Found::Directory(uid) => Err(conflict(format!(
-            "{path} belongs to uid {uid} and not to {} (uid {}), and is left alone: move it away, or give it to them with \
-             chown",
+            "{path} belongs to uid {uid} and not to {} (uid {}), and is left alone: move it away, or give it to them \
+             with chown",
             owner.name, owner.uid.0
         ))),
         Found::Other => Err(conflict(format!("{path} is no directory, and is left alone: move it away"))),
     }
 }
 
-fn build(homes: &Homes, owner: Owner, place: &Place, draft: &str) -> Result<(), Errno> {
-    mkdirat(&place.parent, draft, Mode::S_IRWXU)?;
-    let directory =
-        open_in(&place.parent, draft, OFlag::O_RDONLY | OFlag::O_DIRECTORY, ResolveFlag::RESOLVE_NO_XDEV)?;
-    fchmod(&directory, Mode::from_bits_truncate(homes.mode.0))?;
-    fchown(&directory, Some(Uid::from_raw(owner.uid.0)), Some(Gid::from_raw(owner.gid.0)))?;
-    renameat2(&place.parent, draft, &place.parent, place.name.as_str(), RenameFlags::RENAME_NOREPLACE)
+fn build(homes: &Homes, owner: Owner, place: &Place, draft: &str) -> Result<(), Error> {
+    let explain = |error| explain(&place.path, error);
+    make_directory(&place.parent, draft, 0o700).map_err(explain)?;
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+    let home = open_in(&place.parent, draft, flags, ResolveFlag::RESOLVE_NO_XDEV).map_err(explain)?;
+    skel::copy(homes.skel.as_str(), &home, owner)?;
+    hand_over(&home, owner, homes.mode.0).map_err(explain)
+}
+
+/// From here on it is the user's, but for the name.
+pub fn hand_over(what: &OwnedFd, owner: Owner, mode: u32) -> Result<(), Errno> {
+    fchown(what, Some(Uid::from_raw(owner.uid.0)), Some(Gid::from_raw(owner.gid.0)))?;
+    fchmod(what, Mode::from_bits_truncate(mode))
+}
+
+/// Whether the name was free.
+fn publish(place: &Place, draft: &str) -> Result<bool, Error> {
+    let Place { parent, name, path, .. } = place;
+    match renameat2(parent, draft, parent, name.as_str(), RenameFlags::RENAME_NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(Errno::EEXIST) => Ok(false),
+        Err(error) => Err(explain(path, error)),
+    }
+}
+
+fn forget(place: &Place, draft: &str) -> Result<(), Error> {
+    match delete(&place.parent, draft, Instant::now() + DELETE_FOR) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(failed(format!("what is left of a try to make {} is large: try again", place.path))),
+        Err(error) => Err(explain(&place.path, error)),
+    }
 }

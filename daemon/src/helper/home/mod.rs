@@ -1,26 +1,60 @@
-//! Home directories: made whole or not at all, and touched by nobody's name but through descriptors of directories that are
-//! root's. Whose they are is looked at before anything is done.
+//! Home directories: made whole or not at all, put away or deleted, and touched by nobody's name but through descriptors of
+//! directories that are root's. Whose they are is looked at before anything is done.
 
+mod away;
+mod delete;
 mod make;
+mod mounts;
 mod place;
+mod skel;
 
-use identity::AbsolutePath;
+use identity::{AbsolutePath, Uid};
 use nix::errno::Errno;
 use protocol::Error;
-use protocol::helper::{MadeHome, MakeHome};
+use protocol::helper::{ArchiveHome, ArchivedHome, MadeHome, MakeHome, RemoveHome, RemovedHome};
 
 use super::dispatch::Handle;
 use super::{Node, failed, invalid, refused};
+use crate::config::OnDelete;
 
 impl Handle for MakeHome {
     fn handle(self, node: &Node) -> Result<MadeHome, Error> {
         let owner = node.owner(&self.name, self.uid, self.gid)?;
-        let home: AbsolutePath = self.home.parse().map_err(|error| invalid("home", error))?;
+        let home = path(&self.home)?;
         if !node.settings.homes.create {
             return Err(refused("[homes] create = false: podyd-helper makes no homes on this node"));
         }
         make::make(&node.settings.homes, owner, &home)
     }
+}
+
+impl Handle for ArchiveHome {
+    fn handle(self, node: &Node) -> Result<ArchivedHome, Error> {
+        let was = allowed(node, OnDelete::Archive, &self.name, self.uid)?;
+        away::archive(&node.settings.homes, &self.name, was, &path(&self.home)?)
+    }
+}
+
+impl Handle for RemoveHome {
+    fn handle(self, node: &Node) -> Result<RemovedHome, Error> {
+        let was = allowed(node, OnDelete::Remove, &self.name, self.uid)?;
+        away::remove(&node.settings.homes, &self.name, was, &path(&self.home)?)
+    }
+}
+
+fn path(text: &str) -> Result<AbsolutePath, Error> {
+    text.parse().map_err(|error| invalid("home", error))
+}
+
+/// Whether an admin wants this done to homes, and whose is none of a local account.
+fn allowed(node: &Node, wanted: OnDelete, name: &str, uid: u32) -> Result<Uid, Error> {
+    let on_delete = node.settings.homes.on_delete;
+    if on_delete != wanted {
+        return Err(refused(format!(
+            "[homes] on_delete = \"{on_delete}\" on this node, and not \"{wanted}\""
+        )));
+    }
+    node.owner(name, uid, uid).map(|owner| owner.uid)
 }
 
 /// What a failure of the kernel means for whoever reads about it.
@@ -32,7 +66,10 @@ fn explain(what: &str, error: Errno) -> Error {
              create = false"
         )),
         Errno::EROFS => refused(format!("{what}: it is on a file system that is read-only")),
-        Errno::ELOOP => refused(format!("{what}: there is a symbolic link on the way, and none is followed")),
+        Errno::ELOOP | Errno::ENOTDIR => refused(format!(
+            "{what}: it is no directory, or a symbolic link, and none is followed on the way to a home"
+        )),
+        Errno::ENOENT => Error::NotFound { message: format!("{what}: there is no such directory") },
         error => failed(format!("{what}: {error}")),
     }
 }

@@ -4,15 +4,18 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use identity::AbsolutePath;
+use nix::NixPath;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmodat, fstat, fstatat, mkdirat};
 use nix::unistd::geteuid;
 use protocol::Error;
 
 use super::super::{invalid, refused};
 use super::explain;
-use crate::config::Homes;
+use crate::config::{HomeRoot, Homes};
+
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// A path below a root, whether there is something or not.
 pub struct Place {
@@ -40,17 +43,19 @@ impl Place {
     /// Finds it. Directories between the root and the home are made where they are missing, if `make`.
     pub fn find(homes: &Homes, home: &AbsolutePath, make: bool) -> Result<Self, Error> {
         let path = home.as_str();
-        let below = |root: &str| path.strip_prefix(root)?.strip_prefix('/');
-        let found = homes.roots.iter().find_map(|root| Some((root.as_str(), below(root.as_str())?)));
-        let Some((root, rest)) = found else {
-            let roots: Vec<&str> = homes.roots.iter().map(|root| root.as_str()).collect();
+        let Some((root, rest)) = homes.place_of(home) else {
+            let roots: Vec<&str> = homes.roots.iter().map(HomeRoot::as_str).collect();
             let why = format!("{path} is not below {}: see [homes] roots", roots.join(" or "));
             return Err(invalid("home", why));
         };
         // An admin may have put a link to another disk in the place of the root itself.
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let mut parent = open(root, flags, Mode::empty()).map_err(|error| explain(root, error))?;
-        is_roots(root, &parent)?;
+        if rest.split('/').any(|part| part.starts_with('.')) {
+            return Err(invalid(
+                "home",
+                format!("{path} has a hidden name in it: those are podyd-helper's own"),
+            ));
+        }
+        let mut parent = open_root(root)?;
         let mut parts: Vec<&str> = rest.split('/').collect();
         let name = parts.pop().unwrap_or(rest).to_owned();
         let mut walked = root.to_owned();
@@ -81,8 +86,27 @@ pub fn kind(status: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits())
 }
 
-/// Opens a directory in another one, which is not left through a link, whatever takes its place meanwhile.
-pub fn open_in(parent: impl AsFd, name: &str, flags: OFlag, resolve: ResolveFlag) -> Result<OwnedFd, Errno> {
+/// Opens a directory that an admin has named, and that is root's.
+pub fn open_root(path: &str) -> Result<OwnedFd, Error> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let directory = open(path, flags, Mode::empty()).map_err(|error| explain(path, error))?;
+    is_roots(path, &directory)?;
+    Ok(directory)
+}
+
+/// Makes a directory, whatever the umask.
+pub fn make_directory(parent: &OwnedFd, name: &str, mode: u32) -> Result<(), Errno> {
+    mkdirat(parent, name, Mode::S_IRWXU)?;
+    fchmodat(parent, name, Mode::from_bits_truncate(mode), FchmodatFlags::FollowSymlink)
+}
+
+/// Opens something in a directory, which is not left through a link, whatever takes its place meanwhile.
+pub fn open_in<P: NixPath + ?Sized>(
+    parent: impl AsFd,
+    name: &P,
+    flags: OFlag,
+    resolve: ResolveFlag,
+) -> Result<OwnedFd, Errno> {
     let beneath =
         ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS;
     let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -101,7 +125,7 @@ fn step(parent: &OwnedFd, name: &str, make: bool) -> Result<OwnedFd, Errno> {
         Err(Errno::ENOENT) if make => {}
         opened => return opened,
     }
-    match mkdirat(parent, name, Mode::from_bits_truncate(0o711)) {
+    match make_directory(parent, name, 0o711) {
         Ok(()) | Err(Errno::EEXIST) => open_in(parent, name, flags, ResolveFlag::empty()),
         Err(error) => Err(error),
     }
@@ -116,9 +140,10 @@ fn is_roots(path: &str, directory: &OwnedFd) -> Result<(), Error> {
             "{path} belongs to uid {uid}: homes are only in directories that are root's"
         )));
     }
-    if status.st_mode & 0o1002 == 0o002 {
+    if status.st_mode & WRITABLE_BY_OTHERS != 0 {
         return Err(refused(format!(
-            "{path} may be written by everybody: homes are only in directories that are root's"
+            "{path} may be written by others than root, and homes are only where nobody else can exchange them: \
+             chmod go-w {path}"
         )));
     }
     Ok(())

@@ -2,17 +2,19 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use nix::unistd::geteuid;
+use protocol::helper::{ArchiveHome, MakeHome, RemoveHome};
 use protocol::{Client, ClientError, Error, Method};
 
 use super::super::{Node, serve};
-use crate::config::{HomeRoot, Settings};
+use crate::config::{OnDelete, Settings};
 use crate::directory::{LocalAccounts, Rules};
 use crate::testing::Folder;
 
@@ -26,27 +28,35 @@ pub fn owner() -> u32 {
 
 /// A node with one root of homes, and a helper on it.
 pub struct TestHelper {
-    _folder: Folder,
+    pub folder: Folder,
     pub homes: PathBuf,
     socket: PathBuf,
 }
 
 impl TestHelper {
     pub fn new() -> Self {
-        Self::serving(geteuid().as_raw())
+        Self::with(|_| {})
+    }
+
+    /// One with other settings.
+    pub fn with(settings: impl FnOnce(&mut Settings)) -> Self {
+        Self::serving(geteuid().as_raw(), settings)
+    }
+
+    /// One that does so with the homes of deleted users.
+    pub fn on_delete(on_delete: OnDelete) -> Self {
+        Self::with(|settings| settings.homes.on_delete = on_delete)
     }
 
     /// One that serves this uid.
-    pub fn serving(owner: u32) -> Self {
+    pub fn serving(owner: u32, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = Folder::new();
         let homes = folder.subfolder("homes");
-        fs::set_permissions(&homes, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::create_dir(folder.join("skel")).unwrap();
         let socket = folder.join("socket");
-        let listener = UnixListener::bind(&socket).unwrap();
-        let [root, skel] = [&homes, &folder.join("skel")].map(|path| path.to_str().unwrap().to_owned());
-        thread::spawn(move || serve(&listener, owner, None, move || Ok(node(&root, &skel))));
-        Self { _folder: folder, homes, socket }
+        let mut settings = settings(&folder);
+        change(&mut settings);
+        serve_at(&socket, owner, settings);
+        Self { folder, homes, socket }
     }
 
     pub fn call<M: Method>(&self, method: &M) -> Result<M::Reply, Error> {
@@ -63,18 +73,65 @@ impl TestHelper {
         let mut stream = UnixStream::connect(&self.socket).unwrap();
         // It may have hung up before the end.
         let _ = stream.write_all(bytes);
-        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = stream.shutdown(Shutdown::Write);
         let mut reply = Vec::new();
         let _ = stream.read_to_end(&mut reply);
         String::from_utf8(reply).unwrap()
     }
+
+    pub fn home(&self, name: &str) -> String {
+        self.homes.join(name).to_str().unwrap().to_owned()
+    }
+
+    pub fn make(&self, home: &str) -> MakeHome {
+        MakeHome { name: name_in(home), uid: owner(), gid: owner(), home: self.home(home) }
+    }
+
+    pub fn archive(&self, home: &str) -> ArchiveHome {
+        ArchiveHome { name: name_in(home), uid: owner(), home: self.home(home) }
+    }
+
+    pub fn remove(&self, home: &str) -> RemoveHome {
+        RemoveHome { name: name_in(home), uid: owner(), home: self.home(home) }
+    }
+
+    /// The names of what is where homes are, or in one of them.
+    pub fn names(&self, within: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.homes.join(within)).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
 }
 
-/// What a node allows whose homes are there: the ids of Pody and this test's, and a local ada with uid 1000.
-pub fn node(root: &str, skel: &str) -> Node {
+/// Homes end in the names of their owners.
+fn name_in(home: &str) -> String {
+    home.rsplit('/').next().unwrap().to_owned()
+}
+
+/// Homes in `homes` of this folder, with what is in its `skel`.
+pub fn settings(folder: &Path) -> Settings {
     let mut settings = Settings::default();
-    settings.homes.roots = vec![root.parse::<HomeRoot>().unwrap()];
+    let [homes, skel] = ["homes", "skel"].map(|name| folder.join(name).to_str().unwrap().to_owned());
+    fs::create_dir_all(&homes).unwrap();
+    for directory in [folder, homes.as_ref()] {
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    settings.homes.roots = vec![homes.parse().unwrap()];
     settings.homes.skel = skel.parse().unwrap();
+    settings
+}
+
+/// Serves a uid at this path, for as long as the test runs.
+pub fn serve_at(socket: &Path, owner: u32, settings: Settings) {
+    let listener = UnixListener::bind(socket).unwrap();
+    thread::spawn(move || serve(&listener, owner, None, move || Ok(node(settings.clone()))));
+}
+
+/// What a node with these settings allows, which has a local account with a uid that Pody might give.
+pub fn node(settings: Settings) -> Node {
+    let local = "root:x:0:0::/root:/bin/sh\nlocal:x:1900000001:1900000001::/home/local:/bin/sh\n";
     let rules = Rules {
         allocate: settings.ids.allocate,
         derive_from: None,
@@ -82,10 +139,7 @@ pub fn node(root: &str, skel: &str) -> Node {
         max_users: None,
         home: settings.users.home.clone(),
         shell: settings.users.shell.clone(),
-        local: LocalAccounts::parse(
-            "root:x:0:0::/root:/bin/sh\nlocal:x:1900000001:1900000001::/home/local:/bin/sh\n",
-            "",
-        ),
+        local: LocalAccounts::parse(local, ""),
     };
     Node { settings, rules }
 }

@@ -4,6 +4,7 @@
 //! moment. Nothing is mended here, and no finding shows a secret. What podyd cannot see (nsswitch.conf, PAM) is podyctl's.
 
 mod certificate;
+mod helper;
 mod replica;
 mod token;
 
@@ -63,6 +64,7 @@ impl<D: Directory> Service<D> {
         let now = self.clock.unix_seconds();
         let mut findings = network(&settings);
         findings.extend(certificate::findings(&settings, now).await);
+        findings.extend(helper::finding(&self.helper).await);
         findings.extend(replica::clock(self.clock_skew(&health, now).await));
         let stale = (health.contact.as_ref())
             .and_then(|contact| replica::staleness(contact, health.uptime, settings.offline.max_age));

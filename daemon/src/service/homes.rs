@@ -1,0 +1,124 @@
+//! Homes of this node: made as the first session of somebody begins, and put away once the directory says that they were
+//! deleted. podyd-helper does both, and asks nobody whether it should: what it may touch, it looks up itself.
+//!
+//! Whose home was made or found here is written down, since a tombstone does not say where that was. Nothing but the
+//! tombstone of that very user counts: a directory that is away, new, or another one than before has none.
+
+use std::collections::HashSet;
+
+use protocol::helper::{ArchiveHome, MakeHome, RemoveHome};
+use tokio::time::interval;
+
+use super::Service;
+use crate::config::OnDelete;
+use crate::directory::{Directory, Error, Member, Result, Tombstone};
+use crate::limits::{DELETIONS_EVERY, HELPER_REMOVES_WITHIN, MAX_PAGE, MAX_REMOVALS_IN_A_ROW};
+use crate::store::Home;
+
+impl<D: Directory> Service<D> {
+    /// Sees to it that somebody whose session begins has a home. What comes back is for them to read: why there is none, if
+    /// that is known; it keeps nobody out.
+    pub async fn home_is_made(&self, member: &Member) -> Option<String> {
+        let user = &member.user;
+        let settings = self.current_settings();
+        settings.homes.place_of(&user.home)?;
+        let home = Home { name: user.name.to_string(), uid: user.uid.0, home: user.home.to_string() };
+        if let Err(error) = self.node.note_home(&user.uuid, &home).await {
+            tracing::warn!(user = %user.name, %error, "nobody will know where this home was once its owner is deleted");
+        }
+        if !settings.homes.create {
+            return None;
+        }
+        let Home { name, uid, home } = home;
+        match self.helper.call(&MakeHome { name, uid, gid: user.gid.0, home }).await {
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(user = %user.name, home = %user.home, %error, "a home is not made");
+                // Whether there is one is not known while the helper is away, and mostly there is.
+                let is_known = !matches!(error, Error::Away(_) | Error::Busy(_));
+                is_known.then(|| format!("Your home directory {} could not be made: {error}", user.home))
+            }
+        }
+    }
+
+    /// Puts away the homes of deleted users, for as long as podyd runs: also of those who were deleted while it did not.
+    pub async fn put_away_homes(&self) {
+        let mut turns = interval(DELETIONS_EVERY);
+        let (mut seen, mut left, mut told) = (None, true, HashSet::new());
+        loop {
+            turns.tick().await;
+            let shown = self.shown();
+            if !left && shown == seen {
+                continue;
+            }
+            match self.put_away_once(&mut told).await {
+                Ok(some_left) => (seen, left) = (shown, some_left),
+                Err(error) => tracing::debug!(%error, "homes of deleted users wait"),
+            }
+        }
+    }
+
+    /// Goes once through all homes that are known. Whether some are left to put away.
+    pub(super) async fn put_away_once(&self, told: &mut HashSet<String>) -> Result<bool> {
+        let mut left = false;
+        let mut after = String::new();
+        loop {
+            let homes = self.node.homes(&after, MAX_PAGE).await?;
+            let Some((last, _)) = homes.last() else { return Ok(left) };
+            after.clone_from(last);
+            let uuids: Vec<String> = homes.iter().map(|(uuid, _)| uuid.clone()).collect();
+            let gone = self.directory.present(&uuids, &[]).await?.gone_users;
+            for (uuid, home) in
+                homes.into_iter().filter(|(uuid, home)| gone.iter().any(|one| is_of(one, uuid, home)))
+            {
+                match self.put_away(&home).await {
+                    Ok(true) => {
+                        self.node.forget_home(&uuid).await?;
+                        told.remove(&uuid);
+                    }
+                    Ok(false) => left = true,
+                    Err(error) => {
+                        left = true;
+                        if told.insert(uuid) {
+                            let Home { name, home, .. } = home;
+                            tracing::warn!(user = name, home, %error, "the home of a deleted user is still there");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether there is no more to do about this home.
+    async fn put_away(&self, Home { name, uid, home }: &Home) -> Result<bool> {
+        let (name, uid, home) = (name.clone(), *uid, home.clone());
+        let done = match self.current_settings().homes.on_delete {
+            OnDelete::Keep => Ok(true),
+            OnDelete::Archive => self.helper.call(&ArchiveHome { name, uid, home }).await.map(|_| true),
+            OnDelete::Remove => self.remove_home(&RemoveHome { name, uid, home }).await,
+        };
+        match done {
+            // It is somebody else's, and nothing will ever be done about it.
+            Err(Error::Conflict(why)) => {
+                tracing::warn!("{why}");
+                Ok(true)
+            }
+            done => done,
+        }
+    }
+
+    /// Asks as often as it takes, within reason: others are waiting for the next one.
+    async fn remove_home(&self, home: &RemoveHome) -> Result<bool> {
+        for _ in 0..MAX_REMOVALS_IN_A_ROW {
+            if self.helper.call_within(HELPER_REMOVES_WITHIN, home).await?.done {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether a tombstone is that of the very user whose home is known.
+fn is_of(tombstone: &Tombstone, uuid: &str, home: &Home) -> bool {
+    tombstone.uuid == uuid && tombstone.id == home.uid
+}

@@ -1,0 +1,125 @@
+//! Homes are made at sessions and put away after deletions, by a helper of the test's own.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+
+use nix::unistd::geteuid;
+
+use crate::config::{OnDelete, Settings};
+use crate::directory::{Directory, Member};
+use crate::helper::harness::{self, owner};
+use crate::service::Caller;
+use crate::testing::{TestNode, add_user, create_user, name, new_user, new_user_with};
+
+/// A node with a helper, which both go by these settings.
+async fn node(change: impl FnOnce(&mut Settings)) -> TestNode {
+    let mut node = TestNode::start().await;
+    let mut settings =
+        Settings { paths: node.service.current_settings().paths.clone(), ..harness::settings(&node.folder) };
+    settings.paths.helper = node.folder.join("helper");
+    change(&mut settings);
+    harness::serve_at(&node.folder.join("helper"), geteuid().as_raw(), settings.clone());
+    node.publishing.settings.send_replace(Arc::new(settings));
+    node.restart_service().await;
+    node
+}
+
+/// Somebody whose home is where the helper makes them.
+async fn user(node: &TestNode, text: &str, uid: u32) -> Member {
+    let mut user = new_user_with(text, uid);
+    user.home = Some(node.folder.join("homes").join(text).to_str().unwrap().parse().unwrap());
+    create_user(node.directory(), user).await.unwrap()
+}
+
+async fn put_away(node: &TestNode) -> bool {
+    node.service.put_away_once(&mut HashSet::new()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_home_is_made_at_the_first_session_and_put_away_when_its_owner_is_deleted() {
+    let node = node(|settings| settings.homes.on_delete = OnDelete::Archive).await;
+    let ada = user(&node, "ada", owner()).await;
+    let home = node.folder.join("homes/ada");
+    assert_eq!(node.service.home_is_made(&ada).await, None);
+    assert_eq!(node.service.home_is_made(&ada).await, None);
+    assert_eq!(fs::metadata(&home).unwrap().uid(), owner());
+    assert!(!put_away(&node).await);
+    assert!(home.exists(), "she is there");
+
+    node.directory().delete_user(name("ada"), None).await.unwrap();
+    assert!(!put_away(&node).await);
+    assert!(!home.exists());
+    let archived: Vec<_> = fs::read_dir(node.folder.join("homes/.archived")).unwrap().collect();
+    assert_eq!(archived.len(), 1);
+    assert_eq!(node.service.node.homes("", 10).await.unwrap(), [], "and forgotten");
+    let metrics = node.service.metrics_text(&Caller::Root).await.unwrap();
+    assert!(metrics.contains("pody_helper_calls_total{outcome=\"done\"} 3"), "{metrics}");
+}
+
+/// Only the tombstone of that very user counts.
+#[tokio::test]
+async fn in_another_directory_nobody_was_deleted() {
+    let mut node = node(|settings| settings.homes.on_delete = OnDelete::Remove).await;
+    let ada = user(&node, "ada", owner()).await;
+    assert_eq!(node.service.home_is_made(&ada).await, None);
+    let known = node.service.node.homes("", 10).await.unwrap();
+    let strange: (&str, _) = ("4711e7a0-0000-4000-8000-000000000000", known[0].1.clone());
+    node.service.node.note_home(strange.0, &strange.1).await.unwrap();
+    node.service.node.forget_home(&ada.user.uuid).await.unwrap();
+    node.directory().delete_user(name("ada"), None).await.unwrap();
+    assert!(!put_away(&node).await);
+    assert!(node.folder.join("homes/ada").exists(), "the one that is known is another of that name and id");
+    node.restart_service().await;
+    assert_eq!(node.service.node.homes("", 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_is_created_anew_does_not_get_the_old_home() {
+    let node = node(|_| {}).await;
+    let ada = user(&node, "ada", owner()).await;
+    assert_eq!(node.service.home_is_made(&ada).await, None);
+    node.directory().delete_user(name("ada"), None).await.unwrap();
+    assert!(!put_away(&node).await);
+
+    let mut anew = new_user("ada");
+    anew.reuse_name = true;
+    anew.home = Some(ada.user.home.clone());
+    let anew = create_user(node.directory(), anew).await.unwrap();
+    assert_ne!(anew.user.uid, ada.user.uid);
+    let said = node.service.home_is_made(&anew).await.unwrap();
+    assert!(said.contains("could not be made") && said.contains("left alone"), "{said}");
+    assert_eq!(fs::metadata(node.folder.join("homes/ada")).unwrap().uid(), owner());
+}
+
+#[tokio::test]
+async fn a_helper_that_is_away_holds_nobody_up_and_is_told_of() {
+    let node = node(|settings| {
+        settings.homes.on_delete = OnDelete::Remove;
+        settings.paths.helper.set_file_name("nothing");
+    })
+    .await;
+    let ada = user(&node, "ada", owner()).await;
+    assert_eq!(node.service.home_is_made(&ada).await, None);
+    let found = node.service.doctor(&Caller::Root).await.unwrap();
+    assert!(
+        found.iter().any(|one| one.subject == "podyd-helper" && one.advice.contains("podyd-helper.socket")),
+        "{found:?}"
+    );
+    node.directory().delete_user(name("ada"), None).await.unwrap();
+    assert!(put_away(&node).await, "it is left for later");
+    assert_eq!(node.service.node.homes("", 10).await.unwrap().len(), 1);
+    let metrics = node.service.metrics_text(&Caller::Root).await.unwrap();
+    assert!(metrics.contains("pody_helper_calls_total{outcome=\"away\"}"), "{metrics}");
+}
+
+#[tokio::test]
+async fn homes_elsewhere_are_nobodys_business() {
+    let node = node(|_| {}).await;
+    let daemon = add_user(node.directory(), "service").await;
+    assert!(daemon.user.home.as_str().starts_with("/home/"));
+    assert_eq!(node.service.home_is_made(&daemon).await, None);
+    assert_eq!(node.service.node.homes("", 10).await.unwrap(), []);
+    assert_eq!(node.service.doctor(&Caller::Root).await.unwrap(), [], "and the helper is there");
+}
