@@ -436,8 +436,8 @@ pub const RESERVE_DEADLINE: Duration = Duration::from_secs(10);
 /// over yet (MaxStartups).
 pub const MAX_RESOLVES: usize = 128;
 
-/// How long podyd-helper may take for an ordinary call: whoever logs in waits for it.
-pub const HELPER_DEADLINE: Duration = Duration::from_secs(3);
+/// How long podyd-helper may take for an ordinary call: whoever logs in waits for it, and pam_pody for no more than 3 s.
+pub const HELPER_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Sessions of this node that are remembered at a time, each of them a process: far more than one machine has people. At some
 /// 200 bytes each, 2 MB.

@@ -25,7 +25,7 @@ pub(super) struct Rule {
 }
 
 /// Every rule.
-pub(super) const RULES: [Rule; 14] = [
+pub(super) const RULES: [Rule; 15] = [
     Rule { keys: &["ids.min", "ids.max"], judge: |draft| draft.allocate().map(drop) },
     Rule { keys: &["auth.lockout.first_wait", "auth.lockout.longest_wait"], judge: waits_grow },
     Rule {

@@ -79,12 +79,14 @@ impl<D: Directory> Service<D> {
         let Some(member) = member.filter(|member| self.objection(member).is_none()) else {
             return Ok(Opened::default());
         };
-        if self.current_settings().sessions.counts(&opening.service)
-            && let Some(refused) = self.enter(&member, process, opening).await
-        {
+        if !self.current_settings().sessions.counts(&opening.service) {
+            return Ok(Opened::default());
+        }
+        if let Some(refused) = self.enter(&member, process, opening).await {
             return Ok(Opened { refused: Some(refused), ..Opened::default() });
         }
-        Ok(Opened::default())
+        let messages = self.home_is_made(&member).await.into_iter().collect();
+        Ok(Opened { messages, refused: None })
     }
 
     /// Writes a session down, or says why it may not begin.
