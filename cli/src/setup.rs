@@ -114,6 +114,12 @@ impl Node {
 
     /// Tries what answers of a file name, which nobody can mend now.
     fn judge(&self, answers: &Answers, session: &mut Session<'_>) -> Result<Option<TriedDirectory>> {
+        if !matches!(answers.directory, Directory::Own {}) && !self.found.section.is_empty() {
+            let (section, location) = (plain(&self.found.section), plain(&self.found.location));
+            return Err(advise(format!(
+                "directory: [{section}] names {location} already: leave this out, or change config.toml"
+            )));
+        }
         let draft = Draft::of_directory(&answers.directory, self.folder()).map_err(advise)?;
         let tried = match answers.directory {
             Directory::Own {} => None,
@@ -229,7 +235,7 @@ fn try_directory(node: &Node, draft: &Draft, session: &mut Session<'_>) -> Resul
         return Err(Failure::new(
             Code::Conflict,
             format_args!(
-                "this node's own file has {} users, whom another directory would not have: see podyctl db copy, which takes \
+                "this node's own file has users ({}), whom another directory would not have: see podyctl db copy, which takes \
                  them along, or podyctl user export; or delete them first",
                 node.found.users
             ),

@@ -30,6 +30,7 @@ pub fn run(command: UserCommand, session: &mut Session<'_>) -> Result<()> {
 fn add(user: Add, session: &mut Session<'_>) -> Result<()> {
     let mut daemon = Daemon::connect(&session.socket)?;
     let password = first_password(&user, session)?;
+    let wants_no_password = user.no_password;
     let name = user.name;
     let created = daemon
         .call(&CreateUser {
@@ -48,7 +49,8 @@ fn add(user: Add, session: &mut Session<'_>) -> Result<()> {
         })?
         .user;
     session.output.answer(&format!("{} was created with uid {}.", created.name, created.uid), &created)?;
-    if !created.has_password {
+    // Whoever says so wants none: people log in by a key, or at an OpenID provider.
+    if !created.has_password && !wants_no_password {
         let advice = format!("{0} has no password; give one with: podyctl user passwd {0}", created.name);
         session.output.remark(&advice);
     }

@@ -5,6 +5,7 @@ mod http;
 mod node;
 mod publishing;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -163,6 +164,7 @@ pub fn arrival(asked: &str, subject: &str) -> Arrival {
         email: None,
         shell: None,
         groups: None,
+        first_groups: BTreeSet::new(),
         id_token: String::new().into(),
     }
 }

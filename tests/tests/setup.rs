@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use servers::{OidcOptions, OidcProvider};
 use tests::host::Outcome;
@@ -11,6 +14,7 @@ use tests::wait;
 use tokio::runtime::Runtime;
 
 const PASSWORD: &str = "a long enough password";
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A node as it is after `make install`, with podyd running: programs do not know of Pody yet.
 fn fresh() -> Sandbox {
@@ -47,6 +51,23 @@ fn mode(node: &Sandbox, path: &str) -> String {
 fn answers(node: &Sandbox, text: &str) -> Outcome {
     node.write("/root/answers.json", text);
     node.run("chmod 0600 /root/answers.json; podyctl setup --answers /root/answers.json")
+}
+
+/// Does something that asks for podyd to be restarted, which nobody but the test can do here.
+fn restarting(node: &Sandbox, act: impl FnOnce() -> Outcome + Send) -> Outcome {
+    let config = || fs::read_to_string(node.path("/etc/pody/config.toml")).unwrap_or_default();
+    let before = config();
+    thread::scope(|threads| {
+        let acting = threads.spawn(act);
+        wait::until("the new configuration, or the end", PATIENCE, || {
+            acting.is_finished() || config() != before
+        });
+        if !acting.is_finished() {
+            node.stop_podyd();
+            node.run("podyd </dev/null >/run/podyd.log 2>&1 &").succeeds();
+        }
+        acting.join().expect("what it panics with stands above")
+    })
 }
 
 fn admin(name: &str) -> String {
@@ -185,9 +206,7 @@ fn who_cannot_be_asked_and_who_may_not_is_told_so() {
     assert_ne!(away.status, 0);
     node.run("AUTH_MODE=oidc-only OIDC_ISSUER=https://127.0.0.1:9 OIDC_CLIENT_ID=pody podyd </dev/null >/run/podyd.log 2>&1 &")
         .succeeds();
-    wait::until("podyd to answer", std::time::Duration::from_secs(30), || {
-        node.run("podyctl status").status == 0
-    });
+    wait::until("podyd to answer", PATIENCE, || node.run("podyctl status").status == 0);
     let refused = answers(&node, &format!("{{\"admin\": {}}}", admin("ada")));
     assert!(refused.status == 5 && refused.stderr.contains("oidc-only"), "{refused:?}");
 }
@@ -203,7 +222,6 @@ fn a_database_is_tried_and_its_password_stays_out_of_the_configuration() {
     let open = format!("postgres://{user}@{place}");
     let node = fresh();
 
-    // Nobody but the test can restart podyd here, and it does so when it is asked to.
     let database = ("Your choice", "2");
     let questions = [
         database,
@@ -222,14 +240,7 @@ fn a_database_is_tried_and_its_password_stays_out_of_the_configuration() {
         ("(PAM)", "n"),
         ("Carry this out?", "y"),
     ];
-    let ran = std::thread::scope(|threads| {
-        let asked = threads.spawn(|| node.converse(&setup(""), &questions));
-        let is_written = || node.path("/etc/pody/config.toml.before-setup").exists();
-        wait::until("the new configuration", std::time::Duration::from_secs(60), is_written);
-        node.stop_podyd();
-        node.run("podyd </dev/null >/run/podyd.log 2>&1 &").succeeds();
-        asked.join().unwrap()
-    });
+    let ran = restarting(&node, || node.converse(&setup(""), &questions));
     assert!(ran.status == 0 && ran.stdout.contains("This node is set up"), "{ran:#?}\n{}", node.podyd_log());
     for words in [
         "begins with postgres://",
@@ -255,19 +266,12 @@ fn a_database_is_tried_and_its_password_stays_out_of_the_configuration() {
 
     // The next node finds an admin there.
     let other = fresh();
-    let ran = std::thread::scope(|threads| {
-        let text =
-            format!("{{\"directory\": {{\"kind\": \"database\", \"url\": \"{url}\"}}, \"pam\": false}}");
-        let (other, node) = (&other, &other);
-        let asked = threads.spawn(move || answers(other, &text));
-        let is_written = || node.path("/etc/pody/config.toml.before-setup").exists();
-        wait::until("the new configuration", std::time::Duration::from_secs(60), is_written);
-        node.stop_podyd();
-        node.run("podyd </dev/null >/run/podyd.log 2>&1 &").succeeds();
-        asked.join().unwrap()
-    });
+    let text = format!("{{\"directory\": {{\"kind\": \"database\", \"url\": \"{url}\"}}, \"pam\": false}}");
+    let ran = restarting(&other, || answers(&other, &text));
     assert!(ran.status == 0 && ran.stdout.contains("admin: none is made"), "{ran:#?}");
-    wait::until("ada", std::time::Duration::from_secs(30), || other.run("getent passwd ada").status == 0);
+    wait::until("ada", PATIENCE, || other.run("getent passwd ada").status == 0);
+    let again = answers(&other, &text);
+    assert_eq!(again.status, 4, "{again:?}");
 }
 
 #[test]
@@ -340,4 +344,39 @@ fn a_step_that_fails_says_what_was_done_and_how_to_go_on() {
     for words in ["broken", "NOT done: Pody's users can log in", "sudo pam-auth-update --package"] {
         assert!(ran.stderr.contains(words), "{words}: {ran:#?}");
     }
+}
+
+#[test]
+#[ignore = "needs root: mounts a private copy of this machine"]
+fn the_directory_of_another_node_is_tried_and_nobody_is_made_an_admin_of_it() {
+    const TOKEN: &str = "the-token-that-all-nodes-share-01";
+    let address = format!("127.0.0.1:{}", servers::port());
+    let serving = fresh();
+    let service = format!(
+        "[remote_user_profile.service]\nenabled = true\nlisten = \"{address}\"\naccess_token = \"{TOKEN}\"\n"
+    );
+    serving.stop_podyd();
+    serving.write("/etc/pody/config.toml", &service);
+    serving.start_podyd();
+    serving.run(&format!("echo '{PASSWORD}' | podyctl user add ada --password-stdin")).succeeds();
+
+    let node = fresh();
+    let before = tree(&node);
+    let text = |token: &str| {
+        format!(
+            "{{\"directory\": {{\"kind\": \"node\", \"endpoint\": \"http://{address}\", \"access_token\": \"{token}\"}}}}"
+        )
+    };
+    let refused = answers(&node, &text("another-token-that-nobody-knows-02"));
+    assert!(refused.status == 1 && refused.stdout.contains("failed"), "{refused:#?}");
+    assert!(!format!("{refused:?}").contains("another-token"), "{refused:#?}");
+    is_unchanged(&node, &before);
+
+    let ran = restarting(&node, || answers(&node, &text(TOKEN)));
+    assert!(ran.status == 0 && ran.stdout.contains("admin: none is made"), "{ran:#?}\n{}", node.podyd_log());
+    wait::until("ada", PATIENCE, || node.run("getent passwd ada").status == 0);
+    su(&node, "ada", PASSWORD).succeeds();
+    let config = node.run("cat /etc/pody/config.toml").succeeds();
+    assert!(config.contains("\nenabled = true\n") && !config.contains(TOKEN), "{config}");
+    assert_eq!(mode(&node, "/etc/pody/provider-token"), "640 root pody");
 }

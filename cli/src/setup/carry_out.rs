@@ -162,8 +162,10 @@ impl Plan {
             return self.await_podyd(PATIENCE, session);
         }
         let minutes = BY_HAND.as_secs() / 60;
-        let request =
-            format!("Restart podyd now, in the way that it is started here; waiting for {minutes} minutes.");
+        let request = format!(
+            "Restart podyd now, in the way that it is started here; waiting for {minutes} minutes. (Ctrl-C now leaves the new \
+             configuration there; the former one is config.toml.before-setup.)"
+        );
         session.output.remark(&request);
         session.output.flush()?;
         self.await_podyd(BY_HAND, session)

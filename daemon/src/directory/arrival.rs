@@ -132,6 +132,8 @@ pub struct Arrival {
     pub shell: Option<AbsolutePath>,
     /// The groups, which are as authoritative as the claims; none: the claims do not speak of groups.
     pub groups: Option<BTreeSet<Name>>,
+    /// The groups of a new user where the claims do not speak of groups.
+    pub first_groups: BTreeSet<Name>,
     /// The token itself, for a directory that judges it.
     pub id_token: Zeroizing<String>,
 }

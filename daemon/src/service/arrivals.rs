@@ -34,6 +34,7 @@ pub fn arrival(
         email: verified_email(claims),
         shell: claims.text(settings.shell_claim.as_str()).and_then(|shell| shell.parse().ok()),
         groups: groups(claims, settings),
+        first_groups: always(settings).collect(),
         id_token,
     })
 }
@@ -106,8 +107,12 @@ fn groups(claims: &Claims, settings: &OidcUsers) -> Option<BTreeSet<Name>> {
     let mapped = claimed
         .iter()
         .flat_map(|claimed| settings.group_map.iter().filter_map(move |rule| group(rule, claimed)));
-    let always = settings.groups.iter().map(|GroupOfUsers(group)| *group);
-    Some(always.chain(mapped).collect())
+    Some(always(settings).chain(mapped).collect())
+}
+
+/// The groups that everybody is in.
+fn always(settings: &OidcUsers) -> impl Iterator<Item = Name> {
+    settings.groups.iter().map(|GroupOfUsers(group)| *group)
 }
 
 /// What a group of the provider is here by this rule.

@@ -179,7 +179,7 @@ async fn try_node(provider: &Provider, instance: String) -> TriedDirectory {
         } else {
             "; plain http: whoever is on the way reads passwords"
         };
-        format!("{} answers and has {} users{open}", tried.location, counts.users)
+        format!("{} answers, users: {}{open}", tried.location, counts.users)
     });
     tried.steps.push(TriedStep { name: "connection", outcome });
     tried
@@ -232,5 +232,5 @@ async fn look_at_tables(
     let counts = database.counts().await?;
     tried.users = Some(counts.users);
     tried.admin = an_admin(database).await?;
-    Ok(format!("{schema}; {} users", counts.users))
+    Ok(format!("{schema}; users: {}", counts.users))
 }

@@ -169,6 +169,8 @@ fn groups_are_those_of_the_map_and_never_such_as_give_rights() {
         let groups = arriving(&with(change.clone()), text).groups;
         assert_eq!(groups, expected.map(|texts| names(&texts).into_iter().collect()), "{text}: {change}");
     }
+    let silent = arriving(&with(json!({ "groups": null })), "group_map = [\"*\"]\ngroups = [\"cluster\"]");
+    assert_eq!((silent.groups, silent.first_groups), (None, [name("cluster")].into()));
 }
 
 #[test]

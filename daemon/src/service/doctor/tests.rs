@@ -12,7 +12,7 @@ use super::*;
 use crate::config::Secret;
 use crate::directory::{Contact, NewToken, TokenSecret};
 use crate::service::{Peer, new_uuid};
-use crate::testing::{Folder, NOW, TestNode, add_user, name, until};
+use crate::testing::{Folder, NOW, TestNode, add_user, name, open_to_newcomers, until};
 
 const GOOD: &str = "3f0d1c5e9ab2476873e1d4c0b5a6f798";
 const MINUTE: Duration = Duration::from_secs(60);
@@ -215,6 +215,18 @@ async fn tokens_that_end_soon_and_the_one_that_all_share_are_told_of_to_admins()
     assert_eq!(node.service.doctor(&Caller::Root).await.unwrap().len(), 1);
     node.clock.advance(14 * 24 * 60 * 60);
     assert_eq!(node.service.doctor(&Caller::Root).await.unwrap(), [], "it has ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_cannot_have_anybody_created_are_told_of_where_people_may_arrive() {
+    for (scopes, expected) in [("read", 1), ("read,provision", 0)] {
+        let node = node_with_token(scopes, 100).await;
+        let settings = Settings::clone(&node.publishing.settings.borrow());
+        node.publishing.settings.send_replace(Arc::new(open_to_newcomers(settings)));
+        let found = node.service.doctor(&Caller::Root).await.unwrap();
+        let told = found.iter().filter(|one| one.advice.contains("provision")).count();
+        assert_eq!(told, expected, "{scopes}: {found:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -85,7 +85,17 @@ pub(super) fn named(tokens: &[Token], settings: &Settings, today: Day) -> Vec<Fi
             "once every node shows its own, replace access_token by a random text that no node knows",
         )
     });
-    ending.into_iter().chain(shared).collect()
+    let provisions = tokens.iter().filter(lives).any(|token| token.scopes.holds(Scope::Provision));
+    let unwelcoming = (settings.service.enabled && settings.users_may_arrive() && !provisions).then(|| {
+        Warning.of(
+            "remote_user_profile.service",
+            "people may get an account by logging in ([oidc.users] create), and no node that has its directory from here can \
+             have that done: the token in access_token is not for it",
+            "where people log in for the first time, have the node show a token of its own: podyctl token create --scope \
+             read,authenticate,provision",
+        )
+    });
+    ending.into_iter().chain(shared).chain(unwelcoming).collect()
 }
 
 fn end(ending: &[(Day, &Token)]) -> Finding {

@@ -47,6 +47,7 @@ fn arrival(node: &TestNode, text: &str) -> Arrival {
         email: None,
         shell: None,
         groups: None,
+        first_groups: Default::default(),
         id_token: secret(""),
     }
 }

@@ -66,6 +66,17 @@ pub async fn whoever_comes_for_the_first_time_becomes_a_user(storage: &impl Back
         ("Countess", "/bin/zsh", true)
     );
     assert_eq!((later.revision, user.revision), (position.revision + 1, position.revision + 1));
+
+    let first_groups = || [name("physics")].into();
+    let bob = Arrival { first_groups: first_groups(), ..arrival("bob", "s2") };
+    assert!(arrive(&directory, bob).await.unwrap().0.created);
+    assert_eq!(groups_of(&directory, "bob").await, ["physics"]);
+    arrive(&directory, Arrival { first_groups: first_groups(), ..arrival("ada", "s1") }).await.unwrap();
+    assert_eq!(
+        groups_of(&directory, "ada").await,
+        ["chess", "physics"],
+        "whoever is there stays as they are"
+    );
 }
 
 pub async fn fifty_first_logins_of_one_person_make_one_user(storage: &impl Backend) {

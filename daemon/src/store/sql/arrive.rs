@@ -66,8 +66,8 @@ async fn create(
     let name = arrival.asked;
     let user = reservation::user_of(arrival, kept.as_ref(), rules);
     let uuid = user.uuid.clone();
-    let groups = arrival.groups.clone().unwrap_or_default();
-    let batch = Batch { users: vec![user], ..joining(name, &groups, rules) };
+    let groups = arrival.groups.as_ref().unwrap_or(&arrival.first_groups);
+    let batch = Batch { users: vec![user], ..joining(name, groups, rules) };
     let mut facts = facts(session, &batch, rules, user_count, Some(name)).await?;
     if let Some(kept) = &kept {
         // It is this user's alone: none of the groups may have the number.
