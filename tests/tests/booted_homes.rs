@@ -121,9 +121,9 @@ fn a_home_is_removed_without_what_is_mounted_in_it_and_nobody_is_held_up_where_n
 /// What systemd thinks of what the two could do; 10 is the worst, times ten.
 fn is_kept_in(machine: &Machine) {
     for (unit, threshold) in [("podyd.service", 15), ("podyd-helper.service", 40)] {
-        let analyze = format!("systemd-analyze security --no-pager --threshold={threshold} {unit}");
-        let security = machine.run(&analyze).succeeds();
-        println!("{}", security.lines().last().unwrap_or_default());
+        machine
+            .run(&format!("systemd-analyze security --no-pager --threshold={threshold} {unit}"))
+            .succeeds();
     }
     let verify = machine.run("systemd-analyze verify --man=no podyd-helper.service podyd-helper.socket");
     assert!(verify.status == 0 && verify.stderr.is_empty(), "{verify:#?}");

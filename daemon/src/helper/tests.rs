@@ -4,9 +4,16 @@ pub mod harness;
 mod homes;
 mod hostile;
 
-use protocol::Error;
-use protocol::helper::{Hello, MAX_FRAME_BYTES};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::thread;
+use std::time::Duration;
 
+use nix::unistd::geteuid;
+use protocol::helper::{Hello, MAX_FRAME_BYTES};
+use protocol::{Client, ClientError, Error};
+
+use super::serve;
+use crate::testing::Folder;
 use harness::TestHelper;
 
 #[test]
@@ -19,6 +26,21 @@ fn podyd_is_served_and_nobody_else() {
     let refused = of_another.call(&of_another.make("ada")).unwrap_err();
     assert!(matches!(&refused, Error::Refused { message } if message.contains("podyd alone")), "{refused}");
     assert!(of_another.names("").is_empty());
+}
+
+#[test]
+fn a_helper_that_systemd_would_start_again_ends_when_nobody_asks() {
+    let folder = Folder::new();
+    let listener = UnixListener::bind(folder.join("socket")).unwrap();
+    let connected = UnixStream::connect(folder.join("socket")).unwrap();
+    let idle = Duration::from_millis(20);
+    let serving =
+        thread::spawn(move || serve(&listener, geteuid().as_raw(), Some(idle), || Err("none".into())));
+    let mut client = Client::new(connected, Duration::from_secs(30));
+    assert!(matches!(client.call(&Hello {}), Err(ClientError::Refused(Error::Failed { .. }))));
+    assert!(!serving.is_finished(), "somebody is connected");
+    drop(client);
+    serving.join().unwrap().unwrap();
 }
 
 #[test]
