@@ -116,6 +116,11 @@ fn fields(user: UserRecord) -> impl Iterator<Item = (&'static str, Value)> {
             "identities",
             Some(user.identities).filter(|all| !all.is_empty()).map(|all| identities(&all).into()),
         ),
+        (
+            "refused",
+            user.refused
+                .then(|| Value::Striking("here, since the OpenID provider has ended the account".into())),
+        ),
         ("hidden", user.hidden.map(Value::Striking)),
         ("uuid", Some(user.uuid.into())),
     ]

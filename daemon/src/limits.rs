@@ -400,6 +400,24 @@ pub const MAX_USER_CODE_CHARS: usize = 64;
 /// Where they type it in: it has to fit into a QR code on a terminal.
 pub const MAX_VERIFICATION_URL_CHARS: usize = 512;
 
+/// How often it is looked for people about whom the provider is to be asked again.
+pub const RECHECK_TICK: Duration = Duration::from_secs(5);
+
+/// How long a provider that does not answer is left alone; twice as long each time, up to [`RECHECK_AGAIN_AT_LEAST_EVERY`].
+pub const RECHECK_AGAIN_AFTER: Duration = Duration::from_secs(30);
+
+/// The longest such pause: whoever was disabled meanwhile is not to stay for long.
+pub const RECHECK_AGAIN_AT_LEAST_EVERY: Duration = Duration::from_secs(5 * 60);
+
+/// Questions to the provider about people, at a time: those who log in meanwhile come first.
+pub const RECHECKS_AT_ONCE: usize = 4;
+
+/// People who are looked for at a time about whom the provider is to be asked: at a kilobyte each.
+pub const MAX_RECHECKS: u32 = 100;
+
+/// Users whom the provider has ended and who are named in a warning; of the others it says how many there are.
+pub const MAX_NAMED_REFUSED: usize = 10;
+
 /// How long lookups show what is reserved for a first login. Whoever has looked by then logs in as the one they saw, for as
 /// long as [`RESERVATION_HELD`].
 pub const RESERVATION_SHOWN: Duration = Duration::from_secs(60);

@@ -44,6 +44,10 @@ const WRITE_TOKEN_USES: Duration = Duration::from_secs(10);
 /// How long the last of them may take at the end, when the database may be away: systemd waits for podyd.
 const LAST_TOKEN_USES: Duration = Duration::from_secs(2);
 
+/// How long answers of the OpenID provider that are under way may take at the end: a refresh token may be used up by one that is
+/// lost.
+const LAST_RECHECKS: Duration = Duration::from_secs(2);
+
 /// Runs until SIGTERM or SIGINT. `reload` reads the configuration again.
 pub fn run(
     settings: Settings,
@@ -145,6 +149,12 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
                 "users who logged in before this machine started are known again when they log in again"
             );
         }
+        match node.refused().await {
+            Ok(refused) => refused.iter().for_each(|(uuid, _)| published.refuse(uuid, true)),
+            Err(error) => {
+                tracing::error!(%error, "whom the OpenID provider has ended is not known, and not refused")
+            }
+        }
         let stop_publishing = Arc::new(Notify::new());
         let publishing = tokio::spawn(publisher.run(Arc::clone(&stop_publishing)));
 
@@ -189,6 +199,10 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
             let service = Arc::clone(&service);
             async move { service.follow_htpasswd().await }
         });
+        let mut rechecking = tokio::spawn({
+            let (service, stop) = (Arc::clone(&service), stop.subscribe());
+            async move { service.recheck_users(stop).await }
+        });
 
         let putting_away = tokio::spawn({
             let service = Arc::clone(&service);
@@ -211,7 +225,8 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         }
         let _ = writing.await;
         let _ = timeout(LAST_TOKEN_USES, service.write_token_uses()).await;
-        for task in [following, ending, resolving, putting_away] {
+        let _ = timeout(LAST_RECHECKS, &mut rechecking).await;
+        for task in [following, ending, resolving, putting_away, rechecking] {
             task.abort();
             let _ = task.await;
         }

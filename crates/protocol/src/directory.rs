@@ -65,6 +65,9 @@ pub struct UserRecord {
     pub groups: Vec<String>,
     /// The directory's revision in which this user last changed.
     pub revision: u64,
+    /// Whether this node refuses the user, since the OpenID provider has ended the account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
     /// Why this node does not serve the user, if so: its name or id belongs to a local account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<String>,

@@ -26,6 +26,10 @@ pub struct Oidc {
     pub ca_file: Option<PathBuf>,
     /// How long the provider may take for one answer.
     pub timeout: Duration,
+    /// How often it is asked again about those who have logged in; zero: never, and nothing is kept to ask with.
+    pub recheck_interval: Duration,
+    /// What refresh tokens are sealed with; empty: a key that podyd makes and keeps itself.
+    pub recheck_key: Secret,
     /// Whether the environment says all of this, so that the file does not count.
     pub from_environment: bool,
 }
@@ -97,6 +101,8 @@ impl Default for Oidc {
             groups_claim: ClaimName("groups".into()),
             ca_file: None,
             timeout: Duration::from_secs(5),
+            recheck_interval: Duration::ZERO,
+            recheck_key: Secret::default(),
             from_environment: false,
         }
     }

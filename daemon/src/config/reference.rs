@@ -268,7 +268,8 @@ fn every_setting_stands_in_a_section_that_is_explained() {
 #[test]
 fn every_example_is_valid() {
     let environment = ["PODY_DB_PASSWORD", "PODY_LIBSQL_TOKEN", "PODY_ACCESS_TOKEN", "PODY_OIDC_SECRET"];
-    let environment = environment.map(|variable| (variable, "t")).into_iter().collect();
+    let long = ("PODY_RECHECK_KEY", "0123456789abcdef0123456789abcdef");
+    let environment = environment.map(|variable| (variable, "t")).into_iter().chain([long]).collect();
     for (setting, value) in settings().filter_map(|setting| Some((setting, setting.example?))) {
         let ((section, name), beside) = (setting.parts(), needed_beside(setting));
         if is_backend(section) && is_compiled_in(section).is_err() {

@@ -48,6 +48,25 @@ pub(super) static OIDC_SETTINGS: &[Setting] = &[
         "How long the provider may take for one answer.",
     ),
     setting(
+        "oidc.recheck_interval",
+        Time(|draft| &mut draft.settings.oidc.recheck_interval, 0..=7 * 24 * 60 * 60),
+        "How often the provider is asked again about everybody who has logged in there through this node. Whoever it has \
+         ended since is refused on this node, with SSH keys, too, and groups are brought up to date. It takes refresh tokens \
+         (the scope offline_access), which are kept sealed in the state directory. \"off\": none is asked for or kept.",
+    ),
+    setting(
+        "oidc.recheck_key",
+        Secret(|draft, secret| draft.settings.oidc.recheck_key = secret, recheck_key),
+        "What refresh tokens are sealed with, instead of a key that podyd makes and keeps in its state directory: 32 random \
+         characters or more. With another key, those that are kept are deleted.",
+    ).example("\"${PODY_RECHECK_KEY}\""),
+    setting(
+        "oidc.recheck_key_file",
+        Secret(|draft, secret| draft.settings.oidc.recheck_key = secret, recheck_key),
+        "A file that holds that key, instead: its path, or the name of a credential that systemd hands to podyd \
+         (LoadCredentialEncrypted=).",
+    ).example("\"recheck-key\"").in_file_of("oidc.recheck_key").reloading(),
+    setting(
         "oidc.login.services",
         List(|draft| &mut draft.settings.oidc_login.services),
         "The PAM services through which people log in at the provider: those where somebody sees an address and a code, and \
@@ -128,6 +147,13 @@ pub(super) static OIDC_SETTINGS: &[Setting] = &[
          what an admin has granted stays. Groups whose names give rights on a node, such as sudo, are never given.",
     ),
 ];
+
+fn recheck_key(text: &str) -> Result<(), String> {
+    match text.chars().count() {
+        32.. => Ok(()),
+        _ => Err("must have 32 random characters or more, such as: openssl rand -base64 32".into()),
+    }
+}
 
 /// RFC 6749, appendix A.2, says visible ASCII; some providers know no such bounds.
 fn client_secret(text: &str) -> Result<(), String> {

@@ -102,6 +102,7 @@ pub fn user(member: Member, hidden: Option<String>) -> UserRecord {
         identities: Vec::new(),
         groups: groups.into_iter().map(|(_, name)| name.to_string()).collect(),
         revision: user.revision,
+        refused: false,
         hidden,
     }
 }

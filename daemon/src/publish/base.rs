@@ -6,12 +6,14 @@ use identity::{Gid, Group, Name, Uid};
 use snapshot::{BaseEncoder, EncodeError, Encoded, Info, View};
 
 use super::model::{Base, entry};
+use super::refused::Refused;
 use crate::config::Settings;
 use crate::directory::{Counts, Error, Member, Position, Result, Rules, Sink, Team};
 
 /// Takes a dump of the directory and leaves out what this node does not serve.
 pub struct BaseBuilder<'a> {
     rules: &'a Rules,
+    refused: &'a Refused,
     enumerate_up_to: u64,
     complete: bool,
     seed: u64,
@@ -22,9 +24,10 @@ pub struct BaseBuilder<'a> {
 
 impl<'a> BaseBuilder<'a> {
     /// Begins a base. The seed is random; enumeration is for directories of at most so many users and groups.
-    pub fn new(rules: &'a Rules, settings: &Settings, seed: u64) -> Self {
+    pub fn new(rules: &'a Rules, settings: &Settings, refused: &'a Refused, seed: u64) -> Self {
         Self {
             rules,
+            refused,
             enumerate_up_to: settings.nss.enumerate_up_to.into(),
             complete: !settings.users_may_arrive(),
             seed,
@@ -81,7 +84,7 @@ impl Sink for BaseBuilder<'_> {
     }
 
     async fn users(&mut self, page: Vec<Member>) -> Result<()> {
-        page.iter().try_for_each(|member| self.user(member))
+        page.into_iter().try_for_each(|member| self.user(&self.refused.shown(member)))
     }
 
     async fn groups(&mut self, page: Vec<(Team, Vec<(Name, Uid)>)>) -> Result<()> {

@@ -9,6 +9,7 @@ mod delays;
 mod model;
 mod overlay;
 mod published;
+mod refused;
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -24,6 +25,7 @@ use tokio::time::{Instant, interval, sleep_until};
 
 pub use delays::Delays;
 pub use published::Published;
+pub use refused::Refused;
 
 use base::{BaseBuilder, encoding};
 use model::Model;
@@ -63,6 +65,7 @@ pub struct Publisher<D> {
     settings: watch::Receiver<Arc<Settings>>,
     state: watch::Sender<State>,
     reserved: watch::Receiver<Reserved>,
+    refused: watch::Receiver<Refused>,
     wake: Arc<Notify>,
     /// The base that deltas are made against, once there is one of this run.
     base: Option<Following>,
@@ -81,6 +84,8 @@ struct Following {
     position: Position,
     /// Which reservations lookups show, and whether they take somebody who is not shown for nobody.
     shown: (u64, bool),
+    /// Who is shown as locked, whatever the directory says.
+    refused: Refused,
 }
 
 /// A base that is written and not current yet.
@@ -91,6 +96,7 @@ struct NewBase {
     position: Position,
     hidden: Vec<String>,
     rules: Arc<Rules>,
+    refused: Refused,
 }
 
 impl<D: Directory> Publisher<D> {
@@ -109,7 +115,8 @@ impl<D: Directory> Publisher<D> {
         let adopted = files.adopted().map_or(0, |info| info.revision);
         let (state, receiver) = watch::channel(State { adopted, ..State::default() });
         let (showing, reserved) = watch::channel(Reserved::default());
-        let published = Published::new(receiver, showing, Arc::clone(&wake));
+        let (refusing, refused) = watch::channel(Refused::default());
+        let published = Published::new(receiver, showing, refusing, Arc::clone(&wake));
         let c_path =
             |path: &Path| CString::new(path.as_os_str().as_bytes()).expect("a path that exists has no NUL");
         let places = [c_path(cache), c_path(run)];
@@ -121,6 +128,7 @@ impl<D: Directory> Publisher<D> {
             settings,
             state,
             reserved,
+            refused,
             wake,
             base: None,
             merge: None,
@@ -150,6 +158,7 @@ impl<D: Directory> Publisher<D> {
                 Ok(()) = self.rules.changed() => self.rules_changed().await,
                 Ok(()) = self.settings.changed() => self.follow().await,
                 Ok(()) = self.reserved.changed() => self.follow().await,
+                Ok(()) = self.refused.changed() => self.follow().await,
                 outcome = finished(&mut self.merge) => self.merged(outcome).await,
                 () = due(self.persist_at) => self.persist(),
                 () = due(self.retry_at) => self.retry().await,
@@ -178,6 +187,10 @@ impl<D: Directory> Publisher<D> {
 
     async fn advance(&mut self, following: &mut Following) -> Result<()> {
         let rules = Arc::clone(&self.rules.borrow());
+        let refused = self.refused.borrow_and_update().clone();
+        if !refused.is(&following.refused) {
+            self.refuse(following, refused, &rules).await?;
+        }
         match self.directory.changes(&following.position).await? {
             Feed::StartOver => {
                 // What is shown is of another history: nothing that was committed in this one.
@@ -195,7 +208,7 @@ impl<D: Directory> Publisher<D> {
                 self.publish_delta(following, position.revision, &rules)
             }
             Feed::Changes { changes, present, position } => {
-                touch(&mut following.model, &changes, present, &rules);
+                touch(&mut following.model, &changes, present, &rules, &following.refused);
                 self.publish_delta(following, position.revision, &rules)?;
                 self.show(&position);
                 let now = unix_milliseconds();
@@ -207,6 +220,19 @@ impl<D: Directory> Publisher<D> {
                 Ok(())
             }
         }
+    }
+
+    /// Shows users as locked who are refused from now on, and others as they are.
+    async fn refuse(&mut self, following: &mut Following, refused: Refused, rules: &Rules) -> Result<()> {
+        let changes = refused.difference(&following.refused);
+        let (users, groups) = named(&changes);
+        let present = self.directory.present(&users, &groups).await?;
+        touch(&mut following.model, &changes, present, rules, &refused);
+        let revision = following.position.revision;
+        self.publish_delta(following, revision, rules)?;
+        self.state.send_modify(|state| state.refused = refused.clone());
+        following.refused = refused;
+        Ok(())
     }
 
     /// What there is beside the directory now.
@@ -253,7 +279,7 @@ impl<D: Directory> Publisher<D> {
         }
         let (users, groups) = named(&holders);
         let present = self.directory.present(&users, &groups).await?;
-        touch(&mut following.model, &holders, present, rules);
+        touch(&mut following.model, &holders, present, rules, &following.refused);
         let revision = following.position.revision;
         self.publish_delta(following, revision, rules)
     }
@@ -268,14 +294,16 @@ impl<D: Directory> Publisher<D> {
         let rules = Arc::clone(&self.rules.borrow());
         let settings = Arc::clone(&self.settings.borrow());
         let reserved = self.files.reserve_base();
+        let refused = self.refused.borrow().clone();
         self.merge = Some(tokio::spawn(async move {
-            let mut builder = BaseBuilder::new(&rules, &settings, random_seed()?);
+            let mut builder = BaseBuilder::new(&rules, &settings, &refused, random_seed()?);
             let position = directory.dump(&mut builder).await?;
             block_in_place(|| {
                 let (encoded, hidden) = builder.finish()?;
                 let written = reserved.and_then(|base| base.write(&encoded)).map_err(publishing)?;
                 let complete = !settings.users_may_arrive();
-                Ok(NewBase { written, encoded, complete, position, hidden, rules: Arc::clone(&rules) })
+                let (rules, refused) = (Arc::clone(&rules), refused.clone());
+                Ok(NewBase { written, encoded, complete, position, hidden, rules, refused })
             })
         }));
     }
@@ -283,7 +311,7 @@ impl<D: Directory> Publisher<D> {
     async fn merged(&mut self, outcome: Result<NewBase>) {
         self.merge = None;
         let outcome = match outcome {
-            Ok(new) if !Arc::ptr_eq(&new.rules, &self.rules.borrow()) => {
+            Ok(new) if !self.is_current(&new) => {
                 self.begin_merge();
                 Ok(())
             }
@@ -291,6 +319,11 @@ impl<D: Directory> Publisher<D> {
             Err(error) => Err(error),
         };
         self.report(outcome);
+    }
+
+    /// Whether a base was made of what holds now.
+    fn is_current(&self, new: &NewBase) -> bool {
+        Arc::ptr_eq(&new.rules, &self.rules.borrow()) && new.refused.is(&self.refused.borrow())
     }
 
     /// Publishes a new base, with what has changed while it was made.
@@ -301,7 +334,7 @@ impl<D: Directory> Publisher<D> {
             return Ok(());
         };
         let mut model = Model::default();
-        touch(&mut model, &changes, present, &new.rules);
+        touch(&mut model, &changes, present, &new.rules, &new.refused);
         let overlay = self.overlay();
         let delta = (!model.is_empty() || !overlay.is_shown_by_base(new.complete))
             .then(|| new.encoded.look(|view| delta(&model, &view, &overlay, position.revision, &new.rules)))
@@ -324,7 +357,9 @@ impl<D: Directory> Publisher<D> {
         self.persist_at = None;
         self.wants_base = false;
         let shown = self.show_overlay(&overlay);
-        self.base = Some(Following { loaded, model, position, shown });
+        let refused = new.refused;
+        self.state.send_modify(|state| state.refused = refused.clone());
+        self.base = Some(Following { loaded, model, position, shown, refused });
         Ok(())
     }
 
@@ -388,7 +423,7 @@ pub fn shows_accounts(cache: &Path, run: &Path) -> bool {
 }
 
 /// Brings the present state of what changed into the model.
-fn touch(model: &mut Model, changes: &BTreeSet<Change>, present: Present, rules: &Rules) {
+fn touch(model: &mut Model, changes: &BTreeSet<Change>, present: Present, rules: &Rules, refused: &Refused) {
     let (uids, gids) = ids(&present);
     for change in changes {
         if let Change::Member { group, user } = change
@@ -405,7 +440,7 @@ fn touch(model: &mut Model, changes: &BTreeSet<Change>, present: Present, rules:
     }
     present.gone_groups.iter().for_each(|gone| model.group_gone(identity::Gid(gone.id)));
     present.gone_users.iter().for_each(|gone| model.user_gone(identity::Uid(gone.id)));
-    present.users.into_iter().for_each(|member| model.user(member, rules));
+    present.users.into_iter().for_each(|member| model.user(refused.shown(member), rules));
 }
 
 type Ids<T> = std::collections::HashMap<String, T>;

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::Delays;
 use super::overlay::Reserved;
+use super::refused::Refused;
 use crate::directory::{Error, Position, Reservation, Result};
 
 /// What lookups on this node show.
@@ -15,6 +16,7 @@ use crate::directory::{Error, Position, Reservation, Result};
 pub struct Published {
     state: watch::Receiver<State>,
     reserved: Arc<watch::Sender<Reserved>>,
+    refused: Arc<watch::Sender<Refused>>,
     wake: Arc<Notify>,
 }
 
@@ -27,6 +29,8 @@ pub(super) struct State {
     pub published: Option<Position>,
     /// Which reservations it has published.
     pub reserved: u64,
+    /// Whom it has published as locked, beside those who are.
+    pub refused: Refused,
     /// Who is not served.
     pub hidden: Arc<Vec<String>>,
     /// Why the snapshot is behind.
@@ -39,9 +43,10 @@ impl Published {
     pub(super) fn new(
         state: watch::Receiver<State>,
         reserved: watch::Sender<Reserved>,
+        refused: watch::Sender<Refused>,
         wake: Arc<Notify>,
     ) -> Self {
-        Self { state, reserved: Arc::new(reserved), wake }
+        Self { state, reserved: Arc::new(reserved), refused: Arc::new(refused), wake }
     }
 
     /// The revision that lookups show.
@@ -112,6 +117,24 @@ impl Published {
         let number = self.reserved.borrow().number;
         // Without the publisher nothing is shown any more.
         if self.state.clone().wait_for(|state| state.reserved >= number).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// Has a user shown as locked from now on, whatever the directory says, or no more.
+    pub fn refuse(&self, uuid: &str, is_refused: bool) {
+        self.refused.send_if_modified(|refused| refused.set(uuid, is_refused));
+    }
+
+    /// Who is to be shown as locked now.
+    pub fn refused(&self) -> Refused {
+        self.refused.borrow().clone()
+    }
+
+    /// Waits until that is what lookups show. How long is up to whoever waits.
+    pub async fn shows_refused(&self) {
+        // Without the publisher nothing is shown any more.
+        if self.state.clone().wait_for(|state| state.refused.is(&self.refused.borrow())).await.is_err() {
             std::future::pending().await
         }
     }

@@ -40,6 +40,11 @@ impl<D: Directory> Service<D> {
         if let Some(objection) = self.objection(&member) {
             return Err(Error::Refused(format!("{name} cannot log in on this node: {objection}")));
         }
+        if self.is_refused(&member.user.uuid) {
+            return Err(Error::Refused(format!(
+                "the OpenID provider has ended {name}, who is refused here: podyctl user unlock {name} comes first"
+            )));
+        }
         check_account(name, judge_account(&member.user, self.clock.today()).verdict)?;
         let code = self.codes.issue(&member.user, lifetime, Grounds::BreakGlass(reason.clone()))?;
         // Whoever guesses at the password must not keep out whom root lets in.

@@ -121,6 +121,7 @@ impl<D: Directory> Service<D> {
         if let Some(objection) = self.objection(&member) {
             return Err(Error::Refused(format!("{} cannot log in on this node: {objection}", arrived.name)));
         }
+        self.reception().vouched_again(&arrived, claims.issued_at).await;
         // Only now: whoever was refused, or lost an answer to trouble, may come again with the same token.
         self.exchanges.spend(&id_token, claims, self.clock.unix_seconds())?;
         let code = self.codes.issue(&member.user, LOGIN_CODE_LIFETIME, Grounds::Provider)?;

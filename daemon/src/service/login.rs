@@ -21,6 +21,7 @@ pub(super) use pending::Logins;
 use pending::{Pending, Stage};
 
 use super::codes::can_be_code;
+use super::recheck;
 use super::{Caller, Operation, PasswordChange, Service};
 use crate::config::AuthMode;
 use crate::directory::{Directory, Error, Judged, Key, Member, Result};
@@ -220,6 +221,9 @@ impl<D: Directory> Service<D> {
         };
         caller.may(Operation::LogIn(name))?;
         match self.directory.user(Key::Name(name)).await? {
+            Some(member) if self.is_refused(&member.user.uuid) => {
+                Ok(Decision { verdict: Verdict::AccountLocked, message: Some(recheck::REFUSED.into()) })
+            }
             Some(member) => Ok(judge_account(&member.user, self.clock.today())),
             None => Ok(Verdict::Unknown.into()),
         }

@@ -183,6 +183,7 @@ fn state(health: &Health) -> Registry {
     state.is("uptime_seconds", "Since podyd started", health.uptime.as_secs());
     state.is("published_revision", "The revision that lookups on this node show", health.published_revision);
     state.is("warnings", "What podyctl status warns of", health.warnings.len() as u64);
+    state.is("refused_users", "Users whom the OpenID provider has ended", health.refused.len() as u64);
     let is_followed = health.contact.as_ref().is_none_or(|contact| contact.trouble.is_none());
     state.is("directory_up", "Whether the directory answers", u64::from(is_followed && health.state.is_ok()));
     if let Ok((position, counts)) = &health.state {

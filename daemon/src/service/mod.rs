@@ -24,6 +24,7 @@ mod metrics;
 mod mode;
 mod network;
 mod oidc;
+mod recheck;
 mod relogin;
 mod reservations;
 mod sessions;
@@ -34,6 +35,7 @@ mod users;
 use std::sync::Arc;
 use std::time::Duration;
 
+use identity::Name;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -126,6 +128,8 @@ pub struct Health {
     pub hidden: Vec<String>,
     /// How long podyd has been running.
     pub uptime: Duration,
+    /// Whom the OpenID provider has ended: they are refused on this node.
+    pub refused: Vec<Name>,
     /// Where other nodes are served, if they are.
     pub served: Option<Served>,
     /// What an admin should know.
@@ -190,7 +194,7 @@ impl<D: Directory> Service<D> {
         let rules = self.current_rules();
         let served = rules.objection_to_user(user.name, user.uid, user.gid).is_none();
         let expired = user.expires_at.is_some_and(|day| day <= self.clock.today());
-        if !served || user.state != identity::State::Active || expired {
+        if !served || user.state != identity::State::Active || expired || self.is_refused(&user.uuid) {
             return Ok(Caller::Other(peer.uid));
         }
         Ok(if user.is_admin { Caller::Admin(user.name) } else { Caller::User(user.name) })
@@ -207,6 +211,7 @@ impl<D: Directory> Service<D> {
         let away = contact.as_ref().and_then(|contact| contact.trouble.clone());
         let of_the_source = contact.clone().unwrap_or_default().warnings;
         let htpasswd = self.htpasswd.iter().flat_map(Htpasswd::warnings);
+        let refused = self.refused_users().await;
         Ok(Health {
             directory: self.directory.describe(),
             contact,
@@ -227,7 +232,9 @@ impl<D: Directory> Service<D> {
                 .chain(of_the_source)
                 .chain(htpasswd)
                 .chain(self.provider_warning())
+                .chain(recheck::warning(&refused))
                 .collect(),
+            refused,
         })
     }
 

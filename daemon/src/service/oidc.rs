@@ -38,7 +38,7 @@ impl CurrentProvider {
 /// What it takes to let somebody in for whom the provider vouches; it outlives the call that made it.
 pub struct Reception<D> {
     pub(super) directory: Arc<D>,
-    published: Published,
+    pub(super) published: Published,
     rules: watch::Receiver<Arc<Rules>>,
     settings: watch::Receiver<Arc<Settings>>,
     pub(super) node: NodeStore,

@@ -120,6 +120,9 @@ impl<D: Directory> Service<D> {
         if state == Some(State::Locked) {
             self.locked_by_admin(&member.user.uuid).await;
         }
+        if state == Some(State::Active) {
+            self.reception().readmit(&member.user.uuid).await?;
+        }
         tracing::info!(user = %renamed, by = %caller, "user changed");
         Ok(member)
     }

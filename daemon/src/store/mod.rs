@@ -9,7 +9,9 @@ mod remote;
 mod replicated;
 mod sql;
 
-pub use node::{Answer, Digest, Failures, Home, NodeStore, ReloginCode, Remembered, Session, Taken};
+pub use node::{
+    Answer, Digest, Failures, Home, NodeStore, RefreshToken, ReloginCode, Remembered, Session, Taken, Vault,
+};
 pub use remote::{Pody04Directory, RemoteDirectory};
 pub use replicated::Replicated;
 pub use sql::{Copied, Progress, Schema, SqlDirectory};

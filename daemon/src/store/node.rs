@@ -10,9 +10,11 @@ mod failures;
 mod homes;
 mod htpasswd;
 mod pody04;
+mod refresh_tokens;
 mod relogin;
 mod remembered;
 mod sessions;
+mod vault;
 
 use std::fs;
 use std::io;
@@ -28,9 +30,11 @@ pub use answers::{Answer, Digest};
 pub use failures::Failures;
 pub use homes::Home;
 pub use htpasswd::Taken;
+pub use refresh_tokens::RefreshToken;
 pub use relogin::ReloginCode;
 pub use remembered::Remembered;
 pub use sessions::Session;
+pub use vault::Vault;
 
 use super::sql::{sqlite_options, sqlite_pool};
 use crate::clock::day_of;

@@ -42,7 +42,9 @@ impl<D: Directory> Handle<D> for GetUser {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<UserReply> {
         let member = service.user(caller, key(self.name.as_deref(), self.uid)?).await?;
         let name = member.user.name;
+        let is_refused = service.is_refused(&member.user.uuid);
         let mut reply = user_reply(service, member);
+        reply.user.refused = is_refused;
         // Everything else is known while the directory is away, too.
         if let Ok(page) = service.identities(caller, Some(name), None, MAX_PAGE).await {
             let living = page.items.iter().filter(|linked| !linked.is_deleted);

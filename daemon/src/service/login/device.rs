@@ -198,7 +198,8 @@ impl Attempt {
         signed_in: SignedIn,
         reception: &Reception<D>,
     ) -> Result<Arrived, Decision> {
-        let (claims, token) = (signed_in.claims, Zeroizing::from(signed_in.id_token));
+        let SignedIn { claims, id_token, refresh_token } = signed_in;
+        let token = Zeroizing::from(id_token);
         let arrived = reception.show_in(&claims, token, self.name, self.reserved.clone()).await;
         let arrived = arrived.map_err(|error| self.not_let_in(&claims.subject, &error))?;
         // The program that asked keeps the user whom it began with.
@@ -207,6 +208,7 @@ impl Attempt {
             return Err(self.not_let_in(&claims.subject, &other));
         }
         tracing::info!(user = %self.name, subject = %claims.subject, created = arrived.created, "approved at {}", self.host);
+        reception.approved(&arrived, &claims, refresh_token).await;
         Ok(arrived)
     }
 

@@ -26,7 +26,7 @@ async fn node_with_window(idp: &OidcProvider) -> TestNode {
 }
 
 /// What is shown at the end of a login that somebody approves.
-async fn approved(node: &TestNode, idp: &OidcProvider, login: Login) -> Decision {
+pub(super) async fn approved(node: &TestNode, idp: &OidcProvider, login: Login) -> Decision {
     let subject = format!("sub-{}", login.user);
     let shown = begin(node, login).await.unwrap();
     idp.approve(&shown.code, &subject).await;
@@ -35,7 +35,7 @@ async fn approved(node: &TestNode, idp: &OidcProvider, login: Login) -> Decision
     decision
 }
 
-fn code_in(decision: &Decision) -> String {
+pub(super) fn code_in(decision: &Decision) -> String {
     let message = decision.message.as_deref().expect("a code is shown");
     let line = message.lines().find(|line| line.starts_with("    ")).expect("it has a line of its own");
     line.trim().to_owned()
@@ -46,7 +46,7 @@ async fn code_of(node: &TestNode, idp: &OidcProvider, user: &str) -> String {
     code_in(&approved(node, idp, login(user)).await)
 }
 
-async fn asks_for_a_code(node: &TestNode, login: Login) -> bool {
+pub(super) async fn asks_for_a_code(node: &TestNode, login: Login) -> bool {
     let step = node.service.begin_login(&Caller::Root, login).await.unwrap();
     matches!(step, Step::AskCodeOrEnter { .. })
 }

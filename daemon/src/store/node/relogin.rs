@@ -52,6 +52,15 @@ impl NodeStore {
         Ok(rows.into_iter().filter_map(code).collect())
     }
 
+    /// Lets the codes of a user, who was changed without ending them, go with the user's new revision.
+    pub async fn follow_relogin_codes(&self, user_uuid: &str, from: u64, to: u64) -> Result<()> {
+        let statement =
+            "UPDATE relogin_codes SET user_revision = ? WHERE user_uuid = ? AND user_revision = ?";
+        let update = sqlx::query(statement).bind(stored(to)?).bind(user_uuid).bind(stored(from)?);
+        update.execute(&self.pool).await.map_err(database_error)?;
+        Ok(())
+    }
+
     /// Forgets the codes of a user, and says how many there were.
     pub async fn forget_relogin_codes(&self, user_uuid: &str) -> Result<u64> {
         let statement = "DELETE FROM relogin_codes WHERE user_uuid = ?";

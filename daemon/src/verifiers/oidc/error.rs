@@ -10,6 +10,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct Error {
     /// What it means.
     pub trouble: Trouble,
+    /// Whether the provider may have answered all the same.
+    pub(super) answer_is_lost: bool,
     message: String,
 }
 
@@ -32,24 +34,33 @@ pub enum Trouble {
 const MAX_QUOTED_CHARS: usize = 200;
 
 impl Error {
+    fn new(trouble: Trouble, message: impl Into<String>) -> Self {
+        Self { trouble, answer_is_lost: false, message: message.into() }
+    }
+
     pub(super) fn away(message: impl Into<String>) -> Self {
-        Self { trouble: Trouble::Away, message: message.into() }
+        Self::new(Trouble::Away, message)
+    }
+
+    /// Nobody knows whether it has heard the question, and answered.
+    pub(super) fn lost(message: impl Into<String>) -> Self {
+        Self { answer_is_lost: true, ..Self::away(message) }
     }
 
     pub(super) fn misconfigured(message: impl Into<String>) -> Self {
-        Self { trouble: Trouble::Misconfigured, message: message.into() }
+        Self::new(Trouble::Misconfigured, message)
     }
 
     pub(super) fn denied(message: impl Into<String>) -> Self {
-        Self { trouble: Trouble::Denied, message: message.into() }
+        Self::new(Trouble::Denied, message)
     }
 
     pub(super) fn expired(message: impl Into<String>) -> Self {
-        Self { trouble: Trouble::Expired, message: message.into() }
+        Self::new(Trouble::Expired, message)
     }
 
     pub(super) fn invalid_token(message: impl Into<String>) -> Self {
-        Self { trouble: Trouble::InvalidToken, message: message.into() }
+        Self::new(Trouble::InvalidToken, message)
     }
 }
 

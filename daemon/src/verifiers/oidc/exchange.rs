@@ -35,6 +35,13 @@ pub struct Tokens {
     refresh_token: Option<String>,
 }
 
+impl Tokens {
+    /// The ID token and the refresh token, where there are any.
+    pub fn into_parts(self) -> (Option<Secret>, Option<Secret>) {
+        (self.id_token.map(Secret::from), self.refresh_token.map(Secret::from))
+    }
+}
+
 #[derive(Deserialize)]
 struct Refusal {
     error: String,

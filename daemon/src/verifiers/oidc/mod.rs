@@ -11,6 +11,7 @@ mod device;
 mod error;
 mod exchange;
 mod metadata;
+mod refresh;
 mod token;
 mod transport;
 
@@ -35,6 +36,7 @@ pub use code::CodeLogin;
 pub use device::DeviceLogin;
 pub use error::{Error, Result, Trouble};
 pub use exchange::SignedIn;
+pub use refresh::Refreshed;
 
 /// The provider of the settings, and what it said lately.
 pub struct Provider {

@@ -123,7 +123,7 @@ impl Transport {
     fn broken(&self, place: &Url, why: &reqwest::Error) -> Error {
         let reason = innermost(why);
         if why.is_timeout() {
-            Error::away(format!("{place} does not answer within {} s", self.timeout.as_secs()))
+            Error::lost(format!("{place} does not answer within {} s", self.timeout.as_secs()))
         } else if reason.contains("certificate") {
             Error::misconfigured(format!(
                 "the certificate of {place} is not trusted ({reason}): set oidc.ca_file to the authority that signed it"
@@ -131,7 +131,7 @@ impl Transport {
         } else if why.is_connect() {
             Error::away(format!("{place} cannot be reached: {reason}"))
         } else {
-            Error::away(format!("the connection to {place} broke: {reason}"))
+            Error::lost(format!("the connection to {place} broke: {reason}"))
         }
     }
 }

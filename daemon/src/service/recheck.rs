@@ -1,0 +1,307 @@
+//! Asking the OpenID provider again, now and then, about people who logged in at it: whoever it has ended is refused on this node
+//! until it vouches for them again, and what it says anew of the others is taken to the directory as at a login.
+//!
+//! It asks by refresh tokens, which are kept sealed. While the provider is away, nothing changes.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use identity::Name;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
+
+use super::login::judge_account;
+use super::oidc::Reception;
+use super::{PUBLISH_DEADLINE, Service, Verdict};
+use crate::config::Secret;
+use crate::directory::{Arrived, Directory, Error, Identity, Member, Result};
+use crate::limits::{
+    MAX_IDENTITIES_PER_USER, MAX_NAMED_REFUSED, MAX_RECHECKS, RECHECK_AGAIN_AFTER,
+    RECHECK_AGAIN_AT_LEAST_EVERY, RECHECK_TICK, RECHECKS_AT_ONCE,
+};
+use crate::store::{RefreshToken, Vault};
+use crate::verifiers::oidc::{Claims, Provider, Refreshed, Trouble};
+
+/// What a person is told whom the provider has ended.
+pub const REFUSED: &str =
+    "Your account was ended at the OpenID provider. If that is not so any more, log in there again.";
+
+/// How the provider took a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contact {
+    Answers,
+    /// It is away, or does not take this client: everybody else's question would end like this one.
+    Away,
+}
+
+impl<D: Directory> Service<D> {
+    /// Asks about whoever it is time to ask about, until podyd stops.
+    pub async fn recheck_users(&self, mut stop: watch::Receiver<bool>) {
+        let mut pause = RECHECK_TICK;
+        loop {
+            tokio::select! {
+                () = sleep(pause) => {}
+                _ = stop.changed() => return,
+            }
+            pause = match self.recheck_those_due().await {
+                Ok(true) => RECHECK_TICK,
+                Ok(false) => (2 * pause).clamp(RECHECK_AGAIN_AFTER, RECHECK_AGAIN_AT_LEAST_EVERY),
+                Err(error) => {
+                    tracing::warn!(%error, "nobody is asked about at the OpenID provider");
+                    RECHECK_AGAIN_AT_LEAST_EVERY
+                }
+            };
+        }
+    }
+
+    /// Asks about all who are due, a few at a time; says whether the provider answers.
+    pub(super) async fn recheck_those_due(&self) -> Result<bool> {
+        let settings = self.current_settings();
+        if settings.oidc.recheck_interval.is_zero() || !settings.oidc.is_configured() {
+            let count = self.node.forget_refresh_tokens().await?;
+            if count > 0 {
+                tracing::info!(count, "refresh tokens are deleted: oidc.recheck_interval is off");
+            }
+            return Ok(true);
+        }
+        let Some(Ok(provider)) = self.provider() else { return Ok(false) };
+        let reception = self.reception();
+        loop {
+            let due = self.node.due_refresh_tokens(self.clock.unix_seconds(), MAX_RECHECKS).await?;
+            for some in due.chunks(RECHECKS_AT_ONCE) {
+                let asked = join_all(some.iter().map(|token| reception.recheck(&provider, token))).await;
+                if asked.into_iter().collect::<Result<Vec<_>>>()?.contains(&Contact::Away) {
+                    return Ok(false);
+                }
+            }
+            if due.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Whether the provider has ended somebody, who therefore does not come in here until it vouches for them again.
+    pub fn is_refused(&self, uuid: &str) -> bool {
+        self.published.refused().contains(uuid)
+    }
+
+    /// Those whom it has ended, and who are still there.
+    pub(super) async fn refused_users(&self) -> Vec<Name> {
+        let uuids: Vec<String> = self.published.refused().iter().cloned().collect();
+        if uuids.is_empty() {
+            return Vec::new();
+        }
+        let users =
+            self.directory.present(&uuids, &[]).await.map(|present| present.users).unwrap_or_default();
+        users.into_iter().map(|member| member.user.name).collect()
+    }
+}
+
+/// What an admin should know of them.
+pub fn warning(refused: &[Name]) -> Option<String> {
+    let named: Vec<&str> = refused.iter().take(MAX_NAMED_REFUSED).map(Name::as_str).collect();
+    let others = if refused.len() > named.len() { ", …" } else { "" };
+    (!named.is_empty()).then(|| {
+        format!(
+            "{} refused on this node, since the OpenID provider has ended their logins: {}{others}. Lock or delete those who \
+             are gone; podyctl user unlock NAME lets somebody in again",
+            refused.len(),
+            named.join(", ")
+        )
+    })
+}
+
+impl<D: Directory> Reception<D> {
+    /// Somebody was approved just now: they come in again, and are asked about from now on.
+    pub async fn approved(&self, arrived: &Arrived, claims: &Claims, token: Option<Secret>) {
+        if let Err(error) = self.readmit(&arrived.uuid).await {
+            tracing::warn!(user = %arrived.name, %error, "approved, and still refused");
+        }
+        let Some(token) = token.filter(|_| !self.recheck_interval().is_zero()) else { return };
+        if let Err(error) = self.keep_token(arrived, claims, &token).await {
+            tracing::warn!(user = %arrived.name, %error, "the provider will not be asked again about this login");
+        }
+    }
+
+    /// Somebody came with a token that was issued then: if the provider has ended them before that, it has changed its mind.
+    pub async fn vouched_again(&self, arrived: &Arrived, issued_at: i64) {
+        if !self.published.refused().contains(&arrived.uuid) {
+            return;
+        }
+        let refused = self.node.refused().await.unwrap_or_default();
+        let is_newer = |(uuid, since): &(String, i64)| *uuid == arrived.uuid && *since < issued_at;
+        if refused.iter().any(is_newer)
+            && let Err(error) = self.readmit(&arrived.uuid).await
+        {
+            tracing::warn!(user = %arrived.name, %error, "vouched for, and still refused");
+        }
+    }
+
+    /// Ends somebody's refusal, and waits until it is seen to have ended.
+    pub async fn readmit(&self, uuid: &str) -> Result<()> {
+        if !self.published.refused().contains(uuid) {
+            return Ok(());
+        }
+        self.node.refuse(uuid, false, 0).await?;
+        self.published.refuse(uuid, false);
+        tracing::info!(uuid, "refused no more");
+        let late = |_| Error::Busy("lookups on this node do not show it yet".into());
+        timeout(PUBLISH_DEADLINE, self.published.shows_refused()).await.map_err(late)
+    }
+
+    async fn keep_token(&self, arrived: &Arrived, claims: &Claims, token: &Secret) -> Result<()> {
+        let token = RefreshToken {
+            user_uuid: arrived.uuid.clone(),
+            identity: Identity::new(&claims.issuer, &claims.subject)?,
+            sealed: self.vault()?.seal(&arrived.uuid, token),
+            next_check: self.next_check(),
+            answer_is_lost: false,
+        };
+        self.node.keep_refresh_token(&token).await
+    }
+
+    /// Asks about one user. The error is this node's own trouble.
+    async fn recheck(&self, provider: &Provider, token: &RefreshToken) -> Result<Contact> {
+        let present = self.directory.present(std::slice::from_ref(&token.user_uuid), &[]).await?;
+        let may_come = |member: &Member| {
+            judge_account(&member.user, self.clock.today()).verdict == Verdict::Granted
+                && token.identity.issuer() == self.current_settings().oidc.issuer.as_str()
+        };
+        let Some(member) = present.users.into_iter().find(may_come) else {
+            self.forget(token).await?;
+            return Ok(Contact::Answers);
+        };
+        let user = member.user.name;
+        let Some(secret) = self.vault()?.unseal(&token.user_uuid, &token.sealed) else {
+            tracing::warn!(%user, "the key of this refresh token is lost: the provider is not asked again before the next login");
+            self.node.forget_refresh_token(token).await?;
+            return Ok(Contact::Answers);
+        };
+        // Until there is an answer, it is not known whether there was one.
+        let asked = RefreshToken { answer_is_lost: true, ..token.clone() };
+        self.node.renew_refresh_token(token, &asked).await?;
+        match provider.refresh(&secret).await {
+            Refreshed::Vouched { id_token, refresh_token } => {
+                let sealed = match refresh_token {
+                    Some(new) => self.vault()?.seal(&token.user_uuid, &new),
+                    None => token.sealed.clone(),
+                };
+                let next_check = self.next_check();
+                let renewed = RefreshToken { sealed, next_check, answer_is_lost: false, ..token.clone() };
+                let is_current = self.node.renew_refresh_token(token, &renewed).await?;
+                if let Some(id_token) = id_token.filter(|_| is_current) {
+                    self.bring_up_to_date(provider, &member, &renewed, id_token).await?;
+                }
+                Ok(Contact::Answers)
+            }
+            // What was used up by an answer that nobody has heard says nothing of its owner.
+            Refreshed::Ended(why) if token.answer_is_lost => {
+                tracing::warn!(%user, %why, "an answer of the provider was lost: it is not asked again before the next login");
+                self.forget(token).await?;
+                Ok(Contact::Answers)
+            }
+            Refreshed::Ended(why) => {
+                self.refuse(&member, token, &why.to_string()).await?;
+                Ok(Contact::Answers)
+            }
+            Refreshed::Unknown { why, answer_is_lost } => {
+                tracing::warn!(%user, %why, "the provider does not tell whether somebody is still welcome");
+                let answer_is_lost = answer_is_lost || token.answer_is_lost;
+                self.node
+                    .renew_refresh_token(token, &RefreshToken { answer_is_lost, ..token.clone() })
+                    .await?;
+                Ok(Contact::Away)
+            }
+        }
+    }
+
+    /// Takes what the provider says now to the directory, as at a login.
+    async fn bring_up_to_date(
+        &self,
+        provider: &Provider,
+        member: &Member,
+        token: &RefreshToken,
+        id_token: Secret,
+    ) -> Result<()> {
+        let user = member.user.name;
+        let claims = match provider.verify(id_token.expose()).await {
+            Ok(claims) if claims.subject == token.identity.subject() => claims,
+            Ok(_) => {
+                tracing::warn!(%user, "the provider's new ID token is about somebody else: nothing changes");
+                return Ok(());
+            }
+            Err(why) if why.trouble == Trouble::Away => return Ok(()),
+            Err(why) => {
+                tracing::warn!(%user, %why, "the provider's new ID token proves nothing: nothing changes");
+                return Ok(());
+            }
+        };
+        let id_token: Zeroizing<String> = id_token.into();
+        match self.show_in(&claims, id_token, user, None).await {
+            Ok(_) => self.keep_codes(member).await,
+            Err(why @ (Error::Refused(_) | Error::Conflict(_) | Error::NotFound(_))) => {
+                self.refuse(member, token, &why.to_string()).await
+            }
+            Err(why) => {
+                tracing::warn!(%user, %why, "what the provider says now is not in the directory yet");
+                Ok(())
+            }
+        }
+    }
+
+    /// What the provider has changed about a user ends no code.
+    async fn keep_codes(&self, before: &Member) -> Result<()> {
+        let uuid = &before.user.uuid;
+        let present = self.directory.present(std::slice::from_ref(uuid), &[]).await?;
+        let Some(now) = present.users.first() else { return Ok(()) };
+        self.node.follow_relogin_codes(uuid, before.user.revision, now.user.revision).await
+    }
+
+    /// Lets somebody in no more whom the provider, or the directory by its word, has ended. Whoever is not linked to it any more
+    /// is none of its business.
+    async fn refuse(&self, member: &Member, token: &RefreshToken, why: &str) -> Result<()> {
+        let (user, uuid) = (member.user.name, &member.user.uuid);
+        // Another login may have been approved meanwhile.
+        if !self.forget(token).await? || !self.is_linked(member, &token.identity).await {
+            return Ok(());
+        }
+        self.node.refuse(uuid, true, self.clock.unix_seconds()).await?;
+        self.published.refuse(uuid, true);
+        tracing::warn!(%user, subject = token.identity.subject(), why, "the provider has ended this user, who is refused here now");
+        Ok(())
+    }
+
+    /// Forgets a token, and the codes that were given for the same login; says whether it was still the user's.
+    async fn forget(&self, token: &RefreshToken) -> Result<bool> {
+        let is_current = self.node.forget_refresh_token(token).await?;
+        if is_current {
+            self.node.forget_relogin_codes(&token.user_uuid).await?;
+        }
+        Ok(is_current)
+    }
+
+    async fn is_linked(&self, member: &Member, identity: &Identity) -> bool {
+        let most = u32::try_from(MAX_IDENTITIES_PER_USER).unwrap_or(u32::MAX);
+        let identities = self.directory.identities(Some(member.user.name), None, most).await;
+        // A directory that does not say has not unlinked anybody.
+        identities.map_or(true, |page| page.items.iter().any(|linked| linked.identity == *identity))
+    }
+
+    fn vault(&self) -> Result<Vault> {
+        let settings = self.current_settings();
+        Vault::open(&settings.paths.state, &settings.oidc.recheck_key)
+            .map_err(|error| Error::Failed(format!("the key of refresh tokens cannot be had: {error}")))
+    }
+
+    fn recheck_interval(&self) -> Duration {
+        self.current_settings().oidc.recheck_interval
+    }
+
+    /// Within the interval, and up to a quarter of it earlier, so that not everybody who came at nine is asked about at once.
+    fn next_check(&self) -> i64 {
+        let interval = self.recheck_interval().as_secs();
+        let earlier = getrandom::u64().map_or(0, |chance| chance % (interval / 4 + 1));
+        self.clock.unix_seconds().saturating_add_unsigned(interval - earlier)
+    }
+}

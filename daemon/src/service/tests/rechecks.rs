@@ -1,0 +1,232 @@
+//! People about whom the provider is asked again.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use servers::{Answer, OidcOptions, OidcProvider};
+
+use super::device_logins::{change_settings, node_of, says};
+use super::relogin::{approved, asks_for_a_code, code_in};
+use super::{login, verdict};
+use crate::config::Secret;
+use crate::directory::{Identity, UserChange};
+use crate::service::{BreakGlass, Caller, Resolved, Verdict};
+use crate::store::{RefreshToken, Vault};
+use crate::testing::{TestNode, find_user, name, peer, rules, until};
+
+/// Tokens say what time it is, and are believed for some minutes.
+const INTERVAL: Duration = Duration::from_secs(4);
+
+/// A node that asks again and lets people come back for an hour.
+async fn node_that_asks(idp: &OidcProvider) -> TestNode {
+    let node = node_of(idp).await;
+    change_settings(&node, |settings| {
+        settings.oidc.recheck_interval = INTERVAL;
+        settings.oidc_login.relogin_window = Duration::from_secs(60 * 60);
+    });
+    node
+}
+
+/// The refresh tokens that the node keeps.
+async fn kept(node: &TestNode) -> Vec<RefreshToken> {
+    node.service.node.due_refresh_tokens(i64::MAX, 100).await.unwrap()
+}
+
+/// The text of the only one.
+async fn token_text(node: &TestNode) -> String {
+    let vault = Vault::open(&node.folder, &Secret::default()).unwrap();
+    let [token] = &kept(node).await[..] else { panic!("one login was approved") };
+    vault.unseal(&token.user_uuid, &token.sealed).unwrap().expose().to_owned()
+}
+
+/// Asks about everybody when it is time again; says whether the provider answers.
+async fn ask_later(node: &TestNode) -> bool {
+    node.clock.advance(INTERVAL.as_secs() as i64);
+    node.service.recheck_those_due().await.unwrap()
+}
+
+/// Whether the account part says that ada is locked, which is all that SSH keys and cron are judged by.
+fn is_shown_as_locked(node: &TestNode) -> bool {
+    let accounts = node.publishing.look_at_accounts().unwrap();
+    accounts.view().account_by_name(b"ada").unwrap().unwrap().locked
+}
+
+async fn is_refused(node: &TestNode) -> bool {
+    let ada = find_user(node.directory(), "ada").await.unwrap();
+    node.service.is_refused(&ada.user.uuid)
+}
+
+/// The provider's people, with ada in these groups.
+fn with_ada_in(groups: &[&str]) -> Value {
+    json!({ "sub-ada": { "preferred_username": "ada", "groups": groups }, "sub-bob": {} })
+}
+
+async fn update_ada(node: &TestNode, change: UserChange) {
+    node.service.update_user(&Caller::Root, name("ada"), change).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_the_provider_ends_is_refused_within_the_interval_until_it_vouches_again() {
+    let idp = OidcProvider::start(OidcOptions::default()).await;
+    let node = node_that_asks(&idp).await;
+    let code = code_in(&approved(&node, &idp, login("ada")).await);
+    assert!(ask_later(&node).await && !is_refused(&node).await);
+    assert_eq!(verdict(&node, "ada", &code).await, Verdict::Granted);
+
+    idp.set_accounts(json!({ "sub-bob": {} })).await;
+    assert!(ask_later(&node).await && is_refused(&node).await);
+    until("her account to be shown as locked", async || is_shown_as_locked(&node)).await;
+    assert!(!asks_for_a_code(&node, login("ada")).await, "the window has ended, too");
+    let decision = node.service.check_account(&Caller::Root, "ada", "sshd").await.unwrap();
+    says(&decision, Verdict::AccountLocked, "log in there again");
+    let ada = find_user(node.directory(), "ada").await.unwrap().user;
+    assert_eq!(node.service.caller(peer(ada.uid.0)).await.unwrap(), Caller::Other(ada.uid.0));
+    let request =
+        BreakGlass { user: name("ada"), lifetime: Duration::from_secs(60), reason: "a test".into() };
+    assert!(node.service.break_glass(&Caller::Root, peer(0), request).await.is_err());
+    let health = node.service.health(&Caller::Root).await.unwrap();
+    assert_eq!(health.refused, [name("ada")]);
+    assert!(health.warnings.concat().contains("since the OpenID provider has ended their logins: ada"));
+    assert!(kept(&node).await.is_empty(), "nobody asks again");
+    let on_disk = node.service.node.refused().await.unwrap();
+    assert_eq!(on_disk[0].0, ada.uuid, "the next run of podyd knows it, too");
+
+    // Neither a change of hers nor a base that is made anew lets her in.
+    update_ada(&node, UserChange { gecos: Some("Ada".parse().unwrap()), ..UserChange::default() }).await;
+    assert!(is_shown_as_locked(&node));
+    node.publishing.rules.send_replace(Arc::new(rules()));
+    update_ada(&node, UserChange { gecos: Some("Countess".parse().unwrap()), ..UserChange::default() }).await;
+    assert!(is_shown_as_locked(&node));
+    assert_eq!(
+        ada.state,
+        identity::State::Active,
+        "in the directory, and so on other nodes, nothing is locked"
+    );
+
+    idp.set_accounts(with_ada_in(&[])).await;
+    approved(&node, &idp, login("ada")).await;
+    assert!(!is_shown_as_locked(&node) && !is_refused(&node).await, "once the login is granted");
+    assert!(node.service.node.refused().await.unwrap().is_empty());
+    assert_eq!(kept(&node).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_follow_tokens_are_rotated_and_codes_stay() {
+    let idp = OidcProvider::start(OidcOptions::default()).await;
+    let node = node_that_asks(&idp).await;
+    let code = code_in(&approved(&node, &idp, login("ada")).await);
+    let groups = async || {
+        let ada = find_user(node.directory(), "ada").await.unwrap();
+        ada.groups.iter().map(|(_, group)| group.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(groups().await, ["engines"]);
+    let first = token_text(&node).await;
+    idp.set_accounts(with_ada_in(&["poets"])).await;
+    assert!(node.service.recheck_those_due().await.unwrap());
+    assert_eq!(groups().await, ["engines"], "it is not time yet");
+    assert!(ask_later(&node).await);
+    assert_eq!(groups().await, ["poets"]);
+    let second = token_text(&node).await;
+    assert_ne!(first, second, "the provider has given another one");
+    idp.set_accounts(with_ada_in(&[])).await;
+    assert!(ask_later(&node).await);
+    assert_eq!(groups().await, [""; 0]);
+    assert_eq!(verdict(&node, "ada", &code).await, Verdict::Granted);
+    assert!(!is_refused(&node).await);
+    let files = fs::read_dir(&*node.folder).unwrap().map(|entry| entry.unwrap().path());
+    for file in files.filter(|path| path.is_file()) {
+        let bytes = fs::read(&file).unwrap();
+        for token in [&first, &second, &token_text(&node).await] {
+            let is_there = bytes.windows(token.len()).any(|window| window == token.as_bytes());
+            assert!(!is_there, "a token stands in {}", file.display());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_provider_is_away_nothing_changes_and_a_lost_answer_refuses_nobody() {
+    let mut idp = OidcProvider::start(OidcOptions::default()).await;
+    let node = node_that_asks(&idp).await;
+    let ended = json!({ "error": "invalid_grant" });
+    let code = code_in(&approved(&node, &idp, login("ada")).await);
+    for answer in [
+        Answer::garbage(),
+        Answer::json(503, &json!({})),
+        Answer::json(401, &json!({ "error": "invalid_client" })),
+    ] {
+        idp.answer([("/token", answer)]).await;
+        assert!(!ask_later(&node).await && kept(&node).await.len() == 1);
+        assert!(!kept(&node).await[0].answer_is_lost, "there was an answer");
+    }
+    idp.freeze();
+    assert!(!ask_later(&node).await);
+    assert_eq!(verdict(&node, "ada", &code).await, Verdict::Granted);
+    idp.thaw();
+    assert!(!is_refused(&node).await && kept(&node).await[0].answer_is_lost);
+    idp.answer([("/token", Answer::json(400, &ended))]).await;
+    assert!(ask_later(&node).await);
+    assert!(!is_refused(&node).await, "the token may have been used up by the answer that was lost");
+    assert!(kept(&node).await.is_empty() && !asks_for_a_code(&node, login("ada")).await);
+
+    idp.answer([]).await;
+    approved(&node, &idp, login("ada")).await;
+    idp.stop().await;
+    assert!(!ask_later(&node).await && !kept(&node).await[0].answer_is_lost, "nobody has heard it");
+    idp.start_again().await;
+    idp.answer([("/token", Answer::json(400, &ended))]).await;
+    assert!(ask_later(&node).await && is_refused(&node).await);
+    let unlocked = UserChange { state: Some(identity::State::Active), ..UserChange::default() };
+    update_ada(&node, unlocked).await;
+    assert!(!is_refused(&node).await && !is_shown_as_locked(&node), "an admin has let her in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_key_and_a_setting_that_is_off_cost_the_tokens_and_nobody_is_refused() {
+    let idp = OidcProvider::start(OidcOptions::default()).await;
+    let node = node_that_asks(&idp).await;
+    let code = code_in(&approved(&node, &idp, login("ada")).await);
+    fs::remove_file(node.folder.join("refresh-key")).unwrap();
+    let asked = idp.asked("/token").await;
+    assert!(ask_later(&node).await);
+    assert!(kept(&node).await.is_empty() && !is_refused(&node).await);
+    assert_eq!(idp.asked("/token").await, asked);
+    assert_eq!(verdict(&node, "ada", &code).await, Verdict::Granted, "the window is not concerned");
+
+    node.service.forget_relogin_codes(&Caller::Root, name("ada")).await.unwrap();
+    approved(&node, &idp, login("ada")).await;
+    assert_eq!(kept(&node).await.len(), 1);
+    change_settings(&node, |settings| settings.oidc.recheck_interval = Duration::ZERO);
+    assert!(ask_later(&node).await && kept(&node).await.is_empty());
+    node.service.forget_relogin_codes(&Caller::Root, name("ada")).await.unwrap();
+    approved(&node, &idp, login("ada")).await;
+    assert!(kept(&node).await.is_empty(), "none is asked for");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_the_list_is_refused_and_whoever_is_linked_no_more_is_left_alone() {
+    let new = |groups: Value| json!({ "sub-new": { "preferred_username": "new", "groups": groups } });
+    let idp =
+        OidcProvider::start(OidcOptions { accounts: new(json!(["cluster"])), ..OidcOptions::default() })
+            .await;
+    let node = node_that_asks(&idp).await;
+    change_settings(&node, |settings| {
+        settings.oidc_users.create = true;
+        settings.oidc_users.allow_groups = vec!["cluster".parse().unwrap()];
+    });
+    assert_eq!(node.service.reserve_for_login("new").await.unwrap(), Resolved::LookAgain);
+    approved(&node, &idp, login("new")).await;
+    let created = find_user(node.directory(), "new").await.unwrap().user;
+    idp.set_accounts(new(json!([]))).await;
+    assert!(ask_later(&node).await);
+    assert!(node.service.is_refused(&created.uuid), "as at the next login");
+
+    idp.set_accounts(with_ada_in(&[])).await;
+    approved(&node, &idp, login("ada")).await;
+    let identity = Identity::new(idp.issuer(), "sub-ada").unwrap();
+    node.service.unlink(&Caller::Root, name("ada"), identity).await.unwrap();
+    idp.set_accounts(json!({})).await;
+    assert!(ask_later(&node).await);
+    assert!(kept(&node).await.is_empty() && !is_refused(&node).await);
+}
