@@ -3,6 +3,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use identity::AbsolutePath;
@@ -16,6 +17,7 @@ use protocol::helper::MadeHome;
 use super::super::limits::DELETE_FOR;
 use super::super::{conflict, failed, node::Owner};
 use super::delete::delete;
+use super::label::Labels;
 use super::place::{Found, Place, make_directory, open_in};
 use super::{explain, skel};
 use crate::config::Homes;
@@ -32,7 +34,8 @@ pub fn make(homes: &Homes, owner: Owner, home: &AbsolutePath) -> Result<MadeHome
     let draft = format!(".pody-new-{}", owner.uid.0);
     // What a helper that was killed has left.
     forget(&place, &draft)?;
-    let made = build(homes, owner, &place, &draft).and_then(|()| publish(&place, &draft));
+    let made = labelled(&place, |labels| build(homes, owner, &place, &draft, labels))
+        .and_then(|()| publish(&place, &draft));
     if !matches!(made, Ok(true)) {
         forget(&place, &draft)?;
     }
@@ -63,9 +66,27 @@ fn is_there(place: &Place, owner: Owner) -> Result<bool, Error> {
     }
 }
 
-fn build(homes: &Homes, owner: Owner, place: &Place, draft: &str) -> Result<(), Error> {
+/// Builds with the labels that a home has where there is SELinux: in a thread of its own, which takes them with it.
+fn labelled(
+    place: &Place,
+    build: impl FnOnce(Option<&Labels>) -> Result<(), Error> + Send,
+) -> Result<(), Error> {
+    let Some(labels) = Labels::of(&place.path) else { return build(None) };
+    let built = thread::scope(|scope| scope.spawn(|| build(Some(&labels))).join());
+    built.unwrap_or_else(|_| Err(failed("podyd-helper has met a bug of its own")))
+}
+
+fn build(
+    homes: &Homes,
+    owner: Owner,
+    place: &Place,
+    draft: &str,
+    labels: Option<&Labels>,
+) -> Result<(), Error> {
     let explain = |error| explain(&place.path, error);
+    labels.inspect(|labels| labels.for_the_home());
     make_directory(&place.parent, draft, 0o700).map_err(explain)?;
+    labels.inspect(|labels| labels.for_what_is_inside());
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
     let home = open_in(&place.parent, draft, flags, ResolveFlag::RESOLVE_NO_XDEV).map_err(explain)?;
     skel::copy(homes.skel.as_str(), &home, owner)?;

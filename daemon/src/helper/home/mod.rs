@@ -3,6 +3,7 @@
 
 mod away;
 mod delete;
+mod label;
 mod make;
 mod mounts;
 mod place;
