@@ -225,8 +225,10 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         }
         let _ = writing.await;
         let _ = timeout(LAST_TOKEN_USES, service.write_token_uses()).await;
-        let _ = timeout(LAST_RECHECKS, &mut rechecking).await;
-        for task in [following, ending, resolving, putting_away, rechecking] {
+        if timeout(LAST_RECHECKS, &mut rechecking).await.is_err() {
+            rechecking.abort();
+        }
+        for task in [following, ending, resolving, putting_away] {
             task.abort();
             let _ = task.await;
         }
