@@ -470,6 +470,9 @@ pub const SESSION_WRITTEN_WITHIN: Duration = Duration::from_millis(500);
 /// Filesystems with quotas on one node: each is read as a whole now and then, and nobody mounts more that people write to.
 pub const MAX_QUOTA_FILESYSTEMS: usize = 16;
 
+/// Calls of podyd-helper at a time: half of the connections that it takes.
+pub const MAX_HELPER_CALLS: usize = 8;
+
 /// How long it may take to delete as much of a home as podyd-helper does at a time, which is 2 s: it may be waiting for a disk.
 pub const HELPER_REMOVES_WITHIN: Duration = Duration::from_secs(20);
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Connections at a time. podyd has one for each call that is under way, and there are few of them.
+/// Connections at a time, a thread each; others wait. podyd has one for each call that is under way, and there are few of them.
 pub const MAX_CONNECTIONS: usize = 16;
 
 /// How long a call may take to arrive, a reply to leave, and a connection to say nothing: podyd sends what it has and waits.

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,14 +26,15 @@ pub fn serve(
     idle: Option<Duration>,
     node: impl Fn() -> Result<Node, String> + Clone + Send + 'static,
 ) -> io::Result<()> {
-    let places = Arc::new(());
+    let places = Arc::new(Places::default());
     loop {
         if !somebody_comes(listener, idle)? {
-            match Arc::strong_count(&places) {
-                1 => return Ok(()),
-                _ => continue,
+            match places.are_all_free() {
+                true => return Ok(()),
+                false => continue,
             }
         }
+        let place = Places::wait(&places);
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -42,11 +43,7 @@ pub fn serve(
                 continue;
             }
         };
-        if Arc::strong_count(&places) > MAX_CONNECTIONS {
-            tracing::warn!("too many connections: one is closed");
-            continue;
-        }
-        let (place, node) = (Arc::clone(&places), node.clone());
+        let node = node.clone();
         let begun = thread::Builder::new().spawn(move || {
             let _place = place;
             if let Err(error) = converse(&stream, owner, node) {
@@ -56,6 +53,41 @@ pub fn serve(
         if let Err(error) = begun {
             tracing::warn!(%error, "a connection is closed: there is no thread for it");
         }
+    }
+}
+
+/// Who comes when all are taken waits to be let in: it is podyd, which has limits of its own.
+#[derive(Default)]
+struct Places {
+    taken: Mutex<usize>,
+    freed: Condvar,
+}
+
+/// One connection's, for as long as it lasts.
+struct Place(Arc<Places>);
+
+impl Places {
+    fn wait(places: &Arc<Self>) -> Place {
+        let all_taken = |taken: &mut usize| *taken >= MAX_CONNECTIONS;
+        let mut taken =
+            places.freed.wait_while(places.taken(), all_taken).unwrap_or_else(PoisonError::into_inner);
+        *taken += 1;
+        Place(Arc::clone(places))
+    }
+
+    fn are_all_free(&self) -> bool {
+        *self.taken() == 0
+    }
+
+    fn taken(&self) -> MutexGuard<'_, usize> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        *self.0.taken() -= 1;
+        self.0.freed.notify_one();
     }
 }
 

@@ -13,17 +13,20 @@ use protocol::{Method, Reply};
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::metrics::HelperCall;
 use crate::directory::{Error, Result};
-use crate::limits::HELPER_DEADLINE;
+use crate::limits::{HELPER_DEADLINE, MAX_HELPER_CALLS};
 
 /// Where podyd-helper is, and how it does.
 pub struct Helper {
     socket: PathBuf,
     calls: Family<HelperCall, Counter>,
     trouble: Mutex<Option<String>>,
+    /// A room full of people who log in at once waits here, and not at the helper, which would hang up on some.
+    places: Semaphore,
 }
 
 #[derive(Serialize)]
@@ -35,7 +38,7 @@ struct Outgoing<'a, M> {
 impl Helper {
     /// The one that listens there.
     pub(super) fn at(socket: PathBuf, calls: Family<HelperCall, Counter>) -> Self {
-        Self { socket, calls, trouble: Mutex::default() }
+        Self { socket, calls, trouble: Mutex::default(), places: Semaphore::new(MAX_HELPER_CALLS) }
     }
 
     /// Why the last call did not reach it, or was not answered, if so.
@@ -89,6 +92,7 @@ impl Helper {
     }
 
     async fn exchange(&self, frame: &[u8]) -> io::Result<Vec<u8>> {
+        let _place = self.places.acquire().await.map_err(io::Error::other)?;
         let mut stream = UnixStream::connect(&self.socket).await?;
         stream.write_all(frame).await?;
         let mut reply = Vec::new();

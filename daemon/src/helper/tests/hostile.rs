@@ -123,6 +123,15 @@ fn a_home_that_is_a_link_is_not_followed() {
     assert!(outside.join("file").exists());
 }
 
+/// Says that it is over, also where an assertion has failed.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Directories on the way are exchanged with links, over and over, while homes are made and removed.
 #[test]
 fn a_directory_that_is_replaced_in_mid_operation_leads_nowhere_else() {
@@ -144,6 +153,7 @@ fn a_directory_that_is_replaced_in_mid_operation_leads_nowhere_else() {
                 thread::yield_now();
             }
         });
+        let _end = End(&over);
         let (make, remove) = (helper.make("dept/ada"), helper.remove("dept/ada"));
         let precious = helper.remove("dept/precious");
         for _ in 0..2000 {
@@ -154,7 +164,6 @@ fn a_directory_that_is_replaced_in_mid_operation_leads_nowhere_else() {
             let _ = helper.call(&remove);
             let _ = helper.call(&precious);
         }
-        over.store(true, Ordering::Relaxed);
     });
     assert!(made > 0 && !errors.is_empty(), "some were made ({made}), and some were not: {errors:?}");
     let left: Vec<_> = fs::read_dir(&outside).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -58,6 +58,17 @@ async fn a_home_is_made_at_the_first_session_and_put_away_when_its_owner_is_dele
     assert!(metrics.contains("pody_helper_calls_total{outcome=\"done\"} 3"), "{metrics}");
 }
 
+#[tokio::test]
+async fn a_room_full_of_people_is_served_however_few_the_helper_takes_at_a_time() {
+    let node = node(|_| {}).await;
+    let ada = user(&node, "ada", owner()).await;
+    let sessions = futures_util::future::join_all((0..100).map(|_| node.service.home_is_made(&ada))).await;
+    assert!(sessions.iter().all(Option::is_none), "{sessions:?}");
+    assert_eq!(node.service.helper.trouble(), None);
+    let metrics = node.service.metrics_text(&Caller::Root).await.unwrap();
+    assert!(metrics.contains("pody_helper_calls_total{outcome=\"done\"} 100"), "{metrics}");
+}
+
 /// Only the tombstone of that very user counts.
 #[tokio::test]
 async fn in_another_directory_nobody_was_deleted() {
