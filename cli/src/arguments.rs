@@ -4,6 +4,7 @@ mod database;
 mod identity;
 mod login;
 mod oidc;
+mod quota;
 mod session;
 mod setup;
 
@@ -16,6 +17,7 @@ pub use self::identity::{IdentityCommand, Linking};
 pub use database::DbCommand;
 pub use login::{BreakGlass, Login};
 pub use oidc::OidcCommand;
+pub use quota::{QuotaCommand, QuotaOf, SetQuota, UnsetQuota};
 pub use session::SessionCommand;
 pub use setup::Setup;
 
@@ -97,6 +99,13 @@ pub enum Command {
         sudo podyctl setup --answers answers.json --dry-run"
     )]
     Setup(Setup),
+
+    /// Say how much users may use on this node, and see how much they do
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  podyctl quota set ada blocks_hard=20G\n  podyctl quota show ada\n  podyctl quota report"
+    )]
+    Quota(QuotaCommand),
 
     /// Show how this node is doing
     #[command(after_help = "Examples:\n  podyctl status\n  podyctl status --json | jq .published_revision")]

@@ -23,6 +23,7 @@ mod metrics;
 mod oidc;
 mod output;
 mod person;
+mod quota;
 mod reservations;
 mod session;
 mod setup;
@@ -111,6 +112,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<()> {
         Command::Token(command) => token::run(command, session),
         Command::Identity(command) => identity::run(command, session),
         Command::Session(command) => session::run(command, session),
+        Command::Quota(command) => quota::run(command, session),
         Command::Status => status::run(session),
         Command::Doctor => doctor::run(session),
         Command::Metrics => metrics::run(session),

@@ -481,3 +481,12 @@ pub const MAX_REMOVALS_IN_A_ROW: u32 = 30;
 
 /// How often podyd looks whose homes are to be put away, where something has changed: nobody waits for it.
 pub const DELETIONS_EVERY: Duration = Duration::from_secs(5);
+
+/// How many limits that were not as they should be are told of in one answer: nobody reads more, and they are counted.
+pub const MAX_TOLD_CHANGES: usize = 1000;
+
+/// How long reading or setting the quotas of everybody on one filesystem may take: a hundred thousand users take seconds.
+pub const QUOTAS_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long a login waits for its user's quotas: what is not in force by then will be soon.
+pub const QUOTA_AT_LOGIN: Duration = Duration::from_secs(1);

@@ -195,6 +195,10 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
             let service = Arc::clone(&service);
             async move { service.end_reservations().await }
         });
+        let limiting = tokio::spawn({
+            let service = Arc::clone(&service);
+            async move { service.follow_quotas().await }
+        });
         let following = tokio::spawn({
             let service = Arc::clone(&service);
             async move { service.follow_htpasswd().await }
@@ -228,7 +232,7 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         if timeout(LAST_RECHECKS, &mut rechecking).await.is_err() {
             rechecking.abort();
         }
-        for task in [following, ending, resolving, putting_away] {
+        for task in [following, limiting, ending, resolving, putting_away] {
             task.abort();
             let _ = task.await;
         }

@@ -2,6 +2,7 @@
 
 mod consumer;
 mod http;
+mod kernel;
 mod node;
 mod publishing;
 
@@ -23,6 +24,7 @@ use crate::service::new_uuid;
 
 pub use consumer::{consumer, consumer_with, following, provider};
 pub use http::{SHARED_TOKEN, ServedNode};
+pub use kernel::TestKernel;
 pub use node::{NOW, TestNode, cheap_hashes, peer, secret};
 pub use publishing::{Publishing, look};
 

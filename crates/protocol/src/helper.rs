@@ -1,6 +1,8 @@
 //! `org.pody.Helper`: what podyd asks of podyd-helper, the one part of Pody that is root, on a socket that nobody else may
 //! use. The helper believes nothing of it: each call is checked again on its side.
 
+pub mod quota;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Method;

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod login;
 pub mod node;
 pub mod oidc;
+pub mod quota;
 pub mod session;
 pub mod setup;
 pub mod token;
@@ -57,6 +58,8 @@ mod tests {
             include_str!("login.rs"),
             include_str!("node.rs"),
             include_str!("oidc.rs"),
+            include_str!("quota.rs"),
+            include_str!("helper/quota.rs"),
             include_str!("session.rs"),
             include_str!("setup.rs"),
             include_str!("token.rs"),

@@ -1,6 +1,6 @@
 //! From a frame to the verb that it calls, and from what became of it to a frame.
 
-use protocol::helper::{ArchiveHome, Hello, MAX_FRAME_BYTES, MakeHome, RemoveHome, Welcome};
+use protocol::helper::{ArchiveHome, Hello, MAX_FRAME_BYTES, MakeHome, RemoveHome, Welcome, quota};
 use protocol::{Call, Error, Method, Reply};
 use serde_json::Value;
 
@@ -25,6 +25,9 @@ fn carry_out(method: &str, parameters: Value, node: &Node) -> Option<Result<Valu
         MakeHome::NAME => handle::<MakeHome>(parameters, node),
         ArchiveHome::NAME => handle::<ArchiveHome>(parameters, node),
         RemoveHome::NAME => handle::<RemoveHome>(parameters, node),
+        quota::Filesystems::NAME => handle::<quota::Filesystems>(parameters, node),
+        quota::Read::NAME => handle::<quota::Read>(parameters, node),
+        quota::Set::NAME => handle::<quota::Set>(parameters, node),
         _ => return None,
     })
 }

@@ -9,6 +9,7 @@ mod dispatch;
 mod home;
 pub mod limits;
 mod node;
+mod quota;
 mod serve;
 
 use std::fmt::Display;

@@ -3,6 +3,7 @@
 pub mod harness;
 mod homes;
 mod hostile;
+mod quota;
 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;

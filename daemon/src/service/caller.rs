@@ -54,7 +54,8 @@ impl Bearer {
             Operation::Provision => (Scope::Provision, false),
             Operation::SetPassword(_) if !self.may_write() => (Scope::Password, !self.own_passwords),
             Operation::SetPassword(_) | Operation::Change | Operation::UseTokensOf(_) => (Scope::Write, true),
-            Operation::Export
+            Operation::Quotas
+            | Operation::Export
             | Operation::Database
             | Operation::CheckProvider
             | Operation::BreakGlass
@@ -95,6 +96,8 @@ pub enum Operation {
     List,
     /// To change the directory.
     Change,
+    /// To look at, and change, what everybody may use on this node.
+    Quotas,
     /// To set one user's password.
     SetPassword(Name),
     /// To see, create and revoke the tokens of one user.
@@ -202,6 +205,7 @@ mod tests {
             (Operation::LookAt(bob), [true, true, false, false]),
             (Operation::List, [true, true, false, false]),
             (Operation::Change, [true, true, false, false]),
+            (Operation::Quotas, [true, true, false, false]),
             (Operation::SetPassword(ada), [true, true, true, false]),
             (Operation::SetPassword(bob), [true, true, false, false]),
             (Operation::UseTokensOf(ada), [true, true, true, false]),
@@ -244,6 +248,7 @@ mod tests {
         let writer = bearer("read,write", false, false);
         assert!(change(&writer).is_ok() && set_password(&writer).is_ok() && writer.is_trusted());
         assert!(is_refused(writer.may(Operation::LogIn(ada))), "that takes another scope");
+        assert!(is_refused(writer.may(Operation::Quotas)), "that is nobody's elsewhere");
         assert!(is_refused(writer.may(Operation::Export)) && is_refused(writer.may(Operation::Database)));
 
         let writer = bearer("read,write,password", true, false);

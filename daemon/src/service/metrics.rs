@@ -26,6 +26,7 @@ pub struct Metrics {
     seconds: Family<Route, Histogram, fn() -> Histogram>,
     turned_away: Family<Reason, Counter>,
     logins: Family<Outcome, Counter>,
+    quotas: Family<Cause, Counter>,
     answers: AtomicU64,
     /// Calls of podyd-helper.
     pub(super) helper_calls: Family<HelperCall, Counter>,
@@ -64,6 +65,11 @@ pub(super) struct HelperCall {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Cause {
+    cause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Quantile {
     quantile: &'static str,
 }
@@ -91,6 +97,7 @@ impl Default for Metrics {
             seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             turned_away: Family::default(),
             logins: Family::default(),
+            quotas: Family::default(),
             answers: AtomicU64::default(),
             helper_calls: Family::default(),
             connections: Gauge::default(),
@@ -112,7 +119,14 @@ impl Metrics {
         );
         registry.register("helper_calls", "What podyd-helper was asked for", self.helper_calls.clone());
         registry.register("logins", "Logins, and passwords judged for others", self.logins.clone());
+        registry.register("quota_changes", "Disk limits of users that were put right", self.quotas.clone());
         self
+    }
+
+    /// Counts limits that were put right: since somebody else had changed them, or something else was said of them.
+    pub(super) fn quotas_changed(&self, drift: bool, count: u64) {
+        let cause = if drift { "drift" } else { "policy" };
+        self.quotas.get_or_create(&Cause { cause }).inc_by(count);
     }
 
     /// Counts an answer. The route is the path as podyd knows it.

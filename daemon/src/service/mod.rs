@@ -24,6 +24,7 @@ mod metrics;
 mod mode;
 mod network;
 mod oidc;
+mod quota;
 mod recheck;
 mod relogin;
 mod reservations;
@@ -51,6 +52,7 @@ pub use login::{Decision, Login, Step, Verdict};
 pub use metrics::{Metrics, TurnedAway};
 pub use network::{Network, OpenPort, Served};
 pub use oidc::OidcCheck;
+pub use quota::{Applied, Changed, PolicyChange, Quotas, Shown, Subject, Usage, Value};
 pub use reservations::{Reservations, Resolved};
 pub use sessions::{Opened, Opening, Session, Sessions};
 pub use setup::{SetupState, TriedDirectory, TriedStep};
@@ -100,6 +102,8 @@ pub struct Service<D> {
     pub helper: Helper,
     /// The sessions of this node.
     pub sessions: Sessions,
+    /// What is known of quotas.
+    pub quotas: Quotas,
     database: Option<Database>,
     provider: oidc::CurrentProvider,
     logins: login::Logins,
@@ -165,6 +169,7 @@ impl<D: Directory> Service<D> {
             reservations: Reservations::default(),
             helper,
             sessions: Sessions::default(),
+            quotas: Quotas::default(),
             database: None,
             htpasswd: None,
             provider: oidc::CurrentProvider::default(),

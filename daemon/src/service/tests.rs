@@ -11,6 +11,7 @@ mod oidc;
 mod oidc_only;
 mod pody04;
 mod provider_codes;
+mod quotas;
 mod rechecks;
 mod relogin;
 mod remote;

@@ -10,7 +10,8 @@ mod replicated;
 mod sql;
 
 pub use node::{
-    Answer, Digest, Failures, Home, NodeStore, RefreshToken, ReloginCode, Remembered, Session, Taken, Vault,
+    Answer, Digest, Failures, Held, Home, NodeStore, PolicyOwner, RefreshToken, ReloginCode, Remembered,
+    Session, Statement, Taken, Vault,
 };
 pub use remote::{Pody04Directory, RemoteDirectory};
 pub use replicated::Replicated;

@@ -1,5 +1,6 @@
 //! What belongs to this machine and never travels: failed logins, passwords that were right here, what was taken from
-//! its htpasswd file, sessions that are open, and answers that may have been lost on their way.
+//! its htpasswd file, sessions that are open, answers that may have been lost on their way, and what
+//! users may use here.
 //!
 //! None of it is worth more than that people can log in: a file that is damaged is set aside, and one that cannot be
 //! written holds nobody up.
@@ -10,6 +11,7 @@ mod failures;
 mod homes;
 mod htpasswd;
 mod pody04;
+mod policies;
 mod refresh_tokens;
 mod relogin;
 mod remembered;
@@ -30,6 +32,7 @@ pub use answers::{Answer, Digest};
 pub use failures::Failures;
 pub use homes::Home;
 pub use htpasswd::Taken;
+pub use policies::{Held, PolicyOwner, Statement};
 pub use refresh_tokens::RefreshToken;
 pub use relogin::ReloginCode;
 pub use remembered::Remembered;

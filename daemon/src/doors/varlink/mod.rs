@@ -10,6 +10,7 @@ mod import;
 mod login;
 mod node;
 mod oidc;
+mod quota;
 mod session;
 mod setup;
 mod token;
@@ -340,6 +341,10 @@ methods! {
     protocol::token::List,
     protocol::token::Revoke,
     protocol::token::Check,
+    protocol::quota::Set,
+    protocol::quota::Show,
+    protocol::quota::Report,
+    protocol::quota::Apply,
     protocol::database::Status,
     protocol::database::Migrate,
     protocol::database::Copy,

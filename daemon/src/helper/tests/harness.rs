@@ -14,7 +14,7 @@ use protocol::helper::{ArchiveHome, MakeHome, RemoveHome};
 use protocol::{Client, ClientError, Error, Method};
 
 use super::super::{Node, serve};
-use crate::config::{OnDelete, Settings};
+use crate::config::{OnDelete, QuotaFilesystem, Settings};
 use crate::directory::{LocalAccounts, Rules};
 use crate::testing::Folder;
 
@@ -120,6 +120,10 @@ pub fn settings(folder: &Path) -> Settings {
     }
     settings.homes.roots = vec![homes.parse().unwrap()];
     settings.homes.skel = skel.parse().unwrap();
+    // The one has no quotas anywhere, and at the other nothing can be mounted.
+    settings.quota.filesystems = ["/proc", "/proc/nothing"]
+        .map(|path| QuotaFilesystem { path: path.parse().unwrap(), ..QuotaFilesystem::default() })
+        .into();
     settings
 }
 

@@ -76,6 +76,9 @@ impl<D: Directory> Service<D> {
         let others =
             health.warnings.into_iter().filter(|warning| !told.iter().flatten().any(|text| text == warning));
         findings.extend(others.map(|warning| Warning.of("podyd", warning, "see: journalctl -u podyd")));
+        findings.extend(
+            self.quotas.findings().into_iter().map(|(finding, advice)| Warning.of("quota", finding, advice)),
+        );
         // How good a secret is helps whoever wants to guess it.
         if caller.may(Operation::List).is_ok() {
             findings.extend(token::shared(&settings));

@@ -85,12 +85,14 @@ impl<D: Directory> Service<D> {
         if let Some(refused) = self.enter(&member, process, opening).await {
             return Ok(Opened { refused: Some(refused), ..Opened::default() });
         }
-        let messages = self.home_is_made(&member).await.into_iter().collect();
+        let mut messages: Vec<String> = self.home_is_made(&member).await.into_iter().collect();
+        messages.extend(self.session_opens(&member).await);
         Ok(Opened { messages, refused: None })
     }
 
     /// Writes a session down, or says why it may not begin.
-    async fn enter(&self, Member { user, .. }: &Member, process: Peer, opening: Opening) -> Option<String> {
+    async fn enter(&self, member: &Member, process: Peer, opening: Opening) -> Option<String> {
+        let Member { user, .. } = member;
         let Opening { service, tty, rhost, .. } = opening;
         let Some(leader) = Process::of(process.pid) else {
             tracing::warn!(user = %user.name, pid = process.pid, "a session is not written down: its process cannot be seen");
@@ -108,8 +110,8 @@ impl<D: Directory> Service<D> {
         };
         self.forget_ended_sessions().await;
         let open = self.sessions.open(&self.node).await;
-        // No policy says yet how many somebody may have.
-        let entered = open.ledger().enter(session, None);
+        let allowed = self.sessions_allowed(member).await;
+        let entered = open.ledger().enter(session, allowed);
         match entered {
             Ok(session) => {
                 tracing::debug!(

@@ -1,0 +1,210 @@
+//! From what should be to what is: everybody's limits are compared with the kernel's, and only what differs is set.
+
+use std::collections::{HashMap, HashSet};
+
+use identity::Name;
+use quotactl::Limits;
+
+use super::{Finding, Person, kernel};
+use crate::directory::{Directory, Result};
+use crate::limits::MAX_TOLD_CHANGES;
+use crate::quota::{Change, Merged, MountPoint, plan};
+use crate::service::{Caller, Operation, Service};
+use crate::store::Held;
+
+/// What was not as it should be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// How many limits were others than they should be.
+    pub differed: u64,
+    /// The first of them.
+    pub changes: Vec<Changed>,
+    /// What is not in force, and what to do about it.
+    pub findings: Vec<Finding>,
+}
+
+/// Limits that were not what they should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Whose; none: of somebody who was deleted.
+    pub name: Option<Name>,
+    /// The user id.
+    pub uid: u32,
+    /// Where.
+    pub filesystem: MountPoint,
+    /// What the kernel had.
+    pub from: Limits,
+    /// What it should have.
+    pub to: Limits,
+    /// Whether somebody else than podyd made it so.
+    pub is_drift: bool,
+}
+
+impl<D: Directory> Service<D> {
+    /// Compares everybody's limits with what they should be, and puts them right unless it is a dry run.
+    pub async fn apply_quotas(&self, caller: &Caller, dry_run: bool) -> Result<Applied> {
+        caller.may(Operation::Quotas)?;
+        self.reconcile_quotas(dry_run).await
+    }
+
+    pub(super) async fn reconcile_quotas(&self, dry_run: bool) -> Result<Applied> {
+        let _turn = self.quotas.turn.lock().await;
+        let settings = self.current_settings();
+        let picture = self.quota_picture(&settings.quota).await?;
+        let held = self.node.held().await?;
+        let mut applied = Applied::default();
+        if !picture.is_empty() || !held.is_empty() {
+            let mut people = self.everybody_limited(&picture).await?;
+            let gone = self.gone_people(&held, &people).await?;
+            if !dry_run {
+                self.note_whose_limits_are_set(&held, &people).await?;
+            }
+            people.extend(gone.iter().map(|person| (person.clone(), Merged::default())));
+            match kernel::filesystems(&self.helper).await {
+                Ok(records) => {
+                    for (index, path) in picture.filesystems().enumerate() {
+                        let record = records.iter().find(|record| record.path == path.as_str());
+                        applied.findings.extend(record.and_then(kernel::objection));
+                        if record.is_some_and(|record| record.counts) {
+                            self.reconcile_filesystem(path, index, &people, dry_run, &mut applied).await;
+                        }
+                    }
+                }
+                Err(error) if !settings.quota.filesystems.is_empty() => {
+                    applied
+                        .findings
+                        .push((format!("limits are not looked after: {error}"), HELPER_ADVICE.into()));
+                }
+                Err(_) => {}
+            }
+            if !dry_run && applied.findings.is_empty() {
+                let notes: Vec<_> = gone.into_iter().map(|person| (person.uid, None)).collect();
+                self.node.note_held(&notes).await?;
+            }
+        }
+        self.quotas.known().findings.clone_from(&applied.findings);
+        Ok(applied)
+    }
+
+    async fn reconcile_filesystem(
+        &self,
+        path: &MountPoint,
+        index: usize,
+        people: &[(Person, Merged)],
+        dry_run: bool,
+        applied: &mut Applied,
+    ) {
+        let outcome = self.limit_everybody(path, index, people, dry_run).await;
+        match outcome {
+            Ok(changes) => {
+                applied.differed += changes.len() as u64;
+                let room = MAX_TOLD_CHANGES.saturating_sub(applied.changes.len());
+                applied.changes.extend(changes.into_iter().take(room));
+            }
+            Err(error) => applied.findings.push((format!("limits on {path}: {error}"), HELPER_ADVICE.into())),
+        }
+    }
+
+    async fn limit_everybody(
+        &self,
+        path: &MountPoint,
+        index: usize,
+        people: &[(Person, Merged)],
+        dry_run: bool,
+    ) -> Result<Vec<Changed>> {
+        let actual = kernel::read_all(&self.helper, path).await?;
+        let wanted = |(person, merged): &(Person, Merged)| {
+            (person.uid, merged.filesystems.get(index).map(|limits| limits.of_kernel()).unwrap_or_default())
+        };
+        let changes = plan(people.iter().map(wanted), &actual);
+        let names: HashMap<u32, Option<Name>> =
+            people.iter().map(|(person, _)| (person.uid, person.name)).collect();
+        let told: Vec<Changed> = changes.iter().map(|change| self.told(path, change, &names)).collect();
+        if dry_run {
+            return Ok(told);
+        }
+        let failed = kernel::set(&self.helper, path, &changes).await?;
+        let failed: HashSet<u32> = failed
+            .iter()
+            .map(|failed| {
+                tracing::warn!(uid = failed.uid, filesystem = %path, why = failed.why, "a quota is not set");
+                failed.uid
+            })
+            .collect();
+        self.settled(path, people.iter().map(wanted).filter(|(uid, _)| !failed.contains(uid)));
+        for change in told.iter().filter(|change| !failed.contains(&change.uid)) {
+            self.metrics.quotas_changed(change.is_drift, 1);
+            if change.is_drift {
+                tracing::warn!(uid = change.uid, filesystem = %path, "a quota was changed by somebody else, and is put right");
+            }
+        }
+        if !told.is_empty() {
+            tracing::info!(filesystem = %path, users = told.len() - failed.len(), "quotas are set");
+        }
+        Ok(told)
+    }
+
+    fn told(&self, path: &MountPoint, change: &Change, names: &HashMap<u32, Option<Name>>) -> Changed {
+        let Change { id: uid, from, to } = *change;
+        let before = self.quotas.known().applied.get(&(path.clone(), uid)).copied();
+        Changed {
+            name: names.get(&uid).copied().flatten(),
+            uid,
+            filesystem: path.clone(),
+            from,
+            to,
+            is_drift: before.is_some_and(|before| before != from),
+        }
+    }
+
+    /// What the kernel has by now.
+    pub(super) fn settled(&self, path: &MountPoint, limits: impl Iterator<Item = (u32, Limits)>) {
+        let mut known = self.quotas.known();
+        known.applied.extend(limits.map(|(uid, limits)| ((path.clone(), uid), limits)));
+    }
+
+    /// Those who were deleted, and whose limits are still set.
+    async fn gone_people(
+        &self,
+        held: &HashMap<u32, Held>,
+        people: &[(Person, Merged)],
+    ) -> Result<Vec<Person>> {
+        let there: HashSet<&str> = people.iter().map(|(person, _)| person.uuid.as_str()).collect();
+        let missing: Vec<String> = held
+            .values()
+            .filter(|held| !there.contains(held.uuid.as_str()))
+            .map(|held| held.uuid.clone())
+            .collect();
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Whoever is merely not shown is not gone: a copy of the directory may be made anew.
+        let present = self.directory.present(&missing, &[]).await?;
+        let rules = self.current_rules();
+        let ours = present
+            .gone_users
+            .into_iter()
+            .filter(|gone| rules.objection_to_id_here("uid", gone.id).is_none());
+        Ok(ours.map(|gone| Person { uuid: gone.uuid, name: None, uid: gone.id }).collect())
+    }
+
+    /// Before they are set: what was begun is known after a crash.
+    pub(super) async fn note_whose_limits_are_set(
+        &self,
+        held: &HashMap<u32, Held>,
+        people: &[(Person, Merged)],
+    ) -> Result<()> {
+        let is_new = |(person, merged): &&(Person, Merged)| {
+            !held.contains_key(&person.uid)
+                && merged.filesystems.iter().any(|limits| limits.of_kernel() != Limits::default())
+        };
+        let note = |(person, _): &(Person, Merged)| {
+            (person.uid, Some(Held { uuid: person.uuid.clone(), slice: None }))
+        };
+        let notes: Vec<_> = people.iter().filter(is_new).map(note).collect();
+        if notes.is_empty() { Ok(()) } else { self.node.note_held(&notes).await }
+    }
+}
+
+pub(super) const HELPER_ADVICE: &str =
+    "see: systemctl status podyd-helper.socket, and journalctl -u podyd-helper";

@@ -1,0 +1,100 @@
+//! The kernel's side, as podyd-helper tells of it.
+
+use protocol::helper::quota::{
+    DiskLimits, Failed, FilesystemRecord, Filesystems, LimitsOf, MAX_QUOTAS, QuotaRecord, Read, Set,
+};
+use quotactl::{Limits, Quota};
+use tokio::time::timeout;
+
+use super::Finding;
+use crate::directory::{Error, Result};
+use crate::limits::QUOTAS_DEADLINE;
+use crate::quota::{Change, MountPoint};
+use crate::service::Helper;
+
+/// How the configured filesystems are.
+pub(super) async fn filesystems(helper: &Helper) -> Result<Vec<FilesystemRecord>> {
+    Ok(helper.call(&Filesystems {}).await?.filesystems)
+}
+
+/// What is wrong with a filesystem, if nobody is held to a limit there.
+pub(super) fn objection(record: &FilesystemRecord) -> Option<Finding> {
+    let FilesystemRecord { path, type_name, counts, enforces, trouble } = record;
+    let (finding, advice) = match (trouble, type_name.as_str()) {
+        (Some(trouble), _) => (format!("{path}: {trouble}"), "see: journalctl -u podyd-helper".into()),
+        (None, "") => (
+            format!("nothing is mounted at {path}, and no limits are set there"),
+            format!("mount it, or take the [[quota.filesystem]] of {path} out of /etc/pody/config.toml"),
+        ),
+        (None, _) if !counts => (
+            format!("{path} is mounted without quotas, and nobody has a limit there"),
+            "mount it with usrquota (ext4, after tune2fs -O quota) or uquota (XFS); for projects prjquota or pquota".into(),
+        ),
+        (None, _) if !enforces => (
+            format!("{path} counts what people have and holds nobody to a limit"),
+            format!(
+                "turn quotas on: quotaon {path}, or the mount option usrquota (XFS: uquota); for projects prjquota"
+            ),
+        ),
+        _ => return None,
+    };
+    Some((finding, advice))
+}
+
+/// What a user has on a filesystem.
+pub(super) async fn read_one(helper: &Helper, path: &MountPoint, uid: u32) -> Result<Quota> {
+    let read = Read { filesystem: path.to_string(), from: uid, only: true };
+    let found = helper.call(&read).await?.quotas.into_iter().next();
+    Ok(found.map_or(Quota { id: uid, ..Quota::default() }, quota))
+}
+
+/// What everybody has on a filesystem.
+pub(super) async fn read_all(helper: &Helper, path: &MountPoint) -> Result<Vec<Quota>> {
+    let reading = async {
+        let (mut quotas, mut from) = (Vec::new(), Some(0));
+        while let Some(first) = from {
+            let read = Read { filesystem: path.to_string(), from: first, only: false };
+            let reply = helper.call(&read).await?;
+            quotas.extend(reply.quotas.into_iter().map(quota));
+            // A helper that goes round in circles is none.
+            from = reply.next.filter(|next| *next > first);
+        }
+        Ok(quotas)
+    };
+    timeout(QUOTAS_DEADLINE, reading).await.unwrap_or_else(|_| Err(too_slow(path)))
+}
+
+/// Sets limits; what is returned are those that could not be.
+pub(super) async fn set(helper: &Helper, path: &MountPoint, changes: &[Change]) -> Result<Vec<Failed>> {
+    let setting = async {
+        let mut failed = Vec::new();
+        for some in changes.chunks(MAX_QUOTAS) {
+            let limits = some.iter().map(|change| LimitsOf { uid: change.id, limits: wire(change.to) });
+            let set = Set { filesystem: path.to_string(), limits: limits.collect() };
+            failed.extend(helper.call(&set).await?.failed);
+        }
+        Ok(failed)
+    };
+    timeout(QUOTAS_DEADLINE, setting).await.unwrap_or_else(|_| Err(too_slow(path)))
+}
+
+fn too_slow(path: &MountPoint) -> Error {
+    Error::Busy(format!("the quotas on {path} took more than {} s", QUOTAS_DEADLINE.as_secs()))
+}
+
+fn quota(record: QuotaRecord) -> Quota {
+    let DiskLimits { soft_kib, hard_kib, soft_inodes, hard_inodes } = record.limits;
+    Quota {
+        id: record.uid,
+        limits: Limits { soft_kib, hard_kib, soft_inodes, hard_inodes },
+        bytes: record.bytes,
+        inodes: record.inodes,
+        bytes_until: record.bytes_until,
+        inodes_until: record.inodes_until,
+    }
+}
+
+fn wire(limits: Limits) -> DiskLimits {
+    let Limits { soft_kib, hard_kib, soft_inodes, hard_inodes } = limits;
+    DiskLimits { soft_kib, hard_kib, soft_inodes, hard_inodes }
+}

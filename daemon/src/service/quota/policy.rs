@@ -1,0 +1,147 @@
+//! What an admin says of a user's or a group's limits. It hangs on who they are: somebody new of the same name has none of it.
+
+use identity::Name;
+
+use super::apply::HELPER_ADVICE;
+use super::{Shown, kernel};
+use crate::config::Quota;
+use crate::directory::{Directory, Error, Key, Member, Result};
+use crate::quota::{Field, Limit, Limits, MountPoint, Policy};
+use crate::service::{Caller, Operation, Service};
+use crate::store::{PolicyOwner, Statement};
+
+/// Of whom something is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A user.
+    User(Name),
+    /// A group, and so everybody in it.
+    Group(Name),
+    /// Everybody: that is for the configuration to say.
+    Everybody,
+}
+
+/// What is said.
+#[derive(Clone, Debug)]
+pub struct PolicyChange {
+    /// Of whom.
+    pub subject: Subject,
+    /// Where, for fields that are about filesystems; none: on the one that there is.
+    pub filesystem: Option<MountPoint>,
+    /// What; nothing of a field: what was said is forgotten.
+    pub limits: Vec<(Field, Option<Limit>)>,
+    /// Whether all else that was said is forgotten.
+    pub only: bool,
+}
+
+impl<D: Directory> Service<D> {
+    /// Says something of limits, and has it in force when this returns.
+    pub async fn set_policy(&self, caller: &Caller, change: PolicyChange) -> Result<Shown> {
+        caller.may(Operation::Quotas)?;
+        let settings = self.current_settings();
+        let (owner, member) = self.policy_owner(change.subject).await?;
+        let statements = statements(&change, &settings.quota)?;
+        let mut policy = match change.only {
+            true => Policy::default(),
+            false => self.node.policies().await?.remove(&owner).unwrap_or_default(),
+        };
+        for (filesystem, field, limit) in &statements {
+            policy.set(*field, filesystem.as_ref(), *limit);
+        }
+        (policy.filesystems.values().chain([&policy.node]))
+            .try_for_each(Limits::are_in_order)
+            .map_err(|why| Error::invalid("limits", why))?;
+        self.node.state_policy(&owner, &statements, change.only).await?;
+        tracing::info!(subject = ?change.subject, by = %caller, "what is said of quotas has changed");
+        // It is kept in any case, and in force as soon as it can be.
+        let trouble = match member {
+            Some(member) => self.limit_member(&member).await.err(),
+            None => self.reconcile_quotas(false).await.err(),
+        };
+        let mut shown = self.show_quotas(caller, change.subject).await?;
+        shown
+            .findings
+            .extend(trouble.map(|error| (format!("it is not in force yet: {error}"), HELPER_ADVICE.into())));
+        Ok(shown)
+    }
+
+    async fn policy_owner(&self, subject: Subject) -> Result<(PolicyOwner, Option<Member>)> {
+        match subject {
+            Subject::User(name) => {
+                let found =
+                    self.directory.user(Key::Name(name)).await?.ok_or_else(|| Error::no_user(name))?;
+                let (uuid, id) = (found.user.uuid.clone(), found.user.uid.0);
+                Ok((PolicyOwner { uuid, is_group: false, id }, Some(found)))
+            }
+            Subject::Group(name) => {
+                let found =
+                    self.directory.group(Key::Name(name)).await?.ok_or_else(|| Error::no_group(name))?;
+                if found.private_of.is_some() {
+                    let why = format!("{name} is the private group of a user: say it of the user");
+                    return Err(Error::invalid("group", why));
+                }
+                let (uuid, id) = (found.group.uuid, found.group.gid.0);
+                Ok((PolicyOwner { uuid, is_group: true, id }, None))
+            }
+            Subject::Everybody => Err(Error::invalid(
+                "subject",
+                "name a user or a group: what holds for everybody stands in [quota.default] of /etc/pody/config.toml",
+            )),
+        }
+    }
+
+    /// Puts the limits of one user right, and returns what the kernel knows of each filesystem.
+    pub(super) async fn limit_member(&self, member: &Member) -> Result<Vec<(MountPoint, quotactl::Quota)>> {
+        let _turn = self.quotas.turn.lock().await;
+        let settings = self.current_settings();
+        let picture = self.quota_picture(&settings.quota).await?;
+        if picture.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (person, merged) = (super::Person::of(member), picture.of(member));
+        let (held, limited) = (self.node.held().await?, [(person, merged)]);
+        self.note_whose_limits_are_set(&held, &limited).await?;
+        let [(person, merged)] = limited;
+        let mut found = Vec::new();
+        for (path, limits) in picture.filesystems().zip(&merged.filesystems) {
+            let mut quota = kernel::read_one(&self.helper, path, person.uid).await?;
+            let to = limits.of_kernel();
+            if quota.limits != to {
+                let change = crate::quota::Change { id: person.uid, from: quota.limits, to };
+                if let Some(failed) = kernel::set(&self.helper, path, &[change]).await?.into_iter().next() {
+                    return Err(Error::Failed(format!("{path}: {}", failed.why)));
+                }
+                self.metrics.quotas_changed(false, 1);
+                quota = kernel::read_one(&self.helper, path, person.uid).await?;
+            }
+            self.settled(path, [(person.uid, to)].into_iter());
+            found.push((path.clone(), quota));
+        }
+        Ok(found)
+    }
+}
+
+/// Which filesystem each field is about.
+fn statements(change: &PolicyChange, quota: &Quota) -> Result<Vec<Statement>> {
+    let of_filesystem = || match (&change.filesystem, quota.filesystems.as_slice()) {
+        (Some(path), _) if quota.filesystem(path).is_some() => Ok(path.clone()),
+        (Some(path), _) => Err(Error::invalid(
+            "filesystem",
+            format!("{path} is no [[quota.filesystem]] of /etc/pody/config.toml: add it there first"),
+        )),
+        (None, [one]) => Ok(one.path.clone()),
+        (None, []) => Err(Error::invalid(
+            "filesystem",
+            "there is no [[quota.filesystem]] in /etc/pody/config.toml: say there which filesystem has quotas",
+        )),
+        (None, several) => {
+            let paths: Vec<&str> = several.iter().map(|one| one.path.as_str()).collect();
+            Err(Error::invalid("filesystem", format!("which one? There are {}", paths.join(", "))))
+        }
+    };
+    let statement = |(field, limit): &(Field, Option<Limit>)| {
+        let filesystem = field.is_of_filesystem().then(of_filesystem).transpose()?;
+        Ok((filesystem, *field, *limit))
+    };
+    change.limits.iter().map(statement).collect()
+}

@@ -1,0 +1,40 @@
+//! What a login has to do with quotas: they are in force when the session begins, and whoever has too much is told.
+
+use tokio::time::timeout;
+
+use crate::directory::{Directory, Member};
+use crate::limits::QUOTA_AT_LOGIN;
+use crate::quota::{Field, warning};
+use crate::service::Service;
+
+impl<D: Directory> Service<D> {
+    /// Sees to a user's limits as a session begins, within [`QUOTA_AT_LOGIN`], and returns what they should be told.
+    pub async fn session_opens(&self, member: &Member) -> Vec<String> {
+        let now = self.clock.unix_seconds();
+        match timeout(QUOTA_AT_LOGIN, self.limit_member(member)).await {
+            Ok(Ok(found)) => {
+                found.iter().filter_map(|(path, quota)| warning(path.as_str(), quota, now)).collect()
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(user = %member.user.name, %error, "a session begins, and not all of its quotas are set");
+                Vec::new()
+            }
+            Err(_) => {
+                tracing::warn!(user = %member.user.name, "a session begins before its quotas are set");
+                self.quotas.wake.notify_one();
+                Vec::new()
+            }
+        }
+    }
+
+    /// How many sessions a user may have at a time; none: as many as they like.
+    pub async fn sessions_allowed(&self, member: &Member) -> Option<u32> {
+        let settings = self.current_settings();
+        let picture = match timeout(QUOTA_AT_LOGIN, self.quota_picture(&settings.quota)).await {
+            Ok(Ok(picture)) => picture,
+            Ok(Err(_)) | Err(_) => return None,
+        };
+        let allowed = picture.of(member).node.number(Field::Sessions)?;
+        u32::try_from(allowed).ok()
+    }
+}
