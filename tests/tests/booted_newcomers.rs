@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use servers::{OidcOptions, OidcProvider};
+use tests::conversation::Conversation;
 use tests::host::Outcome;
 use tests::login;
 use tests::machine::Machine;
@@ -93,6 +94,25 @@ fn somebody_who_does_not_exist_logs_in_by_ssh_and_is_somebody_from_then_on() {
     machine.run("systemctl restart podyd").succeeds();
     assert_eq!(machine.run("id -u ada").succeeds(), uid);
     assert_eq!(machine.run("podyctl reservations --json").succeeds().trim(), "[]");
+}
+
+#[test]
+#[ignore = "needs root: boots a Debian"]
+fn somebody_who_does_not_exist_logs_in_at_the_console() {
+    let stage = Stage::set();
+    let machine = &stage.machine;
+    login::is_unknown(machine, "ada");
+    // It runs what a shell of hers runs, and ends.
+    machine.write("/etc/profile.d/ends.sh", "test -t 0 && { id; pwd; exit; }\n");
+    let asked = Conversation::begin(machine, "/bin/login ada", PROMPT);
+    let code = asked.word_after("enter the code");
+    stage.runtime.block_on(stage.idp.approve(&code, "sub-ada"));
+    let ran = asked.answer("");
+    for expected in ["uid=19", "(ada)", "(engines)", "/home/ada"] {
+        assert!(ran.stdout.contains(expected), "{expected}: {ran:#?}");
+    }
+    let uid = machine.run("id -u ada").succeeds();
+    assert!(ran.stdout.contains(&format!("uid={uid}(ada)")), "login saw the same: {ran:#?}");
 }
 
 #[test]

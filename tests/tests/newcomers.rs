@@ -229,6 +229,55 @@ fn fifty_first_logins_of_one_person_on_five_nodes_are_one_user_and_fifty_people_
     refused(node.run("su denied -c id"));
 }
 
+#[test]
+#[ignore = "needs root: mounts a private copy of this machine"]
+fn a_newcomer_of_a_node_that_takes_its_directory_from_another_is_the_same_there() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let idp = runtime.block_on(OidcProvider::start(OidcOptions::default()));
+    let place = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = place.local_addr().unwrap();
+    drop(place);
+    let oidc = format!(
+        "[oidc]\nissuer = \"{}\"\nclient_id = \"pody\"\nscopes = \"openid profile email groups\"\n{EVERYBODY}",
+        idp.issuer()
+    );
+    let stage = Sandbox::plain();
+    stage.install_pody();
+    let (service, consumer) = (stage.node(), stage.node());
+    let listen = format!(
+        "[remote_user_profile.service]\nenabled = true\nlisten = \"{address}\"\nreadonly = true\n\
+         access_token = \"a-token-of-this-story-and-of-no-other\"\n"
+    );
+    service.write("/etc/pody/config.toml", &format!("{oidc}{listen}"));
+    service.start_podyd();
+    let create = "podyctl user add nodes --no-password >/dev/null && podyctl token create --name consumer --owner nodes \
+                  --scope read,authenticate,provision --json";
+    let created: Value = serde_json::from_str(&service.run(create).succeeds()).unwrap();
+    let token = created["secret"].as_str().unwrap();
+    let provider = format!(
+        "[remote_user_profile.provider]\nenabled = true\nendpoint = \"http://{address}\"\naccess_token = \"{token}\"\n"
+    );
+    consumer.write("/etc/pody/config.toml", &format!("{oidc}{provider}"));
+    consumer.start_podyd();
+    wait::until("the directory", PATIENCE, || status(&consumer).reachable);
+    bring_programs(&consumer);
+    bring_programs(&service);
+
+    let found = found_at_last(&consumer, "ada");
+    let verdict = log_in_at(&consumer, "ada", |code| runtime.block_on(idp.approve(code, "sub-ada")));
+    assert_eq!(verdict, Verdict::Granted);
+    let there = service.run("getent passwd ada").succeeds();
+    let here = consumer.run("getent passwd ada").succeeds();
+    assert_eq!(here, there);
+    let uid = found.strip_prefix("found ").unwrap();
+    assert!(there.starts_with(&format!("ada:*:{uid}:{uid}:")), "sshd saw the same: {there}");
+    assert!(service.run("id -nG ada").succeeds().contains("engines"));
+    let again = log_in_at(&service, "ada", |code| runtime.block_on(idp.approve(code, "sub-ada")));
+    assert_eq!(again, Verdict::Granted, "there she is no newcomer");
+    let listed = service.run("podyctl identity list").succeeds();
+    assert!(listed.contains("sub-ada"), "{listed}");
+}
+
 fn refused(outcome: Outcome) {
     assert!(outcome.status != 0 && outcome.stderr.contains("begins with a first login"), "{outcome:?}");
 }

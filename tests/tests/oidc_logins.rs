@@ -10,6 +10,7 @@ use tests::conversation::Conversation;
 use tests::host::Outcome;
 use tests::login::{self, Accounts, Person, Pody};
 use tests::sandbox::Sandbox;
+use tests::wait;
 use tokio::runtime::Runtime;
 
 const ENTER: &str = "press Enter here: ";
@@ -113,6 +114,62 @@ fn whoever_has_no_password_logs_in_by_approving_elsewhere_and_nobody_else_does()
     assert!(said.contains("which is not possible through batch"), "{batch:#?}");
     let log = story.node.podyd_log();
     assert!(log.contains("approved at 127.0.0.1") && !log.contains("eyJ"), "no token stands in a log: {log}");
+}
+
+/// What stands before a code on a terminal, and behind which it is typed.
+const CODE: &str = "with a browser: ";
+
+#[test]
+#[ignore = "needs root: mounts a private copy of this machine"]
+fn whoever_was_approved_comes_back_by_a_code_until_the_provider_ends_the_account() {
+    let mut story = Story::begin();
+    let configuration = std::fs::read_to_string(story.node.path("/etc/pody/config.toml")).unwrap();
+    let configuration = configuration.replace("timeout =", "recheck_interval = \"1s\"\ntimeout =")
+        + "[oidc.login]\nrelogin_window = \"1h\"\nrelogin_services = [\"su\"]\n";
+    story.node.write("/etc/pody/config.toml", &configuration);
+    story.node.signal_podyd("HUP");
+    let mut granted = String::new();
+    wait::until("the settings to count", IN_TIME, || {
+        let asked = story.su();
+        story.approve(&asked, "sub-ada");
+        granted = asked.answer("").stdout;
+        granted.contains("For the next 60 minutes, this code logs you in to")
+    });
+    let code = granted.lines().find_map(|line| line.strip_prefix("    ")).unwrap().trim().to_owned();
+    let come_back = |node, typed: &str| {
+        let asked = Conversation::begin(node, "runuser -u nobody -- su ada -c {id -un}", CODE);
+        assert!(asked.shown().contains("Re-login code, or just Enter"), "{}", asked.shown());
+        asked.answer(typed)
+    };
+    story.idp.freeze();
+    let ran = come_back(&story.node, &code);
+    assert!(ran.status == 0 && ran.stdout.trim_end().ends_with("ada"), "{ran:#?}");
+    assert!(!ran.stdout.contains(&code), "nobody reads it over her shoulder: {ran:#?}");
+    refused(&come_back(&story.node, "7K2M-9QXR-4TDA-0WHE"), "This code is not good, or not any more");
+    story.idp.thaw();
+    story.node.run("podyctl login --forget --user ada").succeeds();
+    let asked = story.su();
+    story.approve(&asked, "sub-ada");
+    assert_eq!(asked.answer("").status, 0, "a token that no frozen provider has used up");
+
+    assert_eq!(story.node.run("su ada -c 'id -un'").succeeds(), "ada", "root needs no provider");
+    story.runtime.block_on(story.idp.set_accounts(json!({})));
+    wait::until("the account to be refused", IN_TIME, || story.node.run("su ada -c true").status != 0);
+    assert!(story.node.run("id ada").succeeds().contains("(ada)"), "who she is stays known");
+    for told in ["podyctl status", "podyctl doctor", "podyctl user show ada"] {
+        assert!(story.node.run(&format!("{told} 2>&1")).stdout.contains("OpenID"), "{told}");
+    }
+    let log = story.node.podyd_log();
+    assert!(
+        log.contains("a re-login code was used") && log.contains("the provider has ended this user"),
+        "{log}"
+    );
+    assert!(!log.contains(&code) && !log.contains("eyJ"), "no code and no token stands in a log: {log}");
+    story.node.stop_podyd();
+    story.node.start_podyd();
+    assert_ne!(story.node.run("su ada -c true").status, 0, "after a restart, too");
+    story.node.run("podyctl user unlock ada").succeeds();
+    assert_eq!(story.node.run("su ada -c 'id -un'").succeeds(), "ada");
 }
 
 #[test]

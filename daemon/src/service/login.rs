@@ -148,7 +148,12 @@ impl<D: Directory> Service<D> {
     }
 
     async fn ask_first(&self, caller: &Caller, login: Login) -> Result<Step> {
-        let Some((name, proof)) = self.proof_of(&login).await? else {
+        let mut found = self.proof_of(&login).await?;
+        let is_roots = *caller == Caller::Root;
+        if found.is_none() && is_roots && self.reserve_before_lookups(&login.user, &login.service).await? {
+            found = self.proof_of(&login).await?;
+        }
+        let Some((name, proof)) = found else {
             return Ok(Step::Done(Verdict::Unknown.into()));
         };
         caller.may(Operation::LogIn(name))?;

@@ -62,20 +62,36 @@ impl<D: Directory> Service<D> {
     }
 
     async fn resolve(self: &Arc<Self>, name: Name) -> Result<Resolved> {
-        let rules = self.current_rules();
-        // The private group has the same name.
-        if rules.objection_to_user_name(name).or_else(|| rules.objection_to_group_name(name)).is_some() {
-            return Ok(Resolved::Absent);
-        }
         if let Some(member) = self.directory.user(Key::Name(name)).await? {
             return self.resolve_user(&member).await;
         }
-        if self.directory.group(Key::Name(name)).await?.is_some() {
+        if !self.may_become_a_user(name).await? {
             return Ok(Resolved::Absent);
         }
         self.reserve(name).await?;
         self.published.shows_reserved().await;
         Ok(Resolved::LookAgain)
+    }
+
+    /// The same for a login that begins before anybody has looked: login(1) asks PAM first. Whether it can go on now.
+    pub(super) async fn reserve_before_lookups(&self, user: &str, service: &str) -> Result<bool> {
+        let may_arrive = service == "login" && self.current_settings().users_may_arrive();
+        let (true, Ok(name)) = (may_arrive, user.parse::<Name>()) else { return Ok(false) };
+        if !self.may_become_a_user(name).await? {
+            return Ok(false);
+        }
+        let admitted = self.reservations.ledger().admit(name, Instant::now())?;
+        if let Admission::Ask(asking) = admitted {
+            self.ask_to_reserve(name, asking).await;
+        }
+        Ok(self.reservations.get(name).is_some())
+    }
+
+    /// Whether nobody has a name, and somebody may. The private group has the same.
+    async fn may_become_a_user(&self, name: Name) -> Result<bool> {
+        let rules = self.current_rules();
+        let objection = rules.objection_to_user_name(name).or_else(|| rules.objection_to_group_name(name));
+        Ok(objection.is_none() && self.directory.group(Key::Name(name)).await?.is_none())
     }
 
     /// Somebody who has come since the lookup, or is not served here.
@@ -94,7 +110,8 @@ impl<D: Directory> Service<D> {
             Admission::Underway(answer) => answer,
             Admission::Ask(asking) => {
                 let answer = asking.subscribe();
-                tokio::spawn(Arc::clone(self).ask_to_reserve(name, asking));
+                let service = Arc::clone(self);
+                tokio::spawn(async move { service.ask_to_reserve(name, asking).await });
                 answer
             }
         };
@@ -105,7 +122,7 @@ impl<D: Directory> Service<D> {
             .unwrap_or_else(|| Err(Error::Failed(format!("the question for {name} ended without an answer"))))
     }
 
-    async fn ask_to_reserve(self: Arc<Self>, name: Name, asking: watch::Sender<Answer>) {
+    async fn ask_to_reserve(&self, name: Name, asking: watch::Sender<Answer>) {
         let rules = self.current_rules();
         let until = self.clock.unix_seconds().saturating_add_unsigned(RESERVATION_KEPT.as_secs());
         let late = |_| Err(Error::Busy("the directory does not answer".into()));

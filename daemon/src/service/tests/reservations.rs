@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tokio::time::Instant;
 
-use super::{Caller, Verdict};
+use super::{Caller, Login, Step, Verdict, login};
 use crate::directory::{Arrival, Directory, Error, Identity};
 use crate::limits::{RESERVATION_HELD, RESERVATION_KEPT, RESERVATION_SHOWN};
 use crate::service::Resolved;
@@ -58,6 +58,31 @@ async fn where_nobody_may_come_by_a_login_nothing_is_reserved() {
     node.publishing.up_to_date().await;
     assert_eq!(resolve(&node, "newcomer").await, Resolved::Absent);
     assert_eq!(names_reserved(&node).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_at_the_console_reserves_its_name_itself_and_no_other_does() {
+    let node = open_node().await;
+    add_group(node.directory(), "taken").await;
+    let begin = async |caller: Caller, user: &str, service: &str| {
+        let login = Login { service: service.into(), ..login(user) };
+        node.service.begin_login(&caller, login).await.unwrap()
+    };
+    let unknown = Step::Done(Verdict::Unknown.into());
+    for (caller, user, service) in [
+        (Caller::Root, "newcomer", "sshd"),
+        (Caller::Root, "newcomer", "su"),
+        (Caller::Other(1000), "newcomer", "login"),
+        (Caller::Root, "taken", "login"),
+        (Caller::Root, "sudo", "login"),
+        (Caller::Root, "No Name", "login"),
+    ] {
+        assert_eq!(begin(caller, user, service).await, unknown, "{user} {service}");
+    }
+    assert_eq!(names_reserved(&node).await, Vec::<String>::new());
+    let step = begin(Caller::Root, "newcomer", "login").await;
+    assert!(matches!(step, Step::Wait { .. }), "the provider is asked: {step:?}");
+    assert_eq!(names_reserved(&node).await, ["newcomer"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
