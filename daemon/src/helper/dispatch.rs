@@ -34,7 +34,8 @@ fn carry_out(method: &str, parameters: Value, node: &Node) -> Option<Result<Valu
 
 /// What is answered to a frame, its NUL and all. Without a node that can be read nothing is done.
 pub fn answer(frame: &[u8], node: &Result<Node, String>) -> Vec<u8> {
-    let mut reply = encode(outcome(frame, node));
+    let outcome = outcome(frame, node).map_err(on_one_line);
+    let mut reply = encode(outcome.inspect_err(|error| tracing::warn!("{error}")));
     if reply.len() > MAX_FRAME_BYTES {
         reply = encode(Err(failed("the answer is too large for one message; ask for less at a time")));
     }
@@ -56,8 +57,16 @@ fn outcome(frame: &[u8], node: &Result<Node, String>) -> Result<Value, Error> {
 
 fn handle<M: Handle>(parameters: Value, node: &Node) -> Result<Value, Error> {
     let method: M = serde_json::from_value(parameters).map_err(|error| invalid("parameters", error))?;
-    let reply = method.handle(node).inspect_err(|error| tracing::warn!(verb = M::NAME, "{error}"))?;
-    serde_json::to_value(reply).map_err(failed)
+    method.handle(node).and_then(|reply| serde_json::to_value(reply).map_err(failed))
+}
+
+/// What was asked for may be quoted in the words, and they go to a log and a terminal.
+fn on_one_line(error: Error) -> Error {
+    let mut parameters = error.parameters();
+    if let Some(Value::String(message)) = parameters.get_mut("message") {
+        *message = message.replace(char::is_control, " ");
+    }
+    Error::from_reply(error.name(), &parameters)
 }
 
 pub(super) fn encode(outcome: Result<Value, Error>) -> Vec<u8> {

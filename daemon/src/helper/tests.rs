@@ -49,7 +49,7 @@ fn what_is_no_call_is_answered_with_words_and_does_no_harm() {
     let helper = TestHelper::new();
     let oversized = [vec![b' '; MAX_FRAME_BYTES + 10], vec![0]].concat();
     let deep = [vec![b'['; 10_000], vec![0]].concat();
-    let table: [(&[u8], &str); 9] = [
+    let table: [(&[u8], &str); 11] = [
         (b"", ""),
         (b"{\"method\":\"org.pody.Helper.Home.Make\"", ""),
         (b"\0", "InvalidInput"),
@@ -60,12 +60,17 @@ fn what_is_no_call_is_answered_with_words_and_does_no_harm() {
             b"{\"method\":\"org.pody.Helper.Home.Make\",\"parameters\":{\"name\":\"ada\",\"mode\":7}}\0",
             "InvalidInput",
         ),
+        (b"{\"method\":\"\x7f\\u001b[2J\"}\0", "MethodNotFound"),
+        (b"{\"method\":\"org.pody.Helper.Hello\",\"parameters\":{\"a\\n\\u009b\":7}}\0", "InvalidInput"),
         (&oversized, "at most 65536 bytes"),
         (&deep, "InvalidInput"),
     ];
     for (bytes, said) in table {
         let reply = helper.send(bytes);
         assert!(reply.contains(said) && (!said.is_empty() || reply.is_empty()), "{bytes:?}: {reply}");
+        let is_on_one_line =
+            !reply.trim_end_matches('\0').contains(char::is_control) && !reply.contains("\\u00");
+        assert!(is_on_one_line && !reply.contains("\\n"), "{reply:?}");
     }
     let two = b"{\"method\":\"a\"}\0{\"method\":\"b\"}\0";
     assert!(helper.send(two).contains("and then the next"), "one call at a time");
