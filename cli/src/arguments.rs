@@ -18,7 +18,7 @@ pub use database::DbCommand;
 pub use login::{BreakGlass, Login};
 pub use oidc::OidcCommand;
 pub use quota::{QuotaCommand, QuotaOf, SetQuota, UnsetQuota};
-pub use session::SessionCommand;
+pub use session::{EndSession, SessionCommand};
 pub use setup::Setup;
 
 const EXIT_CODES: &str = "\
@@ -80,8 +80,8 @@ pub enum Command {
     )]
     Identity(IdentityCommand),
 
-    /// Show who is on this node
-    #[command(subcommand, after_help = "Examples:\n  podyctl session list\n  podyctl session list ada")]
+    /// Show who is on this node, and end sessions
+    #[command(subcommand, after_help = "Examples:\n  podyctl session list ada\n  podyctl session end 12")]
     Session(SessionCommand),
 
     /// Set this node up for the first time: its directory, the first admin, an OpenID provider, nsswitch.conf and PAM
@@ -227,14 +227,23 @@ pub enum UserCommand {
     },
 
     /// Let a user in no more, by no door; tokens are revoked, and nothing else is lost
-    #[command(after_help = "Examples:\n  podyctl user lock ada")]
+    ///
+    /// Whoever is in stays in, unless --kill is given or the nodes end such sessions by themselves (the
+    /// setting sessions.end_when_locked).
+    #[command(
+        visible_alias = "disable",
+        after_help = "Examples:\n  podyctl user lock ada\n  podyctl user lock ada --kill"
+    )]
     Lock {
         /// The login name
         name: String,
+        /// End the user's sessions on this node, and whatever else they run here
+        #[arg(long)]
+        kill: bool,
     },
 
     /// Let a locked user in again
-    #[command(after_help = "Examples:\n  podyctl user unlock ada")]
+    #[command(visible_alias = "enable", after_help = "Examples:\n  podyctl user unlock ada")]
     Unlock {
         /// The login name
         name: String,

@@ -1,8 +1,8 @@
-//! `podyctl session …`: who is on this node.
+//! `podyctl session …`: who is on this node, and the end of that.
 
-use protocol::session::{List, SessionRecord};
+use protocol::session::{End, List, SessionRecord};
 
-use crate::arguments::SessionCommand;
+use crate::arguments::{EndSession, SessionCommand};
 use crate::daemon::{Daemon, pages};
 use crate::table::{Listing, Value};
 use crate::{Result, Session};
@@ -11,6 +11,7 @@ use crate::{Result, Session};
 pub fn run(command: SessionCommand, session: &mut Session<'_>) -> Result<()> {
     match command {
         SessionCommand::List { user } => list(user, session),
+        SessionCommand::End(which) => end(which, session),
     }
 }
 
@@ -43,4 +44,13 @@ fn row(session: SessionRecord) -> [Value; 7] {
         or_none(tty).into(),
         or_none(rhost).into(),
     ]
+}
+
+fn end(EndSession { id, user }: EndSession, session: &mut Session<'_>) -> Result<()> {
+    let what = match (&id, &user) {
+        (_, Some(user)) => format!("What {user} ran on this node"),
+        (id, None) => format!("Session {}", id.unwrap_or_default()),
+    };
+    let ended = Daemon::connect(&session.socket)?.call(&End { id, user })?;
+    session.output.answer(&format!("{what} was ended: {} processes.", ended.processes), &ended)
 }

@@ -4,6 +4,7 @@ use protocol::directory::{
     CreateUser, DeleteUser, GetUser, ListUsers, Secret, SetPassword, UpdateUser, UserRecord,
 };
 use protocol::identity::IdentityKey;
+use protocol::session::{End, Ended};
 
 use crate::arguments::{Add, Passwd, Update, UserCommand};
 use crate::daemon::{Daemon, pages};
@@ -19,7 +20,8 @@ pub fn run(command: UserCommand, session: &mut Session<'_>) -> Result<()> {
         UserCommand::List => list(session),
         UserCommand::Update(change) => update(change, session),
         UserCommand::Delete { name, yes } => delete(name, yes, session),
-        UserCommand::Lock { name } => set_state(name, "locked", session),
+        UserCommand::Lock { name, kill: false } => set_state(name, "locked", session),
+        UserCommand::Lock { name, kill: true } => lock_and_end(name, session),
         UserCommand::Unlock { name } => set_state(name, "active", session),
         UserCommand::Passwd(change) => passwd(change, session),
         UserCommand::Import(arguments) => import::run(&arguments, session),
@@ -203,6 +205,18 @@ fn set_state(name: String, state: &str, session: &mut Session<'_>) -> Result<()>
     let call = UpdateUser { name, state: Some(state.to_owned()), ..Default::default() };
     let user = Daemon::connect(&session.socket)?.call(&call)?.user;
     session.output.answer(&format!("{} is {} now.", user.name, user.state), &user)
+}
+
+/// Locks first, so that nobody comes back in between.
+fn lock_and_end(name: String, session: &mut Session<'_>) -> Result<()> {
+    set_state(name.clone(), "locked", session)?;
+    let ended = Daemon::connect(&session.socket)?.call(&End { user: Some(name.clone()), id: None });
+    let Ended { processes } = ended.map_err(|failure| {
+        let message = format_args!("{name} is locked, but what they run here goes on: {}", failure.message);
+        Failure::new(failure.code, message)
+    })?;
+    session.output.remark(&format!("{processes} of their processes were ended on this node."));
+    Ok(())
 }
 
 fn delete(name: String, yes: bool, session: &mut Session<'_>) -> Result<()> {

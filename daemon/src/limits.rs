@@ -490,3 +490,10 @@ pub const QUOTAS_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long a login waits for its user's quotas: what is not in force by then will be soon.
 pub const QUOTA_AT_LOGIN: Duration = Duration::from_secs(1);
+
+/// How long podyd-helper may take to end sessions: logind is asked, processes are asked, and killed until there are none. Below
+/// [`CALL_DEADLINE`].
+pub const SESSIONS_END_WITHIN: Duration = Duration::from_secs(20);
+
+/// How often it is looked whether somebody who has a session has expired, and whether ending sessions succeeds by now.
+pub const LOOK_FOR_LOCKED: Duration = Duration::from_secs(60);

@@ -199,6 +199,10 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
             let service = Arc::clone(&service);
             async move { service.follow_quotas().await }
         });
+        let ending_sessions = tokio::spawn({
+            let service = Arc::clone(&service);
+            async move { service.end_sessions_of_the_locked().await }
+        });
         let following = tokio::spawn({
             let service = Arc::clone(&service);
             async move { service.follow_htpasswd().await }
@@ -232,7 +236,7 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> Podyd<R> {
         if timeout(LAST_RECHECKS, &mut rechecking).await.is_err() {
             rechecking.abort();
         }
-        for task in [following, limiting, ending, resolving, putting_away] {
+        for task in [following, limiting, ending, ending_sessions, resolving, putting_away] {
             task.abort();
             let _ = task.await;
         }

@@ -107,3 +107,80 @@ pub struct Welcome {
     #[serde(default)]
     pub version: String,
 }
+
+/// Ends a user's sessions and whatever else of theirs runs, or one session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndSessions {
+    /// Whose.
+    pub uid: u32,
+    /// The session that this process has opened; all of the user's when absent.
+    #[serde(default)]
+    pub leader: Option<Leader>,
+}
+
+/// The process that has opened a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leader {
+    /// Its id.
+    pub pid: i32,
+    /// When it started, in clock ticks since the boot: the id alone may be another's by now.
+    pub started: u64,
+}
+
+impl Method for EndSessions {
+    const NAME: &'static str = "org.pody.Helper.Sessions.End";
+    type Reply = EndedSessions;
+}
+
+/// Nothing of it runs any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedSessions {
+    /// How many processes of the user there were.
+    pub processes: u32,
+}
+
+/// Limits what all processes of a user may use together: systemd's `user-UID.slice`, now and after every boot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetSlice {
+    /// Whose.
+    pub uid: u32,
+    /// How much.
+    pub limits: SliceLimits,
+}
+
+impl Method for SetSlice {
+    const NAME: &'static str = "org.pody.Helper.Slice.Set";
+    type Reply = SliceIsSet;
+}
+
+/// See systemd.resource-control(5). What is absent is as without Pody: a limit that was set so before is taken back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SliceLimits {
+    /// `MemoryMax=`, in bytes: beyond it, processes are killed.
+    #[serde(default)]
+    pub memory_max: Option<u64>,
+    /// `MemoryHigh=`, in bytes: beyond it, processes are slowed down.
+    #[serde(default)]
+    pub memory_high: Option<u64>,
+    /// `CPUQuota=`, in percent of one CPU.
+    #[serde(default)]
+    pub cpu_quota: Option<u32>,
+    /// `TasksMax=`: processes and threads.
+    #[serde(default)]
+    pub tasks_max: Option<u64>,
+    /// `IOWeight=`, 1 to 10 000; 100 is everybody's.
+    #[serde(default)]
+    pub io_weight: Option<u16>,
+}
+
+/// The limits are as they should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SliceIsSet {
+    /// Whether they were others before.
+    #[serde(default)]
+    pub changed: bool,
+}

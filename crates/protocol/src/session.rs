@@ -107,3 +107,27 @@ pub struct SessionsReply {
     #[serde(default)]
     pub more: bool,
 }
+
+/// Ends one session, or all of a user's and whatever else of theirs runs on this node; for root and admins, or one's own.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// Which session.
+    #[serde(default)]
+    pub id: Option<u64>,
+    /// Or whose.
+    #[serde(default)]
+    pub user: Option<String>,
+}
+
+impl Method for End {
+    const NAME: &'static str = "org.pody.Session.End";
+    type Reply = Ended;
+}
+
+/// It is over: none of its processes runs any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// How many processes of the user there were.
+    pub processes: u32,
+}

@@ -1,4 +1,4 @@
-//! `[sessions]`: what counts as a session.
+//! `[sessions]`: what counts as a session, and whose are ended.
 
 use super::PamService;
 
@@ -7,6 +7,8 @@ use super::PamService;
 pub struct Sessions {
     /// The PAM services whose sessions are written down and limited.
     pub services: Vec<PamService>,
+    /// Whether the sessions of whoever may not log in any more are ended.
+    pub end_when_locked: bool,
 }
 
 impl Default for Sessions {
@@ -16,7 +18,7 @@ impl Default for Sessions {
         let services =
             ["sshd", "login", "remote", "su-l", "cockpit", "gdm-password", "lightdm", "sddm", "xrdp-sesman"];
         let valid = |name: &str| name.parse().expect("the name of a PAM service");
-        Self { services: services.map(valid).into() }
+        Self { services: services.map(valid).into(), end_when_locked: false }
     }
 }
 

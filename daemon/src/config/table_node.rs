@@ -43,4 +43,10 @@ pub(super) static NODE_SETTINGS: &[Setting] = &[
         "The PAM services whose sessions are listed, limited and ended. Without \"cron\" and \"systemd-user\", which are \
          nobody's logins.",
     ),
+    setting(
+        "sessions.end_when_locked",
+        Flag(|draft| &mut draft.settings.sessions.end_when_locked),
+        "Whether sessions on this node are ended, with all that their users run here, as soon as the directory shows that a \
+         user is locked, has expired or was deleted. Otherwise nobody of them gets in again, and whoever is in stays.",
+    ),
 ];

@@ -1,6 +1,8 @@
 //! From a frame to the verb that it calls, and from what became of it to a frame.
 
-use protocol::helper::{ArchiveHome, Hello, MAX_FRAME_BYTES, MakeHome, RemoveHome, Welcome, quota};
+use protocol::helper::{
+    ArchiveHome, EndSessions, Hello, MAX_FRAME_BYTES, MakeHome, RemoveHome, SetSlice, Welcome, quota,
+};
 use protocol::{Call, Error, Method, Reply};
 use serde_json::Value;
 
@@ -28,6 +30,8 @@ fn carry_out(method: &str, parameters: Value, node: &Node) -> Option<Result<Valu
         quota::Filesystems::NAME => handle::<quota::Filesystems>(parameters, node),
         quota::Read::NAME => handle::<quota::Read>(parameters, node),
         quota::Set::NAME => handle::<quota::Set>(parameters, node),
+        EndSessions::NAME => handle::<EndSessions>(parameters, node),
+        SetSlice::NAME => handle::<SetSlice>(parameters, node),
         _ => return None,
     })
 }

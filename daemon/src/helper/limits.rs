@@ -26,3 +26,23 @@ pub const DELETE_FOR: Duration = Duration::from_secs(2);
 
 /// Homes of one user that are archived on one day.
 pub const MAX_ARCHIVED_A_DAY: u32 = 100;
+
+/// How long systemd or logind may take for one answer, and for all of what is asked at a time.
+pub const BUS_CALL: Duration = Duration::from_secs(2);
+/// See [`BUS_CALL`]; connecting has no deadline of its own.
+pub const BUS_ANSWERS: Duration = Duration::from_secs(4);
+
+/// Questions on a bus that hangs, each of them a thread.
+pub const MAX_BUS_QUESTIONS: usize = 8;
+
+/// How long processes may take to end when they are asked to: editors save what was not saved.
+pub const TERMINATED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether they have.
+pub const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long a process that was killed may take to be gone, before whatever is there is killed again.
+pub const KILLED_WITHIN: Duration = Duration::from_millis(50);
+
+/// How often everything that is found is killed: what starts itself anew that fast wins in the end, and is told of.
+pub const MAX_KILLS: usize = 100;

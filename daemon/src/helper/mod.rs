@@ -5,12 +5,16 @@
 //! To add a verb: its types in `protocol::helper`, `impl Handle` for it in a module here, and its name in `dispatch.rs`.
 
 mod arguments;
+mod bus;
 mod dispatch;
 mod home;
 pub mod limits;
 mod node;
+mod processes;
 mod quota;
 mod serve;
+mod sessions;
+mod slice;
 
 use std::fmt::Display;
 use std::fs;

@@ -4,6 +4,7 @@ pub mod harness;
 mod homes;
 mod hostile;
 mod quota;
+mod sessions;
 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;

@@ -61,7 +61,8 @@ impl Bearer {
             | Operation::BreakGlass
             | Operation::KeepSessions
             | Operation::SetUp
-            | Operation::ForgetCodes(_) => {
+            | Operation::ForgetCodes(_)
+            | Operation::EndSessionsOf(_) => {
                 return Err(Error::Refused("this is for root on the node itself".into()));
             }
         };
@@ -120,6 +121,8 @@ pub enum Operation {
     CheckProvider,
     /// To let somebody in once, who need not prove anything.
     BreakGlass,
+    /// To end one user's sessions on this node.
+    EndSessionsOf(Name),
     /// To say that somebody's session begins or ends, as PAM does.
     KeepSessions,
     /// To set the node up for the first time.
@@ -161,7 +164,8 @@ impl Caller {
                 Operation::LookAt(name)
                 | Operation::SetPassword(name)
                 | Operation::UseTokensOf(name)
-                | Operation::ForgetCodes(name),
+                | Operation::ForgetCodes(name)
+                | Operation::EndSessionsOf(name),
             ) => *own == name,
             _ => false,
         };
@@ -224,6 +228,8 @@ mod tests {
             (Operation::SetUp, [true, false, false, false]),
             (Operation::ForgetCodes(ada), [true, true, true, false]),
             (Operation::ForgetCodes(bob), [true, true, false, false]),
+            (Operation::EndSessionsOf(ada), [true, true, true, false]),
+            (Operation::EndSessionsOf(bob), [true, true, false, false]),
         ];
         let callers = [Caller::Root, Caller::Admin(eve), Caller::User(ada), Caller::Other(1000)];
         for (operation, expected) in table {

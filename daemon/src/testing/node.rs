@@ -43,7 +43,7 @@ impl<D: Directory> TestNode<D> {
         let lockout = Lockout { user_failures: 3, ..Lockout::default() };
         let settings = Settings {
             auth: Auth { lockout, ..Auth::default() },
-            paths: Paths { state: folder.to_path_buf(), ..Paths::default() },
+            paths: Paths { state: folder.to_path_buf(), helper: folder.join("helper"), ..Paths::default() },
             ..Settings::default()
         };
         let publishing = Publishing::start(directory, &folder, rules(), settings);

@@ -331,6 +331,7 @@ methods! {
     protocol::oidc::ExchangeToken,
     protocol::oidc::BeginLogin,
     protocol::oidc::FinishLogin,
+    protocol::session::End,
     protocol::session::List,
     protocol::setup::Look,
     protocol::setup::TryDirectory,

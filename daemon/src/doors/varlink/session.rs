@@ -1,10 +1,10 @@
 //! `org.pody.Session`.
 
-use protocol::session::{self, Close, Closed, List, Open, SessionRecord, SessionsReply};
+use protocol::session::{self, Close, Closed, End, Ended, List, Open, SessionRecord, SessionsReply};
 
 use super::Handle;
 use crate::clock::rfc_3339;
-use crate::directory::{Directory, Result};
+use crate::directory::{Directory, Error, Result};
 use crate::doors::record::{fitting, page_size, parse, parse_option};
 use crate::limits::MAX_PAGE;
 use crate::service::{Caller, Opened, Opening, Peer, Service, Session};
@@ -41,11 +41,22 @@ impl<D: Directory> Handle<D> for List {
     }
 }
 
+impl<D: Directory> Handle<D> for End {
+    async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<Ended> {
+        let processes = match (self.id, self.user) {
+            (Some(id), None) => service.end_session(caller, id).await?,
+            (None, Some(user)) => service.end_sessions(caller, parse("user", &user)?).await?,
+            _ => return Err(Error::invalid("id", "give either a session or a user")),
+        };
+        Ok(Ended { processes })
+    }
+}
+
 fn record(session: Session) -> SessionRecord {
     let Session { id, name, uid, service, tty, rhost, began_at, leader } = session;
     SessionRecord {
         id,
-        user: name,
+        user: name.to_string(),
         uid,
         service,
         tty,

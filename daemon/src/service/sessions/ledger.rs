@@ -61,6 +61,11 @@ impl Ledger {
             .collect()
     }
 
+    /// One session.
+    pub fn get(&self, id: u64) -> Option<&Session> {
+        self.sessions.get(&id)
+    }
+
     /// All sessions.
     pub fn all(&self) -> impl Iterator<Item = &Session> {
         self.sessions.values()
@@ -79,7 +84,7 @@ mod tests {
     fn session(uid: u32, pid: i32) -> Session {
         Session {
             id: 0,
-            name: "ada".into(),
+            name: "ada".parse().unwrap(),
             uid,
             service: "sshd".into(),
             tty: None,

@@ -4,6 +4,7 @@
 //! A session is the process that opened it: it ends when that says so, or is gone. Authentication is none of this module's
 //! business; somebody comes by a key, too.
 
+mod end;
 mod ledger;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -100,7 +101,7 @@ impl<D: Directory> Service<D> {
         };
         let session = Session {
             id: 0,
-            name: user.name.to_string(),
+            name: user.name,
             uid: user.uid.0,
             service: short(service),
             tty: tty.map(short),
@@ -115,7 +116,7 @@ impl<D: Directory> Service<D> {
         match entered {
             Ok(session) => {
                 tracing::debug!(
-                    user = session.name,
+                    user = %session.name,
                     session = session.id,
                     service = session.service,
                     "a session begins"
@@ -182,7 +183,7 @@ impl<D: Directory> Service<D> {
             return Ok(member.user.uid.0);
         }
         let ledger = self.sessions.open(&self.node).await.ledger();
-        let session = ledger.all().find(|session| session.name == name.as_str());
+        let session = ledger.all().find(|session| session.name == name);
         session.map(|session| session.uid).ok_or_else(|| Error::no_user(name))
     }
 

@@ -1,10 +1,18 @@
 //! Sessions, opened by real processes.
 
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
-use crate::directory::{Directory, Error};
+use identity::{Day, State};
+use protocol::helper::EndSessions;
+use protocol::{Call, Method};
+
+use crate::directory::{Directory, Error, UserChange};
+use crate::process::Process;
 use crate::service::{Caller, Opened, Opening, Peer};
-use crate::testing::{NOW, TestNode, add_user, name};
+use crate::testing::{NOW, TestNode, add_user, name, rules, until};
 
 /// A process that opens a session, until it is dropped.
 struct Leader(Child);
@@ -42,7 +50,7 @@ async fn open(node: &TestNode, leader: &Leader, user: &str, service: &str) -> Op
 /// The users whose sessions this caller sees.
 async fn seen(node: &TestNode, caller: &Caller) -> Vec<String> {
     let page = node.service.sessions(caller, None, None, 100).await.unwrap();
-    page.items.into_iter().map(|session| session.name).collect()
+    page.items.into_iter().map(|session| session.name.to_string()).collect()
 }
 
 #[tokio::test]
@@ -141,4 +149,105 @@ async fn sessions_are_listed_a_page_at_a_time_also_of_whoever_was_deleted() {
     assert_eq!(list(Some(1)).await, (vec![2, 3], false));
     let nobody = node.service.sessions(&Caller::Root, Some(name("bob")), None, 2).await;
     assert!(matches!(nobody, Err(Error::NotFound(_))));
+}
+
+/// A podyd-helper that ends sessions by killing their leaders, and notes what it was asked.
+struct HelperOfTests(Arc<Mutex<Vec<EndSessions>>>);
+
+impl HelperOfTests {
+    fn listen(node: &TestNode) -> Self {
+        let asked: Arc<Mutex<Vec<EndSessions>>> = Arc::default();
+        let listener = UnixListener::bind(&node.publishing.settings.borrow().paths.helper).unwrap();
+        let noted = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut frame = Vec::new();
+                BufReader::new(&stream).read_until(0, &mut frame).unwrap();
+                let call: Call<'_> = serde_json::from_slice(frame.strip_suffix(&[0]).unwrap()).unwrap();
+                assert_eq!(call.method, EndSessions::NAME);
+                noted.lock().unwrap().push(serde_json::from_value(call.parameters).unwrap());
+                stream.write_all(b"{\"parameters\":{\"processes\":2}}\0").unwrap();
+            }
+        });
+        Self(asked)
+    }
+
+    fn was_asked(&self) -> Vec<EndSessions> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_end_a_session_ends_it_and_others_do_not_even_see_it() {
+    let node = TestNode::start().await;
+    let [ada, bob] = ["ada", "bob"].map(name);
+    let uid = add_user(node.directory(), "ada").await.user.uid.0;
+    add_user(node.directory(), "bob").await;
+    let leader = Leader::start();
+    open(&node, &leader, "ada", "sshd").await;
+    assert!(matches!(node.service.end_session(&Caller::Root, 1).await, Err(Error::Away(_))), "no helper");
+
+    let helper = HelperOfTests::listen(&node);
+    let Process { pid, started } = Process::of(leader.peer().pid).unwrap();
+    let this_one = EndSessions { uid, leader: Some(protocol::helper::Leader { pid, started }) };
+    for caller in [Caller::Root, Caller::Admin(bob), Caller::User(ada)] {
+        assert_eq!(node.service.end_session(&caller, 1).await.unwrap(), 2);
+        assert_eq!(helper.was_asked(), [this_one.clone()]);
+        assert_eq!(node.service.end_sessions(&caller, ada).await.unwrap(), 2);
+        assert_eq!(helper.was_asked(), [EndSessions { uid, leader: None }]);
+    }
+    assert!(matches!(node.service.end_session(&Caller::User(bob), 1).await, Err(Error::NotFound(_))));
+    assert!(matches!(node.service.end_session(&Caller::Other(1000), 1).await, Err(Error::Refused(_))));
+    for caller in [Caller::User(bob), Caller::Other(1000)] {
+        assert!(matches!(node.service.end_sessions(&caller, ada).await, Err(Error::Refused(_))));
+    }
+    assert!(matches!(node.service.end_session(&Caller::Root, 2).await, Err(Error::NotFound(_))));
+    assert!(matches!(node.service.end_sessions(&Caller::Root, name("eve")).await, Err(Error::NotFound(_))));
+    assert!(helper.was_asked().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_of_whoever_is_locked_expired_or_deleted_are_ended_and_no_others() {
+    let node = TestNode::start().await;
+    let helper = HelperOfTests::listen(&node);
+    let people = ["ada", "bob", "eve", "max"];
+    let mut uids = Vec::new();
+    for user in people {
+        uids.push(add_user(node.directory(), user).await.user.uid.0);
+    }
+    let leaders: Vec<Leader> = people.iter().map(|_| Leader::start()).collect();
+    for (leader, user) in leaders.iter().zip(people) {
+        open(&node, leader, user, "sshd").await;
+    }
+    node.service.end_sessions_of_those_locked_now().await;
+    assert!(helper.was_asked().is_empty());
+    let change = async |user: &str, change: UserChange| {
+        node.directory().update_user(name(user), change, &rules()).await.unwrap();
+    };
+    change("ada", UserChange { state: Some(State::Locked), ..UserChange::default() }).await;
+    let yesterday = Day(node.clock.today().0 - 1);
+    change("bob", UserChange { expires_at: Some(Some(yesterday)), ..UserChange::default() }).await;
+    node.directory().delete_user(name("eve"), None).await.unwrap();
+    node.service.end_sessions_of_those_locked_now().await;
+    let all_of = |uid: &u32| EndSessions { uid: *uid, leader: None };
+    assert_eq!(helper.was_asked(), uids[..3].iter().map(all_of).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_ends_them_by_itself_when_it_is_told_to() {
+    let node = TestNode::start().await;
+    let helper = HelperOfTests::listen(&node);
+    let uid = add_user(node.directory(), "ada").await.user.uid.0;
+    let leader = Leader::start();
+    open(&node, &leader, "ada", "sshd").await;
+    node.publishing.settings.send_modify(|settings| {
+        Arc::make_mut(settings).sessions.end_when_locked = true;
+    });
+    let service = Arc::clone(&node.service);
+    let looking = tokio::spawn(async move { service.end_sessions_of_the_locked().await });
+    let lock = UserChange { state: Some(State::Locked), ..UserChange::default() };
+    node.service.update_user(&Caller::Root, name("ada"), lock).await.unwrap();
+    until("ada's session is ended", async || helper.was_asked() == [EndSessions { uid, leader: None }]).await;
+    looking.abort();
 }

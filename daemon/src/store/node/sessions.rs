@@ -1,5 +1,7 @@
 //! Sessions on this node, for a podyd that starts again while they are open. Those of an earlier boot are over.
 
+use identity::Name;
+
 use super::NodeStore;
 use crate::directory::{Error, Result};
 use crate::process::Process;
@@ -11,7 +13,7 @@ pub struct Session {
     /// Which one.
     pub id: u64,
     /// The user's name when it began.
-    pub name: String,
+    pub name: Name,
     /// The user id.
     pub uid: u32,
     /// The PAM service.
@@ -36,7 +38,7 @@ impl NodeStore {
         let statement =
             "SELECT id, name, uid, service, tty, rhost, began_at, pid, started FROM sessions ORDER BY id";
         let rows: Vec<Row> = sqlx::query_as(statement).fetch_all(&self.pool).await.map_err(database_error)?;
-        Ok(rows.into_iter().map(session).collect())
+        Ok(rows.into_iter().filter_map(session).collect())
     }
 
     /// Keeps a session of this boot.
@@ -46,7 +48,7 @@ impl NodeStore {
         sqlx::query("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
             .bind(number(session.id)?)
             .bind(boot)
-            .bind(&session.name)
+            .bind(session.name.as_str())
             .bind(session.uid)
             .bind(&session.service)
             .bind(&session.tty)
@@ -68,7 +70,7 @@ impl NodeStore {
     }
 }
 
-fn session((id, name, uid, service, tty, rhost, began_at, pid, started): Row) -> Session {
-    let leader = Process { pid, started: started.cast_unsigned() };
-    Session { id: id.cast_unsigned(), name, uid, service, tty, rhost, began_at, leader }
+fn session((id, name, uid, service, tty, rhost, began_at, pid, started): Row) -> Option<Session> {
+    let (id, leader) = (id.cast_unsigned(), Process { pid, started: started.cast_unsigned() });
+    Some(Session { id, name: name.parse().ok()?, uid, service, tty, rhost, began_at, leader })
 }
