@@ -7,15 +7,56 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+use futures_executor::block_on;
 use protocol::Error;
-use zbus::Connection;
+use serde::Serialize;
 use zbus::connection::Builder;
+use zbus::wire::{DynamicType, ObjectPath};
+use zbus::{Connection, Message};
 
 use super::failed;
 use super::limits::{BUS_ANSWERS, BUS_CALL, MAX_BUS_QUESTIONS};
 
 /// Those that have not been answered.
 static QUESTIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// The system's bus.
+pub struct Bus(Connection);
+
+/// A service on it.
+#[derive(Clone, Copy)]
+pub struct Service {
+    /// Its name.
+    pub name: &'static str,
+    /// Its first object.
+    pub manager: &'static str,
+    /// What that understands.
+    pub interface: &'static str,
+}
+
+impl Bus {
+    /// Calls a method of a service's manager.
+    pub fn manage(
+        &self,
+        service: Service,
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+    ) -> zbus::Result<Message> {
+        let Service { name, manager, interface } = service;
+        block_on(self.0.call_method(Some(name), manager, Some(interface), method, body))
+    }
+
+    /// Calls a method of one of its objects.
+    pub fn call(
+        &self,
+        Service { name, .. }: Service,
+        path: &ObjectPath<'_>,
+        (interface, method): (&str, &str),
+        body: &(impl Serialize + DynamicType),
+    ) -> zbus::Result<Message> {
+        block_on(self.0.call_method(Some(name), path, Some(interface), method, body))
+    }
+}
 
 /// Whether systemd runs this machine (sd_booted(3)). In a container, something else may.
 pub fn has_systemd() -> bool {
@@ -24,7 +65,7 @@ pub fn has_systemd() -> bool {
 
 /// What comes of calls on the bus.
 pub fn ask<T: Send + 'static>(
-    question: impl AsyncFnOnce(&Connection) -> zbus::Result<T> + Send + 'static,
+    question: impl FnOnce(&Bus) -> zbus::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
     if QUESTIONS.fetch_add(1, Ordering::SeqCst) >= MAX_BUS_QUESTIONS {
         QUESTIONS.fetch_sub(1, Ordering::SeqCst);
@@ -32,10 +73,8 @@ pub fn ask<T: Send + 'static>(
     }
     let (sender, answer) = mpsc::channel();
     let asking = thread::Builder::new().spawn(move || {
-        let outcome = futures_executor::block_on(async {
-            let bus = Builder::system().method_timeout(BUS_CALL).build().await?;
-            question(&bus).await
-        });
+        let bus = block_on(Builder::system().method_timeout(BUS_CALL).build()).map(Bus);
+        let outcome = bus.and_then(|bus| question(&bus));
         QUESTIONS.fetch_sub(1, Ordering::SeqCst);
         // Whoever asked may have given up.
         let _ = sender.send(outcome);

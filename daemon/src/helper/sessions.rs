@@ -8,19 +8,20 @@ use identity::Uid;
 use protocol::Error;
 use protocol::helper::{EndSessions, EndedSessions, Leader};
 use rustix::process::Signal;
-use zbus::Connection;
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
-use super::bus;
+use super::bus::{self, Bus, Service};
 use super::dispatch::Handle;
 use super::limits::{KILLED_WITHIN, LOOK_EVERY, MAX_KILLS, TERMINATED_WITHIN};
 use super::processes::{self, Running, Session};
 use super::{Node, failed};
 use crate::process::Process;
 
-const LOGIND: &str = "org.freedesktop.login1";
-const MANAGER: &str = "org.freedesktop.login1.Manager";
-const MANAGER_PATH: &str = "/org/freedesktop/login1";
+const LOGIND: Service = Service {
+    name: "org.freedesktop.login1",
+    manager: "/org/freedesktop/login1",
+    interface: "org.freedesktop.login1.Manager",
+};
 const SESSION: &str = "org.freedesktop.login1.Session";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
@@ -36,13 +37,9 @@ impl Handle for EndSessions {
 
 fn end_all(uid: Uid) -> Result<EndedSessions, Error> {
     let find = || processes::all().into_iter().filter(|one| one.uid == uid.0).collect();
-    tell_logind(async move |bus: &Connection| {
-        let terminated =
-            bus.call_method(Some(LOGIND), MANAGER_PATH, Some(MANAGER), "TerminateUser", &(uid.0,)).await;
-        match terminated {
-            Err(error) if bus::is(&error, "org.freedesktop.login1.NoSuchUser") => Ok(()),
-            terminated => terminated.map(|_| ()),
-        }
+    tell_logind(move |bus| match bus.manage(LOGIND, "TerminateUser", &(uid.0,)) {
+        Err(error) if bus::is(&error, "org.freedesktop.login1.NoSuchUser") => Ok(()),
+        terminated => terminated.map(|_| ()),
     });
     end(uid, find)
 }
@@ -53,32 +50,28 @@ fn end_one(uid: Uid, Leader { pid, started }: Leader) -> Result<EndedSessions, E
     let mut session = Session::of(&leader);
     // What it is made of now: once the leader is gone, children are another's.
     session.find(processes::all());
-    tell_logind(async move |bus: &Connection| terminate_session(bus, uid, leader.process).await);
+    tell_logind(move |bus| terminate_session(bus, uid, leader.process));
     end(uid, move || session.find(processes::all()).into_iter().filter(|one| one.uid == uid.0).collect())
 }
 
 /// Asks logind to end the session that a process is in, if it is this user's.
-fn terminate_session(bus: &Connection, uid: Uid, leader: Process) -> impl Future<Output = zbus::Result<()>> {
-    async move {
-        let of_leader = (leader.pid.cast_unsigned(),);
-        let found =
-            bus.call_method(Some(LOGIND), MANAGER_PATH, Some(MANAGER), "GetSessionByPID", &of_leader).await;
-        let path: OwnedObjectPath = match found {
-            Err(error) if bus::is(&error, "org.freedesktop.login1.NoSessionForPID") => return Ok(()),
-            found => found?.body().deserialize()?,
-        };
-        let whose = bus.call_method(Some(LOGIND), &path, Some(PROPERTIES), "Get", &(SESSION, "User")).await?;
-        let (whose,): (OwnedVariant,) = whose.body().deserialize()?;
-        let (whose, _): (u32, OwnedObjectPath) = whose.try_into()?;
-        if whose == uid.0 && leader.is_alive() {
-            bus.call_method(Some(LOGIND), &path, Some(SESSION), "Terminate", &()).await?;
-        }
-        Ok(())
+fn terminate_session(bus: &Bus, uid: Uid, leader: Process) -> zbus::Result<()> {
+    let found = bus.manage(LOGIND, "GetSessionByPID", &(leader.pid.cast_unsigned(),));
+    let path: OwnedObjectPath = match found {
+        Err(error) if bus::is(&error, "org.freedesktop.login1.NoSessionForPID") => return Ok(()),
+        found => found?.body().deserialize()?,
+    };
+    let whose = bus.call(LOGIND, &path, (PROPERTIES, "Get"), &(SESSION, "User"))?;
+    let whose: OwnedVariant = whose.body().deserialize()?;
+    let (whose, _): (u32, OwnedObjectPath) = whose.try_into()?;
+    if whose == uid.0 && leader.is_alive() {
+        bus.call(LOGIND, &path, (SESSION, "Terminate"), &())?;
     }
+    Ok(())
 }
 
 /// That logind cannot be reached, or knows of nothing, is no reason to leave anything running.
-fn tell_logind(question: impl AsyncFnOnce(&Connection) -> zbus::Result<()> + Send + 'static) {
+fn tell_logind(question: impl FnOnce(&Bus) -> zbus::Result<()> + Send + 'static) {
     if bus::has_systemd()
         && let Err(error) = bus::ask(question)
     {

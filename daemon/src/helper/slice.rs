@@ -8,16 +8,17 @@ use std::path::PathBuf;
 
 use protocol::Error;
 use protocol::helper::{SetSlice, SliceIsSet, SliceLimits};
-use zbus::Connection;
 use zbus::wire::{OwnedObjectPath, OwnedVariant, Variant};
 
-use super::bus;
+use super::bus::{self, Bus, Service};
 use super::dispatch::Handle;
 use super::{Node, invalid};
 
-const SYSTEMD: &str = "org.freedesktop.systemd1";
-const MANAGER: &str = "org.freedesktop.systemd1.Manager";
-const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
+const SYSTEMD: Service = Service {
+    name: "org.freedesktop.systemd1",
+    manager: "/org/freedesktop/systemd1",
+    interface: "org.freedesktop.systemd1.Manager",
+};
 const SLICE: &str = "org.freedesktop.systemd1.Slice";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
@@ -43,7 +44,7 @@ impl Handle for SetSlice {
             });
         }
         let limits = self.limits;
-        let changed = bus::ask(async move |bus: &Connection| set(bus, &unit, limits).await)?;
+        let changed = bus::ask(move |bus| set(bus, &unit, limits))?;
         Ok(SliceIsSet { changed })
     }
 }
@@ -66,25 +67,20 @@ fn check(limits: &SliceLimits) -> Result<(), Error> {
 }
 
 /// Sets what differs, and says whether anything did.
-fn set(bus: &Connection, unit: &str, limits: SliceLimits) -> impl Future<Output = zbus::Result<bool>> {
-    async move {
-        let loaded =
-            bus.call_method(Some(SYSTEMD), MANAGER_PATH, Some(MANAGER), "LoadUnit", &(unit,)).await?;
-        let path: OwnedObjectPath = loaded.body().deserialize()?;
-        let all = bus.call_method(Some(SYSTEMD), &path, Some(PROPERTIES), "GetAll", &(SLICE,)).await?;
-        let now: HashMap<String, OwnedVariant> = all.body().deserialize()?;
-        let changes = changes(
-            &limits,
-            |property| now.get(property).and_then(|value| u64::try_from(value).ok()),
-            |setting| fs::read_to_string(drop_in(unit, setting)).ok(),
-        );
-        if changes.is_empty() {
-            return Ok(false);
-        }
-        let body = (unit, false, changes);
-        bus.call_method(Some(SYSTEMD), MANAGER_PATH, Some(MANAGER), "SetUnitProperties", &body).await?;
-        Ok(true)
+fn set(bus: &Bus, unit: &str, limits: SliceLimits) -> zbus::Result<bool> {
+    let path: OwnedObjectPath = bus.manage(SYSTEMD, "LoadUnit", &(unit,))?.body().deserialize()?;
+    let all = bus.call(SYSTEMD, &path, (PROPERTIES, "GetAll"), &(SLICE,))?;
+    let now: HashMap<String, OwnedVariant> = all.body().deserialize()?;
+    let changes = changes(
+        &limits,
+        |property| now.get(property).and_then(|value| u64::try_from(value).ok()),
+        |setting| fs::read_to_string(drop_in(unit, setting)).ok(),
+    );
+    if changes.is_empty() {
+        return Ok(false);
     }
+    bus.manage(SYSTEMD, "SetUnitProperties", &(unit, false, changes))?;
+    Ok(true)
 }
 
 /// Where systemd writes down what it was told to keep.
@@ -113,9 +109,9 @@ fn changes(
             Some(wanted) => changes.push((property, Variant::U64(wanted))),
             // A part of all, and no number: that is what it was taken back to.
             None if property == "TasksMax" => {
-                if written(setting).is_some_and(|text| !text.contains('%')) {
-                    changes.push(("TasksMaxScale", Variant::U32(USUAL_TASKS)));
-                }
+                let is_number = |text: &String| !text.contains('%');
+                let taken_back = ("TasksMaxScale", Variant::U32(USUAL_TASKS));
+                changes.extend(written(setting).filter(is_number).map(|_| taken_back));
             }
             None if now(property) != Some(NONE) && written(setting).is_some() => {
                 changes.push((property, Variant::U64(NONE)));

@@ -193,7 +193,7 @@ async fn whoever_may_end_a_session_ends_it_and_others_do_not_even_see_it() {
     let this_one = EndSessions { uid, leader: Some(protocol::helper::Leader { pid, started }) };
     for caller in [Caller::Root, Caller::Admin(bob), Caller::User(ada)] {
         assert_eq!(node.service.end_session(&caller, 1).await.unwrap(), 2);
-        assert_eq!(helper.was_asked(), [this_one.clone()]);
+        assert_eq!(helper.was_asked(), std::slice::from_ref(&this_one));
         assert_eq!(node.service.end_sessions(&caller, ada).await.unwrap(), 2);
         assert_eq!(helper.was_asked(), [EndSessions { uid, leader: None }]);
     }
