@@ -165,8 +165,8 @@ fn a_slice_has_limits_from_the_first_session_on_and_after_a_boot() {
         machine.run(&format!("systemctl show {properties} user-{uid}.slice | sort")).succeeds()
     };
     let usual = shown(&machine);
-    let limits = "{\"memory_max\":67108864,\"tasks_max\":20,\"cpu_quota\":150,\"io_weight\":50}";
-    let limited = "CPUQuotaPerSecUSec=1.500s\nIOWeight=50\nMemoryMax=67108864\nTasksMax=20";
+    let limits = "{\"memory_max\":67108864,\"tasks_max\":20,\"cpu_quota\":100,\"io_weight\":50}";
+    let limited = "CPUQuotaPerSecUSec=1s\nIOWeight=50\nMemoryMax=67108864\nTasksMax=20";
     assert!(set(&machine, limits).contains("\"changed\":true"));
     assert!(set(&machine, limits).contains("\"changed\":false"), "which is in force already");
     assert_eq!(shown(&machine), limited);
@@ -225,7 +225,7 @@ fn begin_session(host: &Host, user: &str, command: &str) -> Value {
 
 fn sessions(host: &Host, user: &str) -> Vec<Value> {
     let listed = host.run(&format!("podyctl session list {user} --json")).succeeds();
-    serde_json::from_str(&listed).unwrap()
+    serde_json::from_str(&listed).expect("a list of sessions")
 }
 
 /// Whether somebody, and not this question, runs such a command.

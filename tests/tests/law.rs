@@ -231,6 +231,15 @@ fn root_runs_no_runtime_no_database_and_no_network() {
     }
 }
 
+/// systemd is asked to do what only root may; podyd itself has nothing to ask it for.
+#[test]
+fn only_podyd_helper_speaks_d_bus() {
+    let all = source::rust_files(&repository().join("daemon/src"));
+    let speak = all.iter().filter(|source| source.shipped().contains("zbus")).map(Source::name);
+    let (helper, strange): (Vec<_>, Vec<_>) = speak.partition(|name| name.starts_with("daemon/src/helper/"));
+    assert!(!helper.is_empty() && strange.is_empty(), "{strange:?}");
+}
+
 #[test]
 fn modules_are_found_however_they_are_named() {
     let code = "use crate::store::Sqlite;\nuse crate::{\n    clock,\n    doors::{self, varlink},\n};\nfn f() { crate::publish::now() }";

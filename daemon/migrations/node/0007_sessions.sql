@@ -3,6 +3,7 @@
 CREATE TABLE sessions (
     id        INTEGER PRIMARY KEY,
     boot      TEXT    NOT NULL,
+    user_uuid TEXT    NOT NULL,
     name      TEXT    NOT NULL,
     uid       INTEGER NOT NULL,
     service   TEXT    NOT NULL,

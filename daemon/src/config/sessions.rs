@@ -12,8 +12,8 @@ pub struct Sessions {
 }
 
 impl Default for Sessions {
-    /// Where a person comes in. Not su and sudo, by which somebody who is in already becomes another; nor cron and systemd-user,
-    /// which bring nobody.
+    /// Where a person comes in, by a login shell of su among others. Not su and sudo without one, by which somebody who is in
+    /// already does something as another; nor cron and systemd-user, which bring nobody.
     fn default() -> Self {
         let services =
             ["sshd", "login", "remote", "su-l", "cockpit", "gdm-password", "lightdm", "sddm", "xrdp-sesman"];

@@ -37,21 +37,18 @@ impl Handle for EndSessions {
 
 fn end_all(uid: Uid) -> Result<EndedSessions, Error> {
     let find = || processes::all().into_iter().filter(|one| one.uid == uid.0).collect();
-    tell_logind(move |bus| match bus.manage(LOGIND, "TerminateUser", &(uid.0,)) {
+    end(uid, find, move |bus| match bus.manage(LOGIND, "TerminateUser", &(uid.0,)) {
         Err(error) if bus::is(&error, "org.freedesktop.login1.NoSuchUser") => Ok(()),
         terminated => terminated.map(|_| ()),
-    });
-    end(uid, find)
+    })
 }
 
 fn end_one(uid: Uid, Leader { pid, started }: Leader) -> Result<EndedSessions, Error> {
     let leader = Running::of(pid).filter(|leader| leader.process == Process { pid, started });
     let leader = leader.ok_or_else(|| Error::NotFound { message: "the session has ended already".into() })?;
     let mut session = Session::of(&leader);
-    // What it is made of now: once the leader is gone, children are another's.
-    session.find(processes::all());
-    tell_logind(move |bus| terminate_session(bus, uid, leader.process));
-    end(uid, move || session.find(processes::all()).into_iter().filter(|one| one.uid == uid.0).collect())
+    let find = || session.find(processes::all()).into_iter().filter(|one| one.uid == uid.0).collect();
+    end(uid, find, move |bus| terminate_session(bus, uid, leader.process))
 }
 
 /// Asks logind to end the session that a process is in, if it is this user's.
@@ -70,23 +67,24 @@ fn terminate_session(bus: &Bus, uid: Uid, leader: Process) -> zbus::Result<()> {
     Ok(())
 }
 
-/// That logind cannot be reached, or knows of nothing, is no reason to leave anything running.
-fn tell_logind(question: impl FnOnce(&Bus) -> zbus::Result<()> + Send + 'static) {
+/// Ends whatever is found until nothing is found any more. That logind cannot be reached, or knows of nothing, is no reason to
+/// leave anything running.
+fn end(
+    uid: Uid,
+    mut find: impl FnMut() -> Vec<Running>,
+    ask_logind: impl FnOnce(&Bus) -> zbus::Result<()> + Send + 'static,
+) -> Result<EndedSessions, Error> {
+    let all = find();
+    let ended = EndedSessions { processes: u32::try_from(all.len()).unwrap_or(u32::MAX) };
     if bus::has_systemd()
-        && let Err(error) = bus::ask(question)
+        && let Err(error) = bus::ask(ask_logind)
     {
         tracing::warn!(%error, "logind does not end a session; its processes are ended all the same");
     }
-}
-
-/// Ends whatever is found until nothing is found any more.
-fn end(uid: Uid, mut find: impl FnMut() -> Vec<Running>) -> Result<EndedSessions, Error> {
-    let all = find();
-    let ended = EndedSessions { processes: u32::try_from(all.len()).unwrap_or(u32::MAX) };
     all.iter().for_each(|one| one.signal(Signal::TERM));
     let asked = Instant::now();
     while asked.elapsed() < TERMINATED_WITHIN {
-        if find().is_empty() {
+        if !all.iter().any(|one| one.process.is_alive()) && find().is_empty() {
             return Ok(ended);
         }
         thread::sleep(LOOK_EVERY);

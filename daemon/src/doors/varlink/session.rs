@@ -53,7 +53,7 @@ impl<D: Directory> Handle<D> for End {
 }
 
 fn record(session: Session) -> SessionRecord {
-    let Session { id, name, uid, service, tty, rhost, began_at, leader } = session;
+    let Session { id, name, uid, service, tty, rhost, began_at, leader, .. } = session;
     SessionRecord {
         id,
         user: name.to_string(),

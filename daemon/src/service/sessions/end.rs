@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use identity::{Name, State};
+use identity::{Name, State, User};
 use protocol::helper::{EndSessions, Leader};
 use tokio::time::timeout;
 
 use super::{Caller, Operation, Service, Session};
-use crate::directory::{Directory, Error, Key, Result};
-use crate::limits::{LOOK_FOR_LOCKED, SESSIONS_END_WITHIN};
+use crate::directory::{Directory, Error, Member, Present, Result};
+use crate::limits::{LOOK_FOR_LOCKED, MAX_PAGE, SESSIONS_END_WITHIN};
 
 impl<D: Directory> Service<D> {
     /// Ends one session, and says how many processes of its user it had.
@@ -59,35 +59,40 @@ impl<D: Directory> Service<D> {
     /// What does not succeed is tried again when somebody next looks.
     pub(in crate::service) async fn end_sessions_of_those_locked_now(&self) {
         self.forget_ended_sessions().await;
-        let open: BTreeMap<u32, Name> = {
+        let open: BTreeMap<String, (u32, Name)> = {
             let ledger = self.sessions.open(&self.node).await.ledger();
-            ledger.all().map(|session| (session.uid, session.name)).collect()
+            ledger.all().map(|session| (session.uuid.clone(), (session.uid, session.name))).collect()
         };
-        for (uid, name) in open {
-            let Some(why) = self.reason_to_end(uid).await else { continue };
-            match self.ask_to_end(EndSessions { uid, leader: None }).await {
-                Ok(processes) => tracing::info!(user = %name, processes, why, "a user's sessions were ended"),
-                Err(error) => tracing::warn!(user = %name, %error, why, "a user's sessions are not ended"),
+        let uuids: Vec<String> = open.keys().cloned().collect();
+        for uuids in uuids.chunks(MAX_PAGE as usize) {
+            let present = match self.directory.present(uuids, &[]).await {
+                Ok(present) => present,
+                Err(error) => return tracing::debug!(%error, "nobody's sessions are ended"),
+            };
+            for (uuid, why) in self.not_to_be_here(&present) {
+                let Some((uid, name)) = open.get(uuid) else { continue };
+                match self.ask_to_end(EndSessions { uid: *uid, leader: None }).await {
+                    Ok(processes) => {
+                        tracing::info!(user = %name, processes, why, "a user's sessions were ended")
+                    }
+                    Err(error) => {
+                        tracing::warn!(user = %name, %error, why, "a user's sessions are not ended")
+                    }
+                }
             }
         }
     }
 
-    /// Why a user may not be on this node any more, if that is certain.
-    async fn reason_to_end(&self, uid: u32) -> Option<&'static str> {
-        match self.directory.user(Key::Id(uid)).await {
-            Ok(Some(member)) if member.user.state == State::Locked => Some("locked"),
-            Ok(Some(member)) => {
-                member.user.expires_at.is_some_and(|day| day <= self.clock.today()).then_some("expired")
-            }
-            Ok(None) => self.holds_everybody().then_some("deleted"),
-            Err(_) => None,
-        }
-    }
-
-    /// Whether whoever is not in the directory has been deleted: a copy that is not whole yet, or of a source that is away, says
-    /// nothing about anybody.
-    fn holds_everybody(&self) -> bool {
-        let contact = self.directory.contact();
-        contact.is_none_or(|contact| contact.copying.is_none() && contact.trouble.is_none())
+    /// Who may not be on this node any more, and why. Whoever is not in the directory is nobody whom it says anything about:
+    /// a deletion has a tombstone.
+    fn not_to_be_here<'a>(&self, present: &'a Present) -> Vec<(&'a String, &'static str)> {
+        let today = self.clock.today();
+        let why = |user: &User| match user.state {
+            State::Locked => Some("locked"),
+            State::Active => user.expires_at.is_some_and(|day| day <= today).then_some("expired"),
+        };
+        let living = present.users.iter().filter_map(|Member { user, .. }| Some((&user.uuid, why(user)?)));
+        let gone = present.gone_users.iter().map(|gone| (&gone.uuid, "deleted"));
+        living.chain(gone).collect()
     }
 }

@@ -84,6 +84,7 @@ mod tests {
     fn session(uid: u32, pid: i32) -> Session {
         Session {
             id: 0,
+            uuid: "u".into(),
             name: "ada".parse().unwrap(),
             uid,
             service: "sshd".into(),

@@ -101,6 +101,7 @@ impl<D: Directory> Service<D> {
         };
         let session = Session {
             id: 0,
+            uuid: user.uuid.clone(),
             name: user.name,
             uid: user.uid.0,
             service: short(service),

@@ -165,8 +165,10 @@ impl HelperOfTests {
                 let mut frame = Vec::new();
                 BufReader::new(&stream).read_until(0, &mut frame).unwrap();
                 let call: Call<'_> = serde_json::from_slice(frame.strip_suffix(&[0]).unwrap()).unwrap();
-                assert_eq!(call.method, EndSessions::NAME);
-                noted.lock().unwrap().push(serde_json::from_value(call.parameters).unwrap());
+                // Homes are made, too.
+                if call.method == EndSessions::NAME {
+                    noted.lock().unwrap().push(serde_json::from_value(call.parameters).unwrap());
+                }
                 stream.write_all(b"{\"parameters\":{\"processes\":2}}\0").unwrap();
             }
         });

@@ -12,6 +12,8 @@ use crate::store::sql::database_error;
 pub struct Session {
     /// Which one.
     pub id: u64,
+    /// Whose.
+    pub uuid: String,
     /// The user's name when it began.
     pub name: Name,
     /// The user id.
@@ -28,15 +30,14 @@ pub struct Session {
     pub leader: Process,
 }
 
-type Row = (i64, String, u32, String, Option<String>, Option<String>, i64, i32, i64);
+type Row = (i64, String, String, u32, String, Option<String>, Option<String>, i64, i32, i64);
 
 impl NodeStore {
     /// The sessions that were kept in this boot, in their order; the others are forgotten.
     pub async fn sessions(&self, boot: &str) -> Result<Vec<Session>> {
         let forget = sqlx::query("DELETE FROM sessions WHERE boot <> ?").bind(boot);
         forget.execute(&self.pool).await.map_err(database_error)?;
-        let statement =
-            "SELECT id, name, uid, service, tty, rhost, began_at, pid, started FROM sessions ORDER BY id";
+        let statement = "SELECT id, user_uuid, name, uid, service, tty, rhost, began_at, pid, started FROM sessions ORDER BY id";
         let rows: Vec<Row> = sqlx::query_as(statement).fetch_all(&self.pool).await.map_err(database_error)?;
         Ok(rows.into_iter().filter_map(session).collect())
     }
@@ -45,9 +46,10 @@ impl NodeStore {
     pub async fn keep_session(&self, boot: &str, session: &Session) -> Result<()> {
         let number =
             |number: u64| i64::try_from(number).map_err(|_| Error::Failed("no number is that high".into()));
-        sqlx::query("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        sqlx::query("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
             .bind(number(session.id)?)
             .bind(boot)
+            .bind(&session.uuid)
             .bind(session.name.as_str())
             .bind(session.uid)
             .bind(&session.service)
@@ -70,7 +72,7 @@ impl NodeStore {
     }
 }
 
-fn session((id, name, uid, service, tty, rhost, began_at, pid, started): Row) -> Option<Session> {
+fn session((id, uuid, name, uid, service, tty, rhost, began_at, pid, started): Row) -> Option<Session> {
     let (id, leader) = (id.cast_unsigned(), Process { pid, started: started.cast_unsigned() });
-    Some(Session { id, name: name.parse().ok()?, uid, service, tty, rhost, began_at, leader })
+    Some(Session { id, uuid, name: name.parse().ok()?, uid, service, tty, rhost, began_at, leader })
 }
