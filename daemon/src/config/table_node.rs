@@ -47,6 +47,7 @@ pub(super) static NODE_SETTINGS: &[Setting] = &[
         "sessions.end_when_locked",
         Flag(|draft| &mut draft.settings.sessions.end_when_locked),
         "Whether sessions on this node are ended, with all that their users run here, as soon as the directory shows that a \
-         user is locked, has expired or was deleted. Otherwise nobody of them gets in again, and whoever is in stays.",
+         user is locked, has expired or was deleted, or the OpenID provider is found to have ended one. Otherwise nobody of \
+         them gets in again, and whoever is in stays.",
     ),
 ];

@@ -89,7 +89,8 @@ impl<D: Directory> Service<D> {
         let today = self.clock.today();
         let why = |user: &User| match user.state {
             State::Locked => Some("locked"),
-            State::Active => user.expires_at.is_some_and(|day| day <= today).then_some("expired"),
+            State::Active if user.expires_at.is_some_and(|day| day <= today) => Some("expired"),
+            State::Active => self.is_refused(&user.uuid).then_some("ended at the OpenID provider"),
         };
         let living = present.users.iter().filter_map(|Member { user, .. }| Some((&user.uuid, why(user)?)));
         let gone = present.gone_users.iter().map(|gone| (&gone.uuid, "deleted"));
