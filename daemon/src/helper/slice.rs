@@ -2,7 +2,6 @@
 //! (`/etc/systemd/system.control`). What is in force already is left alone.
 
 use std::collections::HashMap;
-use std::fs;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -22,17 +21,14 @@ const SYSTEMD: Service = Service {
 const SLICE: &str = "org.freedesktop.systemd1.Slice";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-/// No limit, for every one of them.
-const NONE: u64 = u64::MAX;
+/// A user who has no limits of their own, and so those that everybody has (user-.slice.d).
+const ANYBODY: &str = "user-4294967294.slice";
 
 /// Less would not let anybody log in, to see why.
 const MEMORY: RangeInclusive<u64> = 16 * 1024 * 1024..=1 << 50;
 const TASKS: RangeInclusive<u64> = 8..=1 << 22;
 const CPU_PERCENT: RangeInclusive<u32> = 1..=1_000_000;
 const IO_WEIGHT: RangeInclusive<u16> = 1..=10_000;
-
-/// What systemd gives every user (user-.slice.d/10-defaults.conf): a third of all tasks, as a part of 2^32 - 1.
-const USUAL_TASKS: u32 = u32::MAX / 100 * 33;
 
 impl Handle for SetSlice {
     fn handle(self, node: &Node) -> Result<SliceIsSet, Error> {
@@ -68,19 +64,22 @@ fn check(limits: &SliceLimits) -> Result<(), Error> {
 
 /// Sets what differs, and says whether anything did.
 fn set(bus: &Bus, unit: &str, limits: SliceLimits) -> zbus::Result<bool> {
-    let path: OwnedObjectPath = bus.manage(SYSTEMD, "LoadUnit", &(unit,))?.body().deserialize()?;
-    let all = bus.call(SYSTEMD, &path, (PROPERTIES, "GetAll"), &(SLICE,))?;
-    let now: HashMap<String, OwnedVariant> = all.body().deserialize()?;
-    let changes = changes(
-        &limits,
-        |property| now.get(property).and_then(|value| u64::try_from(value).ok()),
-        |setting| fs::read_to_string(drop_in(unit, setting)).ok(),
-    );
+    let (now, usual) = (properties(bus, unit)?, properties(bus, ANYBODY)?);
+    let changes = changes(&limits, &now, &usual, |setting| drop_in(unit, setting).exists());
     if changes.is_empty() {
         return Ok(false);
     }
+    let changes: Vec<_> = changes.into_iter().map(|(name, value)| (name, Variant::U64(value))).collect();
     bus.manage(SYSTEMD, "SetUnitProperties", &(unit, false, changes))?;
     Ok(true)
+}
+
+/// What a slice has, of what are numbers.
+fn properties(bus: &Bus, unit: &str) -> zbus::Result<HashMap<String, u64>> {
+    let path: OwnedObjectPath = bus.manage(SYSTEMD, "LoadUnit", &(unit,))?.body().deserialize()?;
+    let all = bus.call(SYSTEMD, &path, (PROPERTIES, "GetAll"), &(SLICE,))?;
+    let all: HashMap<String, OwnedVariant> = all.body().deserialize()?;
+    Ok(all.into_iter().filter_map(|(name, value)| Some((name, u64::try_from(&value).ok()?))).collect())
 }
 
 /// Where systemd writes down what it was told to keep.
@@ -88,12 +87,13 @@ fn drop_in(unit: &str, setting: &str) -> PathBuf {
     format!("/etc/systemd/system.control/{unit}.d/50-{setting}.conf").into()
 }
 
-/// What to tell systemd, which says of each property what it is now, and of each setting what was written down.
+/// What to tell systemd, which says what a slice has now and what is usual, and has written down which settings it was told.
 fn changes(
     limits: &SliceLimits,
-    now: impl Fn(&str) -> Option<u64>,
-    written: impl Fn(&str) -> Option<String>,
-) -> Vec<(&'static str, Variant<'static>)> {
+    now: &HashMap<String, u64>,
+    usual: &HashMap<String, u64>,
+    is_written: impl Fn(&str) -> bool,
+) -> Vec<(&'static str, u64)> {
     let microseconds = limits.cpu_quota.map(|percent| u64::from(percent) * 10_000);
     let table = [
         ("MemoryMax", "MemoryMax", limits.memory_max),
@@ -104,20 +104,9 @@ fn changes(
     ];
     let mut changes = Vec::new();
     for (property, setting, wanted) in table {
-        match wanted {
-            Some(wanted) if now(property) == Some(wanted) => {}
-            Some(wanted) => changes.push((property, Variant::U64(wanted))),
-            // A part of all, and no number: that is what it was taken back to.
-            None if property == "TasksMax" => {
-                let is_number = |text: &String| !text.contains('%');
-                let taken_back = ("TasksMaxScale", Variant::U32(USUAL_TASKS));
-                changes.extend(written(setting).filter(is_number).map(|_| taken_back));
-            }
-            None if now(property) != Some(NONE) && written(setting).is_some() => {
-                changes.push((property, Variant::U64(NONE)));
-            }
-            None => {}
-        }
+        let taken_back = || is_written(setting).then(|| usual.get(property).copied()).flatten();
+        let value = wanted.or_else(taken_back);
+        changes.extend(value.filter(|value| now.get(property) != Some(value)).map(|value| (property, value)));
     }
     changes
 }
@@ -134,36 +123,38 @@ mod tests {
         io_weight: Some(50),
     };
 
-    fn names(changes: &[(&'static str, Variant<'static>)]) -> Vec<&'static str> {
-        changes.iter().map(|(name, _)| *name).collect()
+    const NONE: u64 = u64::MAX;
+
+    fn properties(values: [u64; 5]) -> HashMap<String, u64> {
+        let names = ["MemoryMax", "MemoryHigh", "CPUQuotaPerSecUSec", "TasksMax", "IOWeight"];
+        names.map(str::to_owned).into_iter().zip(values).collect()
     }
 
     #[test]
     fn only_what_differs_is_set() {
-        let fresh = changes(&LIMITS, |_| Some(NONE), |_| None);
-        assert_eq!(names(&fresh), ["MemoryMax", "MemoryHigh", "CPUQuotaPerSecUSec", "TasksMax", "IOWeight"]);
-        assert_eq!(fresh[2].1, Variant::U64(1_500_000));
-        let now = |property: &str| match property {
-            "MemoryMax" => Some(1 << 30),
-            "CPUQuotaPerSecUSec" => Some(1_500_000),
-            "TasksMax" => Some(100),
-            "IOWeight" => Some(50),
-            _ => Some(NONE),
-        };
-        assert_eq!(names(&changes(&LIMITS, now, |_| None)), ["MemoryHigh"]);
+        let usual = properties([NONE, NONE, NONE, 4711, NONE]);
+        let all = [
+            ("MemoryMax", 1 << 30),
+            ("MemoryHigh", 1 << 29),
+            ("CPUQuotaPerSecUSec", 1_500_000),
+            ("TasksMax", 100),
+            ("IOWeight", 50),
+        ];
+        assert_eq!(changes(&LIMITS, &usual, &usual, |_| false), all);
+        let now = properties([1 << 30, 1 << 28, 1_500_000, 100, 50]);
+        assert_eq!(changes(&LIMITS, &now, &usual, |_| true), [("MemoryHigh", 1 << 29)]);
     }
 
     #[test]
-    fn what_pody_did_not_set_is_not_taken_back() {
+    fn what_pody_has_set_is_taken_back_and_nothing_else() {
         let none = SliceLimits::default();
-        assert!(changes(&none, |_| Some(4711), |_| None).is_empty());
-        let back = changes(&none, |_| Some(4711), |_| Some("TasksMax=4711".into()));
-        let expected = ["MemoryMax", "MemoryHigh", "CPUQuotaPerSecUSec", "TasksMaxScale", "IOWeight"];
-        assert_eq!(names(&back), expected);
-        assert!(
-            changes(&none, |_| Some(NONE), |_| Some("TasksMax=33.00%".into())).is_empty(),
-            "it was already"
-        );
+        let usual = properties([1 << 40, NONE, NONE, 4711, NONE]);
+        let now = properties([1 << 30, 1 << 29, 1_500_000, 100, NONE]);
+        assert!(changes(&none, &now, &usual, |_| false).is_empty());
+        let back =
+            [("MemoryMax", 1 << 40), ("MemoryHigh", NONE), ("CPUQuotaPerSecUSec", NONE), ("TasksMax", 4711)];
+        assert_eq!(changes(&none, &now, &usual, |_| true), back);
+        assert!(changes(&none, &usual, &usual, |_| true).is_empty(), "it was already");
     }
 
     #[test]
