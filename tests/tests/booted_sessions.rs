@@ -105,6 +105,24 @@ fn sessions_of_whoever_may_not_log_in_any_more_end_by_themselves_where_that_is_s
 
 #[test]
 #[ignore = "needs root: boots a Debian"]
+fn who_has_as_many_sessions_as_are_allowed_is_told_and_gets_no_more() {
+    let machine = machine_with(&["ada", "bob"]);
+    machine.run("podyctl quota set ada sessions=1").succeeds();
+    let first = begin_session(&machine, "ada", "sleep 1001");
+    let refused = login::ssh_by_key(&machine, "ada").fails();
+    let said = format!("{}{}", refused.stdout, refused.stderr);
+    assert!(said.contains("may have no more at a time") && !said.contains("\nada"), "{refused:#?}");
+    let refused = machine.run("su -l ada -c 'id -un'").fails();
+    assert!(refused.stderr.contains("may have no more at a time"), "{refused:#?}");
+    assert_eq!(sessions(&machine, ""), [first]);
+    assert_eq!(login::ssh_by_key(&machine, "bob").succeeds(), "bob");
+    end_by_itself(&machine, "sleep 1001");
+    wait::until("ada to be gone", PATIENCE, || sessions(&machine, "").is_empty());
+    assert_eq!(login::ssh_by_key(&machine, "ada").succeeds(), "ada");
+}
+
+#[test]
+#[ignore = "needs root: boots a Debian"]
 fn neither_a_podyd_that_is_away_nor_one_that_hangs_keeps_a_session_from_beginning_or_ending() {
     let machine = machine_with(&["ada"]);
     let timed = || {
