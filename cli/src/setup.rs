@@ -97,12 +97,7 @@ impl Node {
                 ),
             ));
         }
-        let config = match fs::read_to_string(&config_file) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(Failure::new(Code::Failed, format_args!("{}: {error}", config_file.display())));
-            }
-            text => text.unwrap_or_default(),
-        };
+        let config = read(&config_file)?;
         let is_usual = session.configuration == Path::new(USUAL_CONFIGURATION);
         let elsewhere = || Part::Elsewhere("programs do not look for Pody's users under PODY_HOME".into());
         let (nsswitch, pam) = match is_usual {
@@ -226,6 +221,16 @@ impl Node {
             ));
         }
         Ok(Plan { answers, tried, draft, compared, node: self })
+    }
+}
+
+/// The configuration as it is; empty if there is none.
+fn read(config_file: &Path) -> Result<String> {
+    match fs::read_to_string(config_file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Failure::new(Code::Failed, format_args!("{}: {error}", config_file.display())))
+        }
+        text => Ok(text.unwrap_or_default()),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Carries a plan out, step by step. The first step that fails is the last; what was done, what was not, and how to go on
 //! is said then.
 
+use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use protocol::directory::CreateUser;
 use protocol::node::Status;
-use protocol::setup::{Look, Reload};
+use protocol::setup::{Look, Reload, SecretFile};
 use serde::Serialize;
 
 use super::files::Written;
@@ -142,14 +144,20 @@ impl Plan {
 
     /// Secrets come first: there is no moment at which podyd could not start.
     fn write(&self, written: &mut Written) -> Result<()> {
-        let config = self.draft.candidate(&self.node.config).config;
-        let files = self.draft.files.iter().map(|file| (file.path.as_ref(), &file.text));
-        for (path, text) in files.chain([(self.node.config_file.as_path(), &config)]) {
-            written
-                .write(path, &text.0)
-                .map_err(|error| Failure::new(Code::Failed, format_args!("{}: {error}", path.display())))?;
+        let path = self.node.config_file.as_path();
+        let failed =
+            |path: &Path, error| Failure::new(Code::Failed, format_args!("{}: {error}", path.display()));
+        for SecretFile { path, text } in &self.draft.files {
+            let path = Path::new(path);
+            written.write_secret(path, &text.0).map_err(|error| failed(path, error))?;
         }
-        Ok(())
+        // Somebody may have been at it while the questions were asked.
+        if super::read(path)? != self.node.config {
+            let changed = format_args!("{} was changed meanwhile; run setup again", path.display());
+            return Err(Failure::new(Code::Conflict, changed));
+        }
+        let config = self.draft.candidate(&self.node.config).config;
+        written.write(path, &config.0).map_err(|error| failed(path, error))
     }
 
     fn put_into_force(&self, is_unit: bool, session: &mut Session<'_>) -> Result<()> {
@@ -200,8 +208,23 @@ fn until(patience: Duration, mut condition: impl FnMut() -> Result<bool>, otherw
     }
 }
 
-/// Carries it all out.
+/// One at a time: the second finds an admin, or the directory that the first has chosen.
+fn alone(plan: &Plan) -> Result<fs::File> {
+    let folder = plan.node.folder();
+    let lock = fs::File::open(folder)
+        .map_err(|error| Failure::new(Code::Failed, format_args!("{}: {error}", folder.display())))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(_) => {
+            Err(Failure::new(Code::Conflict, "another podyctl setup is at work; see what becomes of it"))
+        }
+    }
+}
+
+/// Carries it all out, unless somebody else has done so while the questions were asked.
 pub fn carry_out(plan: &Plan, session: &mut Session<'_>) -> Result<()> {
+    let _lock = alone(plan)?;
+    Daemon::connect(&session.socket)?.call(&Look {})?;
     let steps = plan.steps();
     let mut outcome = Outcome::default();
     for (number, &step) in steps.iter().enumerate() {

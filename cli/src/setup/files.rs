@@ -16,15 +16,29 @@ const MODE: u32 = 0o640;
 pub struct Written(Vec<PathBuf>);
 
 impl Written {
-    /// Writes one more file. What stood there is kept beside it.
+    /// Writes the configuration, for whom it was before. What stood there is kept beside it.
     pub fn write(&mut self, path: &Path, text: &str) -> io::Result<()> {
+        self.replace(path, text, |former| (former.uid(), former.gid(), former.mode() & 0o7777))
+    }
+
+    /// The same for a secret: whoever could read what stood there, this one is for root and podyd alone.
+    pub fn write_secret(&mut self, path: &Path, text: &str) -> io::Result<()> {
+        self.replace(path, text, |_| (0, group_of_podyd(path), MODE))
+    }
+
+    fn replace(
+        &mut self,
+        path: &Path,
+        text: &str,
+        rights: impl Fn(&fs::Metadata) -> (u32, u32, u32),
+    ) -> io::Result<()> {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let former = fs::metadata(&path).ok();
         let new = beside(&path, ".new");
         remove(&new)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
         let (owner, group, mode) = match &former {
-            Some(former) => (former.uid(), former.gid(), former.mode() & 0o7777),
+            Some(former) => rights(former),
             None => (0, group_of_podyd(&path), MODE),
         };
         file.write_all(text.as_bytes())?;
@@ -134,13 +148,18 @@ mod tests {
 
     #[test]
     #[ignore = "needs root: gives a file to another group"]
-    fn a_new_file_is_for_podyd_and_root_alone() {
+    fn a_secret_is_for_podyd_and_root_alone_whoever_could_read_the_file_before() {
         let folder = Folder::new("new");
         let mut written = Written::default();
-        written.write(&folder.0.join("secret"), "s").unwrap();
-        let metadata = fs::metadata(folder.0.join("secret")).unwrap();
-        assert_eq!((metadata.uid(), metadata.mode() & 0o7777), (0, 0o640));
+        let secret = folder.0.join("secret");
+        fs::write(folder.0.join("open"), "once").unwrap();
+        fs::set_permissions(folder.0.join("open"), Permissions::from_mode(0o644)).unwrap();
+        for path in [secret, folder.0.join("open")] {
+            written.write_secret(&path, "s").unwrap();
+            let metadata = fs::metadata(&path).unwrap();
+            assert_eq!((metadata.uid(), metadata.mode() & 0o7777), (0, 0o640), "{}", path.display());
+        }
         written.take_back().unwrap();
-        assert_eq!(folder.names(), Vec::<String>::new());
+        assert_eq!(folder.names(), ["open"]);
     }
 }
