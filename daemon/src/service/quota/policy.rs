@@ -1,12 +1,13 @@
 //! What an admin says of a user's or a group's limits. It hangs on who they are: somebody new of the same name has none of it.
 
 use identity::Name;
+use quotactl::Quota;
 
 use super::apply::HELPER_ADVICE;
-use super::{Shown, kernel};
-use crate::config::Quota;
+use super::{Person, Shown, kernel};
+use crate::config;
 use crate::directory::{Directory, Error, Key, Member, Result};
-use crate::quota::{Field, Limit, Limits, MountPoint, Policy};
+use crate::quota::{Change, Field, Limit, Limits, MountPoint, Policy};
 use crate::service::{Caller, Operation, Service};
 use crate::store::{PolicyOwner, Statement};
 
@@ -34,6 +35,15 @@ pub struct PolicyChange {
     pub only: bool,
 }
 
+/// What came of putting somebody's limits right.
+#[derive(Debug, Default)]
+pub(super) struct Limited {
+    /// What the kernel knows of them now, by filesystem.
+    pub(super) found: Vec<(MountPoint, Quota)>,
+    /// Why limits are not set that should be.
+    pub(super) trouble: Vec<String>,
+}
+
 impl<D: Directory> Service<D> {
     /// Says something of limits, and has it in force when this returns.
     pub async fn set_policy(&self, caller: &Caller, change: PolicyChange) -> Result<Shown> {
@@ -54,14 +64,14 @@ impl<D: Directory> Service<D> {
         self.node.state_policy(&owner, &statements, change.only).await?;
         tracing::info!(subject = ?change.subject, by = %caller, "what is said of quotas has changed");
         // It is kept in any case, and in force as soon as it can be.
-        let trouble = match member {
-            Some(member) => self.limit_member(&member).await.err(),
-            None => self.reconcile_quotas(false).await.err(),
+        let outcome = match member {
+            Some(member) => self.limit_member(&member).await.map(|limited| limited.trouble),
+            None => self.reconcile_quotas(false).await.map(|_| Vec::new()),
         };
+        let trouble = outcome.unwrap_or_else(|error| vec![error.to_string()]);
         let mut shown = self.show_quotas(caller, change.subject).await?;
-        shown
-            .findings
-            .extend(trouble.map(|error| (format!("it is not in force yet: {error}"), HELPER_ADVICE.into())));
+        let not_yet = |why| (format!("it is not in force yet: {why}"), HELPER_ADVICE.into());
+        shown.findings.extend(trouble.into_iter().map(not_yet));
         Ok(shown)
     }
 
@@ -90,39 +100,45 @@ impl<D: Directory> Service<D> {
         }
     }
 
-    /// Puts the limits of one user right, and returns what the kernel knows of each filesystem.
-    pub(super) async fn limit_member(&self, member: &Member) -> Result<Vec<(MountPoint, quotactl::Quota)>> {
+    /// Puts the limits of one user right, and returns what the kernel knows of each filesystem. One that fails does not keep
+    /// the others from it.
+    pub(super) async fn limit_member(&self, member: &Member) -> Result<Limited> {
         let _turn = self.quotas.turn.lock().await;
         let settings = self.current_settings();
         let picture = self.quota_picture(&settings.quota).await?;
+        let mut limited = Limited::default();
         if picture.is_empty() {
-            return Ok(Vec::new());
+            return Ok(limited);
         }
-        let (person, merged) = (super::Person::of(member), picture.of(member));
-        let (held, limited) = (self.node.held().await?, [(person, merged)]);
-        self.note_whose_limits_are_set(&held, &limited).await?;
-        let [(person, merged)] = limited;
-        let mut found = Vec::new();
+        let (held, people) = (self.node.held().await?, [(Person::of(member), picture.of(member))]);
+        self.note_whose_limits_are_set(&held, &people).await?;
+        let [(person, merged)] = people;
         for (path, limits) in picture.filesystems().zip(&merged.filesystems) {
-            let mut quota = kernel::read_one(&self.helper, path, person.uid).await?;
-            let to = limits.of_kernel();
-            if quota.limits != to {
-                let change = crate::quota::Change { id: person.uid, from: quota.limits, to };
-                if let Some(failed) = kernel::set(&self.helper, path, &[change]).await?.into_iter().next() {
-                    return Err(Error::Failed(format!("{path}: {}", failed.why)));
-                }
-                self.metrics.quotas_changed(false, 1);
-                quota = kernel::read_one(&self.helper, path, person.uid).await?;
+            match self.limit_on(path, person.uid, limits.of_kernel()).await {
+                Ok(quota) => limited.found.push((path.clone(), quota)),
+                Err(error) => limited.trouble.push(format!("{path}: {error}")),
             }
-            self.settled(path, [(person.uid, to)].into_iter());
-            found.push((path.clone(), quota));
         }
-        Ok(found)
+        Ok(limited)
+    }
+
+    async fn limit_on(&self, path: &MountPoint, uid: u32, to: quotactl::Limits) -> Result<Quota> {
+        let mut quota = kernel::read_one(&self.helper, path, uid).await?;
+        if quota.limits != to {
+            let change = Change { id: uid, from: quota.limits, to };
+            if let Some(failed) = kernel::set(&self.helper, path, &[change]).await?.into_iter().next() {
+                return Err(Error::Failed(failed.why));
+            }
+            self.metrics.quotas_changed(false, 1);
+            quota = kernel::read_one(&self.helper, path, uid).await?;
+        }
+        self.settled(path, [(uid, to)].into_iter());
+        Ok(quota)
     }
 }
 
 /// Which filesystem each field is about.
-fn statements(change: &PolicyChange, quota: &Quota) -> Result<Vec<Statement>> {
+fn statements(change: &PolicyChange, quota: &config::Quota) -> Result<Vec<Statement>> {
     let of_filesystem = || match (&change.filesystem, quota.filesystems.as_slice()) {
         (Some(path), _) if quota.filesystem(path).is_some() => Ok(path.clone()),
         (Some(path), _) => Err(Error::invalid(

@@ -2,6 +2,7 @@
 
 use tokio::time::timeout;
 
+use super::policy::Limited;
 use crate::directory::{Directory, Member};
 use crate::limits::QUOTA_AT_LOGIN;
 use crate::quota::{Field, warning};
@@ -12,11 +13,14 @@ impl<D: Directory> Service<D> {
     pub async fn session_opens(&self, member: &Member) -> Vec<String> {
         let now = self.clock.unix_seconds();
         match timeout(QUOTA_AT_LOGIN, self.limit_member(member)).await {
-            Ok(Ok(found)) => {
+            Ok(Ok(Limited { found, trouble })) => {
+                for why in trouble {
+                    tracing::warn!(user = %member.user.name, "a session begins without a limit: {why}");
+                }
                 found.iter().filter_map(|(path, quota)| warning(path.as_str(), quota, now)).collect()
             }
             Ok(Err(error)) => {
-                tracing::warn!(user = %member.user.name, %error, "a session begins, and not all of its quotas are set");
+                tracing::warn!(user = %member.user.name, %error, "a session begins without its limits");
                 Vec::new()
             }
             Err(_) => {

@@ -10,7 +10,8 @@ use crate::quota::{Field, Limit, Source};
 use crate::service::{Caller, Helper, PolicyChange, Service, Subject};
 use crate::store::SqlDirectory;
 use crate::testing::{
-    NOW, TestKernel, TestNode, add_group, add_user, find_user, join, leave, name, new_user, until,
+    NOW, ServedNode, TestKernel, TestNode, add_group, add_user, consumer, find_user, join, leave, name,
+    new_user, until,
 };
 
 const GIB_IN_KIB: u64 = 1 << 20;
@@ -207,6 +208,10 @@ async fn what_cannot_be_in_force_is_a_finding_and_keeps_nobody_out() {
     story.kernel.disks().disks.get_mut("/scratch").unwrap().is_without = true;
     let applied = story.service().apply_quotas(&Caller::Root, false).await.unwrap();
     assert!(applied.findings[0].0.contains("/scratch is mounted without quotas"), "{applied:?}");
+    let bob = story.add("bob").await;
+    let late = find_user(story.node.directory(), "bob").await.unwrap();
+    assert_eq!(story.service().session_opens(&late).await, [""; 0]);
+    assert_eq!(story.gib(bob), [20, 0], "what can be in force is");
     assert_eq!(story.service().session_opens(&member).await, [""; 0]);
     let findings = story.service().doctor(&Caller::Root).await.unwrap();
     assert!(
@@ -249,4 +254,40 @@ async fn what_makes_no_sense_is_refused_with_words() {
     assert!(story.service().set_policy(&ada, on(Some("/home"))).await.is_err());
     assert!(story.service().report_quotas(&ada, None).await.is_err());
     assert!(story.service().apply_quotas(&ada, true).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_quotas_reaches_another_node() {
+    let story = Story::begin().await;
+    let service = ServedNode::start_with(story.node, |_| ()).await;
+    add_user(service.node.directory(), "ada").await;
+    add_group(service.node.directory(), "chemists").await;
+    join(service.node.directory(), "chemists", &["ada"]).await;
+    for subject in [user("ada"), group("chemists")] {
+        let said = change(subject, &[("blocks_hard", Some("7777G")), ("sessions", Some("7777"))]);
+        service.node.service.set_policy(&Caller::Root, said).await.unwrap();
+    }
+    service.node.publishing.up_to_date().await;
+    for path in
+        ["/v1/users", "/v1/users/ada", "/v1/groups/chemists", "/v1/changes", "/v1/dump", "/v1/openapi.json"]
+    {
+        let answer = service.request(reqwest::Method::GET, path).send().await.unwrap().text().await.unwrap();
+        tells_nothing(path, &answer);
+    }
+    let node = consumer(&service.url("")).await;
+    until("ada is known there", async || node.publishing.look().is_ok() && node.publishing.shows("ada"))
+        .await;
+    let here = find_user(node.directory(), "ada").await.unwrap();
+    assert_eq!(node.service.sessions_allowed(&here).await, None, "it is another node");
+    node.directory().close().await;
+    for file in ["replica.sqlite", "replica.sqlite-wal"] {
+        let bytes = std::fs::read(node.folder.join(file)).unwrap_or_default();
+        tells_nothing(file, &String::from_utf8_lossy(&bytes));
+    }
+}
+
+#[track_caller]
+fn tells_nothing(place: &str, text: &str) {
+    let told = ["quota", "blocks_hard", "7777"].into_iter().find(|word| text.contains(word));
+    assert_eq!(told, None, "{place}: {text}");
 }
