@@ -37,12 +37,13 @@ impl Default for Homes {
 }
 
 impl Homes {
-    /// The root that a home is below, and its path from there.
+    /// The root that a home is below, the innermost of them, and its path from there.
     pub fn place_of<'a>(&'a self, home: &'a AbsolutePath) -> Option<(&'a str, &'a str)> {
-        self.roots.iter().map(HomeRoot::as_str).find_map(|root| {
+        let below = self.roots.iter().map(HomeRoot::as_str).filter_map(|root| {
             let rest = home.as_str().strip_prefix(root)?.strip_prefix('/')?;
             Some((root, rest))
-        })
+        });
+        below.max_by_key(|(root, _)| root.len())
     }
 }
 
@@ -152,11 +153,12 @@ mod tests {
 
     #[test]
     fn a_home_is_below_a_root_and_not_beside_it() {
-        let homes =
-            Homes { roots: vec!["/home".parse().unwrap(), "/srv/home".parse().unwrap()], ..Homes::default() };
+        let roots = ["/home", "/srv/home", "/home/big"].map(|root| root.parse().unwrap()).into();
+        let homes = Homes { roots, ..Homes::default() };
         let place = |home: &str| homes.place_of(&home.parse().unwrap()).map(|(_, rest)| rest.to_owned());
         assert_eq!(place("/home/ada").as_deref(), Some("ada"));
         assert_eq!(place("/srv/home/a/ada").as_deref(), Some("a/ada"));
+        assert_eq!(place("/home/big/ada").as_deref(), Some("ada"), "the innermost root counts");
         for elsewhere in ["/home", "/", "/homes/ada", "/srv/ada", "/root"] {
             assert_eq!(place(elsewhere), None, "{elsewhere}");
         }

@@ -13,6 +13,8 @@ use crate::config::Template;
 pub struct LocalAccounts {
     /// User names.
     pub users: HashSet<String>,
+    /// Where users have their homes.
+    pub homes: HashSet<String>,
     /// User ids.
     pub uids: HashSet<u32>,
     /// Group names.
@@ -35,6 +37,7 @@ impl LocalAccounts {
             local.users.insert(name.to_owned());
             local.uids.extend(uid.parse::<u32>());
             local.gids.extend(gid.parse::<u32>());
+            local.homes.extend(fields.nth(1).map(str::to_owned));
         }
         for line in group.lines() {
             let mut fields = line.split(':');

@@ -21,6 +21,9 @@ pub const MAX_SKEL_BYTES: u64 = 64 * 1024 * 1024;
 /// Directories of a skeleton inside each other: each keeps two descriptors open.
 pub const MAX_SKEL_DEPTH: usize = 32;
 
+/// How long one call waits for another that makes the same home: podyd does not wait that long for either.
+pub const OTHER_MAKES_FOR: Duration = Duration::from_secs(5);
+
 /// How long one call deletes: a home may have millions of files, and podyd asks again.
 pub const DELETE_FOR: Duration = Duration::from_secs(2);
 

@@ -1,6 +1,8 @@
 //! What this node allows, out of files that are root's, read anew for each connection: podyd is not asked.
 
-use identity::{Gid, Name, Uid};
+use std::path::Path;
+
+use identity::{AbsolutePath, Gid, Name, Uid};
 use protocol::Error;
 
 use super::{invalid, refused};
@@ -53,6 +55,23 @@ impl Node {
             None => Ok(Owner { name, uid, gid }),
             Some(objection) => Err(refused(objection)),
         }
+    }
+
+    /// The home of a local account that a path is, or is above or below. Those that are below no root hold nobody up: some
+    /// are `/`, or a root itself.
+    pub fn local_home_at(&self, path: &AbsolutePath) -> Option<&str> {
+        let path = Path::new(path.as_str());
+        let is_below_a_root =
+            |home: &Path| {
+                self.settings.homes.roots.iter().any(|root| {
+                    home.strip_prefix(root.as_str()).is_ok_and(|rest| !rest.as_os_str().is_empty())
+                })
+            };
+        let mut homes = self.rules.local.homes.iter().map(String::as_str);
+        homes.find(|home| {
+            let home = Path::new(home);
+            is_below_a_root(home) && (home.starts_with(path) || path.starts_with(home))
+        })
     }
 
     /// The uid of a user of Pody.

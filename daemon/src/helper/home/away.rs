@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use identity::{AbsolutePath, Uid};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, RenameFlags, ResolveFlag, renameat2};
+use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{fchown, geteuid};
 use protocol::Error;
@@ -18,7 +18,7 @@ use super::super::limits::{DELETE_FOR, MAX_ARCHIVED_A_DAY};
 use super::super::{conflict, failed, refused};
 use super::delete::delete;
 use super::explain;
-use super::place::{Found, Place, open_in, open_root};
+use super::place::{Found, Place, open_in, open_root, rename};
 use crate::clock::Clock;
 use crate::config::Homes;
 
@@ -28,7 +28,8 @@ const ARCHIVE: &str = ".archived";
 /// Deletes it, or goes on with that.
 pub fn remove(homes: &Homes, name: &str, was: Uid, home: &AbsolutePath) -> Result<RemovedHome, Error> {
     let until = Instant::now() + DELETE_FOR;
-    let Some(place) = find(homes, home)? else { return Ok(RemovedHome { done: true }) };
+    // A root that is away has not lost its homes.
+    let place = Place::find(homes, home, false)?;
     let doomed = format!(".pody-removed-{}", was.0);
     let go_on = || delete(&place.parent, &doomed, until).map_err(|error| stays(&place.path, error));
     if !go_on()? {
@@ -48,7 +49,7 @@ pub fn remove(homes: &Homes, name: &str, was: Uid, home: &AbsolutePath) -> Resul
 
 /// Moves it to the archive, under a name that says whose it was and when.
 pub fn archive(homes: &Homes, name: &str, was: Uid, home: &AbsolutePath) -> Result<ArchivedHome, Error> {
-    let Some(place) = find(homes, home)? else { return Ok(ArchivedHome { path: None }) };
+    let place = Place::find(homes, home, false)?;
     let Some(_directory) = directory(&place, name, was)? else { return Ok(ArchivedHome { path: None }) };
     let (archive, path) = open_archive(homes, home)?;
     let title = format!("{name}.{}.{}", was.0, Clock::default().today());
@@ -61,15 +62,6 @@ pub fn archive(homes: &Homes, name: &str, was: Uid, home: &AbsolutePath) -> Resu
         }
     }
     Err(failed(format!("{path} holds {title} so many times already: move them away")))
-}
-
-/// Where it is, if that is a place at all.
-fn find(homes: &Homes, home: &AbsolutePath) -> Result<Option<Place>, Error> {
-    match Place::find(homes, home, false) {
-        Ok(place) => Ok(Some(place)),
-        Err(Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// The home itself, once it is known to be this user's and nothing else; none: there is nothing.
@@ -98,6 +90,7 @@ fn directory(place: &Place, name: &str, was: Uid) -> Result<Option<OwnedFd>, Err
     match super::mounts::inside(&directory) {
         Ok(None) => Ok(Some(directory)),
         Ok(Some(mount)) => {
+            let mount = mount.display();
             Err(refused(format!("{path} stays, since {mount} is mounted there: umount it first")))
         }
         Err(error) => Err(failed(format!("{path} stays, since nobody knows what is mounted in it: {error}"))),
@@ -125,8 +118,7 @@ fn open_archive(homes: &Homes, home: &AbsolutePath) -> Result<(OwnedFd, String),
 
 /// Gives a home another name, if nothing has that yet.
 fn move_to(place: &Place, directory: &OwnedFd, name: &str) -> Result<bool, Error> {
-    let flags = RenameFlags::RENAME_NOREPLACE;
-    match renameat2(&place.parent, place.name.as_str(), directory, name, flags) {
+    match rename(&place.parent, place.name.as_str(), directory, name) {
         Ok(()) => Ok(true),
         Err(Errno::EEXIST) => Ok(false),
         Err(Errno::EXDEV) => {

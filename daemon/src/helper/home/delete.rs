@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, RenameFlags, ResolveFlag, renameat2};
+use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sys::stat::fstat;
 use nix::unistd::{UnlinkatFlags, getpid, unlinkat};
 
-use super::place::open_in;
+use super::place::{open_in, rename};
 use super::skel::{entries, is_dots};
 
 const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY);
@@ -85,7 +85,7 @@ fn move_up(directory: &OwnedFd, name: &CStr, top: &OwnedFd) -> Result<(), Errno>
     static MOVED: AtomicU64 = AtomicU64::new(0);
     loop {
         let free = format!(".pody-{}-{}", getpid(), MOVED.fetch_add(1, Ordering::Relaxed));
-        match renameat2(directory, name, top, free.as_str(), RenameFlags::RENAME_NOREPLACE) {
+        match rename(directory, name, top, &free) {
             Err(Errno::EEXIST) => {}
             Err(Errno::ENOENT) => return Ok(()),
             moved => return moved,

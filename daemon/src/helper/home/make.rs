@@ -1,41 +1,50 @@
-//! Makes a home under another name, which only root can enter, and gives it its own when it is whole: nobody ever sees half
-//! of one, and of two who make the same, one does.
+//! Makes a home under another name, which only root can enter, and gives it its own when it is whole and on the disk: nobody
+//! ever sees half of one, and of two who make the same, here or on another node that shares the file system, one does.
 
+use std::collections::HashSet;
+use std::fs;
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
 use identity::AbsolutePath;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, RenameFlags, ResolveFlag, renameat2};
-use nix::sys::stat::{Mode, fchmod};
-use nix::unistd::{Gid, Uid, fchown};
+use nix::fcntl::{AtFlags, OFlag, ResolveFlag};
+use nix::sys::stat::{Mode, fchmod, fstat, fstatat};
+use nix::unistd::{Gid, Uid, fchown, fsync};
 use protocol::Error;
 use protocol::helper::MadeHome;
+use sha2::{Digest, Sha256};
 
-use super::super::limits::DELETE_FOR;
-use super::super::{conflict, failed, node::Owner};
+use super::super::limits::{DELETE_FOR, OTHER_MAKES_FOR};
+use super::super::{Node, conflict, failed, node::Owner};
 use super::delete::delete;
 use super::label::Labels;
-use super::place::{Found, Place, make_directory, open_in};
+use super::place::{Found, Place, make_directory, open_in, rename};
 use super::{explain, skel};
 use crate::config::Homes;
 
-/// One is made at a time: they share the names that they are made under.
-static MAKING: Mutex<()> = Mutex::new(());
+/// Somebody's home is made once at a time, and nobody waits for that of another: it may be on a file server that is away.
+static MAKING: Mutex<Option<HashSet<u32>>> = Mutex::new(None);
+static MADE: Condvar = Condvar::new();
 
-pub fn make(homes: &Homes, owner: Owner, home: &AbsolutePath) -> Result<MadeHome, Error> {
-    let _alone = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    let place = Place::find(homes, home, true)?;
+pub fn make(node: &Node, owner: Owner, home: &AbsolutePath) -> Result<MadeHome, Error> {
+    let on_the_way = node.settings.users.home.render(&owner.name, owner.uid) == *home;
+    // A podyd that was taken over could keep newcomers from theirs with directories on the way to nowhere.
+    let place = Place::find(&node.settings.homes, home, on_the_way)?;
     if is_there(&place, owner)? {
         return Ok(MadeHome { made: false });
     }
-    let draft = format!(".pody-new-{}", owner.uid.0);
+    let _alone = Alone::with(owner)?;
+    if is_there(&place, owner)? {
+        return Ok(MadeHome { made: false });
+    }
+    let draft = format!(".pody-new-{}-{}", owner.uid.0, this_node());
     // What a helper that was killed has left.
     forget(&place, &draft)?;
-    let made = labelled(&place, |labels| build(homes, owner, &place, &draft, labels))
-        .and_then(|()| publish(&place, &draft));
+    let built = labelled(&place, |labels| build(&node.settings.homes, owner, &place, &draft, labels));
+    let made = built.and_then(|built| publish(&place, &draft, &built));
     if !matches!(made, Ok(true)) {
         forget(&place, &draft)?;
     }
@@ -47,6 +56,39 @@ pub fn make(homes: &Homes, owner: Owner, home: &AbsolutePath) -> Result<MadeHome
         true => Ok(MadeHome { made: false }),
         false => Err(failed(format!("{} comes and goes while podyd-helper makes it", place.path))),
     }
+}
+
+/// The right to make the home of one user.
+pub struct Alone(u32);
+
+impl Alone {
+    pub fn with(owner: Owner) -> Result<Self, Error> {
+        let uid = owner.uid.0;
+        let is_made = |making: &mut Option<HashSet<u32>>| making.iter().any(|uids| uids.contains(&uid));
+        let making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = MADE.wait_timeout_while(making, OTHER_MAKES_FOR, is_made);
+        let (mut making, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match making.get_or_insert_default().insert(uid) {
+            true => Ok(Self(uid)),
+            false => Err(Error::Busy {
+                message: format!("the home of {} is being made, and that takes long", owner.name),
+            }),
+        }
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        MAKING.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().remove(&self.0);
+        MADE.notify_all();
+    }
+}
+
+/// What tells this node's drafts from those of others that share the file system, also after a start.
+pub fn this_node() -> String {
+    let read = |path| fs::read(path).unwrap_or_default();
+    let known = [read("/etc/machine-id"), read("/proc/sys/kernel/hostname")].concat();
+    Sha256::digest(known).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether there is a home that is this user's. What is anybody else's is left alone.
@@ -69,8 +111,8 @@ fn is_there(place: &Place, owner: Owner) -> Result<bool, Error> {
 /// Builds with the labels that a home has where there is SELinux: in a thread of its own, which takes them with it.
 fn labelled(
     place: &Place,
-    build: impl FnOnce(Option<&Labels>) -> Result<(), Error> + Send,
-) -> Result<(), Error> {
+    build: impl FnOnce(Option<&Labels>) -> Result<OwnedFd, Error> + Send,
+) -> Result<OwnedFd, Error> {
     let Some(labels) = Labels::of(&place.path) else { return build(None) };
     let built = thread::scope(|scope| scope.spawn(|| build(Some(&labels))).join());
     built.unwrap_or_else(|_| Err(failed("podyd-helper has met a bug of its own")))
@@ -82,7 +124,7 @@ fn build(
     place: &Place,
     draft: &str,
     labels: Option<&Labels>,
-) -> Result<(), Error> {
+) -> Result<OwnedFd, Error> {
     let explain = |error| explain(&place.path, error);
     labels.inspect(|labels| labels.for_the_home());
     make_directory(&place.parent, draft, 0o700).map_err(explain)?;
@@ -90,7 +132,8 @@ fn build(
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
     let home = open_in(&place.parent, draft, flags, ResolveFlag::RESOLVE_NO_XDEV).map_err(explain)?;
     skel::copy(homes.skel.as_str(), &home, owner)?;
-    hand_over(&home, owner, homes.mode.0).map_err(explain)
+    hand_over(&home, owner, homes.mode.0).and_then(|()| written(&home)).map_err(explain)?;
+    Ok(home)
 }
 
 /// From here on it is the user's, but for the name.
@@ -99,14 +142,36 @@ pub fn hand_over(what: &OwnedFd, owner: Owner, mode: u32) -> Result<(), Errno> {
     fchmod(what, Mode::from_bits_truncate(mode))
 }
 
-/// Whether the name was free.
-fn publish(place: &Place, draft: &str) -> Result<bool, Error> {
-    let Place { parent, name, path, .. } = place;
-    match renameat2(parent, draft, parent, name.as_str(), RenameFlags::RENAME_NOREPLACE) {
-        Ok(()) => Ok(true),
-        Err(Errno::EEXIST) => Ok(false),
-        Err(error) => Err(explain(path, error)),
+/// Waits until it is on the disk: after a power cut a home is whole, too, or is not there.
+pub fn written(what: &OwnedFd) -> Result<(), Errno> {
+    match fsync(what) {
+        // A file system that has no such thing.
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(()),
+        written => written,
     }
+}
+
+/// Whether the name was free.
+fn publish(place: &Place, draft: &str, built: &OwnedFd) -> Result<bool, Error> {
+    let Place { parent, name, path, .. } = place;
+    let explain = |error| explain(path, error);
+    let there = fstatat(parent, draft, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(explain)?;
+    let ours = fstat(built).map_err(explain)?;
+    if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino) {
+        return Err(failed(format!(
+            "{path} is being made by another node, too, which takes itself for this one: give each its own hostname or \
+             /etc/machine-id"
+        )));
+    }
+    match rename(parent, draft, parent, name) {
+        Ok(()) => {}
+        Err(Errno::EEXIST) => return Ok(false),
+        Err(error) => return Err(explain(error)),
+    }
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+    let parent = open_in(parent, ".", flags, ResolveFlag::RESOLVE_NO_XDEV).map_err(explain)?;
+    written(&parent).map_err(explain)?;
+    Ok(true)
 }
 
 fn forget(place: &Place, draft: &str) -> Result<(), Error> {

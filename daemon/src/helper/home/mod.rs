@@ -17,34 +17,43 @@ use protocol::helper::{ArchiveHome, ArchivedHome, MadeHome, MakeHome, RemoveHome
 use super::dispatch::Handle;
 use super::{Node, failed, invalid, refused};
 use crate::config::OnDelete;
+#[cfg(test)]
+pub(super) use make::{Alone, this_node};
 
 impl Handle for MakeHome {
     fn handle(self, node: &Node) -> Result<MadeHome, Error> {
         let owner = node.owner(&self.name, self.uid, self.gid)?;
-        let home = path(&self.home)?;
+        let home = path(node, &self.home)?;
         if !node.settings.homes.create {
             return Err(refused("[homes] create = false: podyd-helper makes no homes on this node"));
         }
-        make::make(&node.settings.homes, owner, &home)
+        make::make(node, owner, &home)
     }
 }
 
 impl Handle for ArchiveHome {
     fn handle(self, node: &Node) -> Result<ArchivedHome, Error> {
         let was = allowed(node, OnDelete::Archive, &self.name, self.uid)?;
-        away::archive(&node.settings.homes, &self.name, was, &path(&self.home)?)
+        away::archive(&node.settings.homes, &self.name, was, &path(node, &self.home)?)
     }
 }
 
 impl Handle for RemoveHome {
     fn handle(self, node: &Node) -> Result<RemovedHome, Error> {
         let was = allowed(node, OnDelete::Remove, &self.name, self.uid)?;
-        away::remove(&node.settings.homes, &self.name, was, &path(&self.home)?)
+        away::remove(&node.settings.homes, &self.name, was, &path(node, &self.home)?)
     }
 }
 
-fn path(text: &str) -> Result<AbsolutePath, Error> {
-    text.parse().map_err(|error| invalid("home", error))
+/// A path that is no local account's, nor on the way to or from one's.
+fn path(node: &Node, text: &str) -> Result<AbsolutePath, Error> {
+    let home: AbsolutePath = text.parse().map_err(|error| invalid("home", error))?;
+    match node.local_home_at(&home) {
+        None => Ok(home),
+        Some(local) => Err(refused(format!(
+            "{home} is in the way of {local}, the home of a local account of this machine (/etc/passwd)"
+        ))),
+    }
 }
 
 /// Whether an admin wants this done to homes, and whose is none of a local account.

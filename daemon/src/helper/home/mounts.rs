@@ -1,42 +1,103 @@
-//! What is mounted in a directory: what belongs to another file system is nobody's home.
+//! What is mounted where: what belongs to another file system is nobody's home, and where one is to be mounted and is not,
+//! there are no homes at all.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+const MOUNTED: &str = "/proc/self/mountinfo";
 
 /// Where something is mounted in this directory, or on it.
-pub fn inside(directory: &OwnedFd) -> io::Result<Option<String>> {
-    let path = fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd()))?;
-    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-    Ok(find(&mounts, &path))
+pub fn inside(directory: &OwnedFd) -> io::Result<Option<PathBuf>> {
+    let path = path_of(directory)?;
+    Ok(mounted(&fs::read(MOUNTED)?).find(|point| point.starts_with(&path)))
 }
 
-/// The fifth field of proc_pid_mountinfo(5).
-fn find(mountinfo: &str, directory: &Path) -> Option<String> {
-    let points = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
-    points.map(unescaped).find(|point| Path::new(point).starts_with(directory))
+/// The mount point that this directory is, or is in, if /etc/fstab has it and nothing is mounted there now.
+pub fn missing(directory: &OwnedFd) -> io::Result<Option<PathBuf>> {
+    let fstab = match fs::read("/etc/fstab") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        fstab => fstab?,
+    };
+    Ok(find_missing(&fstab, &fs::read(MOUNTED)?, &path_of(directory)?))
 }
 
-/// Spaces, tabs, line breaks and backslashes are written in octal.
-fn unescaped(point: &str) -> String {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
-        .iter()
-        .fold(point.to_owned(), |point, (written, meant)| point.replace(written, meant))
+fn path_of(directory: &OwnedFd) -> io::Result<PathBuf> {
+    fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd()))
+}
+
+/// What is mounted only when somebody asks for it (noauto) counts: without it, the directory is not the one that is meant.
+fn find_missing(fstab: &[u8], mountinfo: &[u8], path: &Path) -> Option<PathBuf> {
+    let lines = fstab.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#"));
+    let points = lines.filter_map(|line| {
+        let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+        fields.nth(1).map(unescaped)
+    });
+    let mut expected = points.filter(|point| point.is_absolute() && path.starts_with(point));
+    expected.find(|expected| mounted(mountinfo).all(|point| point != *expected))
+}
+
+/// The fifth field of proc_pid_mountinfo(5). Names are bytes, and not everybody's are text.
+fn mounted(mountinfo: &[u8]) -> impl Iterator<Item = PathBuf> {
+    let lines = mountinfo.split(|&byte| byte == b'\n');
+    lines.filter_map(|line| line.split(|&byte| byte == b' ').nth(4).map(unescaped))
+}
+
+/// Spaces, tabs, line breaks and backslashes are written as three octal digits.
+fn unescaped(point: &[u8]) -> PathBuf {
+    let mut bytes = Vec::with_capacity(point.len());
+    let mut rest = point;
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = after.get(..3).filter(|_| byte == b'\\').and_then(|digits| str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(meant) => {
+                bytes.push(meant);
+                rest = &after[3..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = after;
+            }
+        }
+    }
+    OsString::from_vec(bytes).into()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     #[test]
     fn what_is_mounted_in_a_directory_or_on_it_is_found() {
-        let mountinfo = "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n22 21 0:5 / /home/ada/my\\040disk rw - tmpfs t rw\n\
-                         23 21 0:6 / /home/bob rw - tmpfs t rw\n";
-        let inside = |path: &str| find(mountinfo, Path::new(path));
-        assert_eq!(inside("/home/ada").as_deref(), Some("/home/ada/my disk"));
-        assert_eq!(inside("/home/bob").as_deref(), Some("/home/bob"));
-        assert_eq!(inside("/home/bo"), None, "a name is no prefix of another");
-        assert_eq!(inside("/home/cid"), None);
+        let mountinfo = b"21 1 8:1 / / rw - ext4 /dev/sda1 rw\n22 21 0:5 / /home/ada/my\\040disk rw - tmpfs t rw\n\
+                          23 21 0:6 / /home/bob rw - tmpfs t rw\n24 21 0:6 / /home/c\xffd/\\134x rw - tmpfs t rw\n";
+        let inside =
+            |path: &[u8]| mounted(mountinfo).find(|point| point.starts_with(OsStr::from_bytes(path)));
+        assert_eq!(inside(b"/home/ada"), Some("/home/ada/my disk".into()));
+        assert_eq!(inside(b"/home/bob"), Some("/home/bob".into()));
+        assert_eq!(inside(b"/home/bo"), None, "a name is no prefix of another");
+        assert_eq!(inside(b"/home/cid"), None);
+        assert_eq!(inside(b"/home/c\xffd"), Some(OsStr::from_bytes(b"/home/c\xffd/\\x").into()), "not text");
+    }
+
+    #[test]
+    fn a_file_system_that_is_to_be_mounted_and_is_not_is_missed() {
+        let fstab = b"# /dev/sda9 /srv ext4 defaults\nUUID=1 / ext4 defaults 0 1\nUUID=2 none swap sw\n\n\
+                      server:/home\t/home  nfs noauto\nserver:/d /data\\040of nfs defaults\n/dev/sdb1 /home/big xfs\n";
+        let bare = b"21 1 8:1 / / rw - ext4 /dev/sda1 rw\n";
+        let whole = b"21 1 8:1 / / rw - ext4 /dev/sda1 rw\n22 21 0:5 / /home rw - nfs s rw\n";
+        let missing = |mountinfo: &[u8], path: &str| find_missing(fstab, mountinfo, Path::new(path));
+        assert_eq!(missing(bare, "/home"), Some("/home".into()));
+        assert_eq!(missing(bare, "/data of/homes"), Some("/data of".into()), "above a root, too");
+        assert_eq!(missing(whole, "/home"), None);
+        assert_eq!(missing(whole, "/home/big"), Some("/home/big".into()));
+        assert_eq!(missing(bare, "/srv/home"), None, "a comment");
+        assert_eq!(missing(bare, "/homes"), None);
     }
 }

@@ -6,13 +6,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use identity::AbsolutePath;
 use nix::NixPath;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, RenameFlags, ResolveFlag, open, openat2, renameat, renameat2};
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmodat, fstat, fstatat, mkdirat};
 use nix::unistd::geteuid;
 use protocol::Error;
 
-use super::super::{invalid, refused};
-use super::explain;
+use super::super::{failed, invalid, refused};
+use super::{explain, mounts};
 use crate::config::{HomeRoot, Homes};
 
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -91,7 +91,16 @@ pub fn open_root(path: &str) -> Result<OwnedFd, Error> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let directory = open(path, flags, Mode::empty()).map_err(|error| explain(path, error))?;
     is_roots(path, &directory)?;
-    Ok(directory)
+    match mounts::missing(&directory) {
+        Ok(None) => Ok(directory),
+        Ok(Some(point)) => {
+            let point = point.display();
+            Err(refused(format!(
+                "{point} is in /etc/fstab and not mounted, and {path} is not meant to be what is below: mount {point}"
+            )))
+        }
+        Err(error) => Err(failed(format!("nobody knows whether {path} is mounted: {error}"))),
+    }
 }
 
 /// Makes a directory, whatever the umask.
@@ -116,6 +125,33 @@ pub fn open_in<P: NixPath + ?Sized>(
             Err(Errno::EAGAIN | Errno::EINTR) => {}
             opened => return opened,
         }
+    }
+}
+
+/// Gives a directory a name that nothing has, or says that something has it (EEXIST).
+pub fn rename<P: NixPath + ?Sized>(from: &OwnedFd, name: &P, to: &OwnedFd, free: &str) -> Result<(), Errno> {
+    match renameat2(from, name, to, free, RenameFlags::RENAME_NOREPLACE) {
+        // Clients of file servers (NFS, 9p, FUSE) know no flags.
+        Err(Errno::EINVAL) => rename_without_flags(from, name, to, free),
+        renamed => renamed,
+    }
+}
+
+/// Both are in directories of root, and a directory takes the place of an empty one at most.
+fn rename_without_flags<P: NixPath + ?Sized>(
+    from: &OwnedFd,
+    name: &P,
+    to: &OwnedFd,
+    free: &str,
+) -> Result<(), Errno> {
+    match fstatat(to, free, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(_) => return Err(Errno::EEXIST),
+        Err(Errno::ENOENT) => {}
+        Err(error) => return Err(error),
+    }
+    match renameat(from, name, to, free) {
+        Err(Errno::ENOTEMPTY | Errno::ENOTDIR) => Err(Errno::EEXIST),
+        renamed => renamed,
     }
 }
 
@@ -147,4 +183,27 @@ fn is_roots(path: &str, directory: &OwnedFd) -> Result<(), Error> {
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::testing::Folder;
+
+    #[test]
+    fn where_a_rename_knows_no_flags_nothing_is_replaced_either() {
+        let folder = Folder::new();
+        let here = open(&*folder, OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+        for name in ["draft", "empty", "full/of"] {
+            fs::create_dir_all(folder.join(name)).unwrap();
+        }
+        fs::write(folder.join("file"), "x").unwrap();
+        for taken in ["empty", "full", "file"] {
+            assert_eq!(rename_without_flags(&here, "draft", &here, taken), Err(Errno::EEXIST), "{taken}");
+        }
+        assert_eq!(rename_without_flags(&here, "draft", &here, "ada"), Ok(()));
+        assert!(folder.join("ada").is_dir() && !folder.join("draft").exists());
+    }
 }

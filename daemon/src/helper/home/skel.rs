@@ -16,7 +16,7 @@ use protocol::Error;
 use super::super::limits::{MAX_SKEL_BYTES, MAX_SKEL_DEPTH, MAX_SKEL_ENTRIES};
 use super::super::{failed, node::Owner};
 use super::explain;
-use super::make::hand_over;
+use super::make::{hand_over, written};
 use super::place::{kind, open_in};
 
 const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
@@ -75,7 +75,9 @@ impl Copying<'_> {
                 let depth = depth.checked_sub(1).ok_or_else(|| self.too_large())?;
                 let (from, to) = self.subdirectory(from, to, name).map_err(|error| self.explain(error))?;
                 self.directory(&from, &to, depth)?;
-                hand_over(&to, self.owner, permissions(&status)).map_err(|error| self.explain(error))
+                hand_over(&to, self.owner, permissions(&status))
+                    .and_then(|()| written(&to))
+                    .map_err(|error| self.explain(error))
             }
             _ => Ok(()),
         }
@@ -103,7 +105,10 @@ impl Copying<'_> {
         let copied = io::copy(&mut source.take(self.bytes + 1), &mut target).map_err(failed)?;
         self.bytes = self.bytes.checked_sub(copied).ok_or_else(|| self.too_large())?;
         let mode = std::os::unix::fs::PermissionsExt::mode(&status.permissions()) & 0o777;
-        hand_over(&target.into(), self.owner, mode).map_err(|error| self.explain(error))
+        let target = target.into();
+        hand_over(&target, self.owner, mode)
+            .and_then(|()| written(&target))
+            .map_err(|error| self.explain(error))
     }
 
     fn link(&self, from: &OwnedFd, to: &OwnedFd, name: &CStr) -> Result<(), Errno> {

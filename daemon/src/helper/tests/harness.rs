@@ -135,7 +135,12 @@ pub fn serve_at(socket: &Path, owner: u32, settings: Settings) {
 
 /// What a node with these settings allows, which has a local account with a uid that Pody might give.
 pub fn node(settings: Settings) -> Node {
-    let local = "root:x:0:0::/root:/bin/sh\nlocal:x:1900000001:1900000001::/home/local:/bin/sh\n";
+    let root = settings.homes.roots[0].as_str();
+    let local = format!(
+        "root:x:0:0::/root:/bin/sh\nlocal:x:1900000001:1900000001::{root}/local/:/bin/sh\n\
+         all:x:1900000002:1900000002::{root}:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n\
+         below:x:1900000003:1900000003::{root}/deep/below:/bin/sh\n"
+    );
     let rules = Rules {
         allocate: settings.ids.allocate,
         derive_from: None,
@@ -143,7 +148,7 @@ pub fn node(settings: Settings) -> Node {
         max_users: None,
         home: settings.users.home.clone(),
         shell: settings.users.shell.clone(),
-        local: LocalAccounts::parse(local, ""),
+        local: LocalAccounts::parse(&local, ""),
     };
     Node { settings, rules }
 }

@@ -8,6 +8,8 @@ use std::thread;
 
 use protocol::Error;
 
+use super::super::home::{Alone, this_node};
+use super::super::node::Owner;
 use super::harness::{TestHelper, owner};
 use crate::config::OnDelete;
 
@@ -46,18 +48,52 @@ fn a_home_is_a_copy_of_the_skeleton_that_is_its_owners() {
     write(home.join("mine"), "x", 0o600);
     assert!(!helper.call(&helper.make("ada")).unwrap().made, "one that is there stays as it is");
     assert!(home.join("mine").exists());
-    // Deeper ones have directories that everybody may pass through.
+}
+
+#[test]
+fn directories_on_the_way_are_made_where_the_settings_have_them() {
+    let helper = TestHelper::with(|settings| {
+        settings.users.home = format!("{}/physics/%u", settings.homes.roots[0]).parse().unwrap();
+    });
     assert!(helper.call(&helper.make("physics/bob")).unwrap().made);
-    assert_eq!(seen(&helper.homes.join("physics")).2, 0o711);
+    assert_eq!(seen(&helper.homes.join("physics")).2, 0o711, "everybody may pass through");
+    let missing = helper.call(&helper.make("later/bob")).unwrap_err();
+    assert!(missing.message().contains("later: there is no such directory"), "{missing}");
+    assert_eq!(helper.names(""), ["physics"], "nobody else's name is taken");
 }
 
 #[test]
 fn what_a_helper_left_that_was_killed_is_made_anew() {
     let helper = TestHelper::new();
-    let left = helper.homes.join(format!(".pody-new-{}", owner()));
-    fs::create_dir_all(left.join("half/done")).unwrap();
+    let left = |node: &str| format!(".pody-new-{}-{node}", owner());
+    for node in [&this_node(), "another"] {
+        fs::create_dir_all(helper.homes.join(left(node)).join("half/done")).unwrap();
+    }
     assert!(helper.call(&helper.make("ada")).unwrap().made);
-    assert_eq!((helper.names(""), helper.names("ada").len()), (vec!["ada".into()], 0));
+    assert_eq!(helper.names("ada").len(), 0);
+    assert_eq!(helper.names(""), [left("another"), "ada".into()], "another node is still at it");
+    assert_eq!(helper.names(&left("another")), ["half"]);
+}
+
+#[test]
+fn nobody_waits_for_the_home_of_another() {
+    let helper = TestHelper::new();
+    let (uid, name) = (identity::Uid(1_900_000_010), "bob".parse().unwrap());
+    let _hangs = Alone::with(Owner { name, uid, gid: identity::Gid(uid.0) }).unwrap();
+    assert!(helper.call(&helper.make("ada")).unwrap().made);
+}
+
+#[test]
+fn a_root_that_is_away_has_not_lost_its_homes() {
+    for on_delete in [OnDelete::Archive, OnDelete::Remove] {
+        let helper = TestHelper::on_delete(on_delete);
+        fs::remove_dir(&helper.homes).unwrap();
+        let put_away = match on_delete {
+            OnDelete::Remove => helper.call(&helper.remove("ada")).map(drop),
+            _ => helper.call(&helper.archive("ada")).map(drop),
+        };
+        assert!(put_away.unwrap_err().message().contains("no such directory"), "it is to be asked again");
+    }
 }
 
 #[test]
