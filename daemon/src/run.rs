@@ -23,7 +23,7 @@ use crate::directory::{Directory, Error, LocalAccounts, Rules};
 use crate::doors::{http, resolve, varlink};
 use crate::log::Log;
 use crate::publish::Publisher;
-use crate::service::{Database, Htpasswd, Service, new_uuid};
+use crate::service::{Database, Htpasswd, Service, forget_ended_codes, new_uuid};
 use crate::store::{NodeStore, SqlDirectory};
 use crate::verifiers::{Argon2Parameters, Pool, lockout};
 use crate::{etc, notify};
@@ -283,7 +283,10 @@ async fn attend(
         tokio::select! {
             () = received(&mut terminate) => return,
             () = received(&mut interrupt) => return,
-            () = received(&mut hang_up) => node_rules.reload(),
+            () = received(&mut hang_up) => {
+                node_rules.reload();
+                forget_ended_codes(node, &node_rules.settings(), clock.unix_seconds()).await;
+            }
             () = etc_changed.notified() => node_rules.local_accounts_changed(),
             _ = housekeeping.tick() => {
                 node_rules.local_accounts_changed();
@@ -291,11 +294,7 @@ async fn attend(
                 node.forget_failures(forgotten).await;
                 let max_age = node_rules.settings.borrow().offline.max_age.as_secs();
                 let too_old = clock.unix_seconds().saturating_sub_unsigned(max_age);
-                let window = node_rules.settings.borrow().oidc_login.relogin_window.as_secs();
-                let ended = clock.unix_seconds().saturating_sub_unsigned(window);
-                if let Err(error) = node.forget_old_relogin_codes(ended).await {
-                    tracing::warn!(%error, "re-login codes that are good no more stay in node.sqlite");
-                }
+                forget_ended_codes(node, &node_rules.settings(), clock.unix_seconds()).await;
                 if let Err(error) = node.forget_remembered(too_old).await {
                     tracing::warn!(%error, "passwords that are too old to be of use stay remembered");
                 }
@@ -306,6 +305,10 @@ async fn attend(
 }
 
 impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> NodeRules<R> {
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
     /// Reads the configuration again and takes over what can be changed in a running podyd.
     fn reload(&mut self) {
         notify::reloading();

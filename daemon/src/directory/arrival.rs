@@ -119,8 +119,9 @@ pub struct Arrival {
     pub mapped: Option<Name>,
     /// Whether such a person may become a user, or why not, as a sentence.
     pub may_create: Result<(), String>,
-    /// Whether such a person, who became a user by logging in, may still log in, or why not, as a sentence.
-    pub may_stay: Result<(), String>,
+    /// Whether such a person, who became a user by logging in, may still log in; [`Error::Unwelcome`]: the claims say no,
+    /// [`Error::Refused`]: they do not say yes.
+    pub may_stay: Result<(), Error>,
     /// The identity of the [`Reservation`] that programs here have been shown: whoever is created gets these ids, or is
     /// refused. None: nothing was shown.
     pub reserved: Option<String>,

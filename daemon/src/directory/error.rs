@@ -20,6 +20,8 @@ pub enum Error {
     Changed(String),
     /// The caller may not, or policy forbids it.
     Refused(String),
+    /// What an OpenID provider says of somebody keeps them out, and nothing else: neither the caller's rights nor any trouble.
+    Unwelcome(String),
     /// It may be looked at here and changed elsewhere.
     ReadOnly(String),
     /// The database does not answer; nothing was changed.
@@ -45,6 +47,7 @@ impl Error {
             Self::Conflict(message) => Self::Conflict(about(message)),
             Self::Changed(message) => Self::Changed(about(message)),
             Self::Refused(message) => Self::Refused(about(message)),
+            Self::Unwelcome(message) => Self::Unwelcome(about(message)),
             Self::ReadOnly(message) => Self::ReadOnly(about(message)),
             Self::Away(message) => Self::Away(about(message)),
             Self::Busy(message) => Self::Busy(about(message)),
@@ -71,6 +74,7 @@ impl fmt::Display for Error {
             | Self::Conflict(message)
             | Self::Changed(message)
             | Self::Refused(message)
+            | Self::Unwelcome(message)
             | Self::ReadOnly(message)
             | Self::Away(message)
             | Self::Busy(message)

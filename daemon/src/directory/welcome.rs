@@ -136,7 +136,7 @@ fn check_account(arrival: &Arrival, Member { user, origin, .. }: &Member, today:
     }
     // Whom an admin made a user, the provider's groups do not make anything less.
     if *origin == Origin::Oidc {
-        arrival.may_stay.clone().map_err(Error::Refused)?;
+        arrival.may_stay.clone()?;
     }
     match user.expires_at {
         Some(day) if day <= today => Err(Error::Refused(format!(
@@ -248,7 +248,7 @@ mod tests {
             ),
             (
                 "not on a list any more",
-                Arrival { may_stay: Err("ask the chief".into()), ..ada_asks.clone() },
+                Arrival { may_stay: Err(Error::Unwelcome("ask the chief".into())), ..ada_asks.clone() },
                 knowing(ada()),
                 "ask the chief",
             ),
@@ -324,7 +324,7 @@ mod tests {
         let shown = Arrival { reserved: Some("ada's".into()), ..again.clone() };
         assert_eq!(updated(shown), nothing, "who was made of what programs were shown");
         let made_by_an_admin = knowing(Member { origin: Origin::Admin, ..ada() });
-        let unlisted = Arrival { may_stay: Err("not listed".into()), ..again.clone() };
+        let unlisted = Arrival { may_stay: Err(Error::Unwelcome("not listed".into())), ..again.clone() };
         assert!(welcome(&unlisted, &made_by_an_admin, TODAY).is_ok(), "whom no list has made a user");
         let renamed = Arrival {
             mapped: Some(name("ada-byron")),

@@ -14,6 +14,9 @@ use crate::verifiers::oidc::Claims;
 /// A claim that is believed only where the provider says that it has verified it: elsewhere, people choose it.
 const EMAIL: &str = "email";
 
+/// Where it says so.
+const EMAIL_VERIFIED: &str = "email_verified";
+
 /// Somebody who logs in as `asked`.
 pub fn arrival(
     claims: &Claims,
@@ -73,11 +76,30 @@ fn may_be_created(claims: &Claims, settings: &OidcUsers) -> Result<(), String> {
 
 /// Whether somebody who came in by a list may still come in: whoever leaves the group at the provider leaves the node. Where there
 /// are no lists any more, nobody has left them.
-fn may_stay(claims: &Claims, settings: &OidcUsers) -> Result<(), String> {
+fn may_stay(claims: &Claims, settings: &OidcUsers) -> Result<(), Error> {
     if settings.allows_nobody() || is_listed(claims, settings) {
         return Ok(());
     }
-    Err("you are not among those any more who have an account here by logging in: ask an administrator of this system".into())
+    if is_silent(claims, settings) {
+        return Err(Error::Refused(
+            "the provider does not say whether you are among those any more who have an account here by logging in: log in \
+             again, or ask an administrator of this system"
+                .into(),
+        ));
+    }
+    Err(Error::Unwelcome(
+        "you are not among those any more who have an account here by logging in: ask an administrator of this system"
+            .into(),
+    ))
+}
+
+/// Whether something is missing by which somebody could be on a list: a token that was refreshed may say less than that of the
+/// login (OpenID Connect Core, section 12.2).
+fn is_silent(claims: &Claims, settings: &OidcUsers) -> bool {
+    let about_domain = [EMAIL, EMAIL_VERIFIED].iter().all(|claim| claims.speaks_of(claim));
+    (!settings.allow_groups.is_empty() && claims.groups.is_none())
+        || (!settings.allow_domains.is_empty() && !about_domain)
+        || settings.allow_claims.iter().any(|one| !claims.speaks_of(one.claim.as_str()))
 }
 
 fn is_listed(claims: &Claims, settings: &OidcUsers) -> bool {

@@ -55,13 +55,14 @@ impl fmt::Debug for LoginCode {
     }
 }
 
-/// The characters of what was typed, if it can be a code. People leave hyphens out, type in lower case, and O for 0.
+/// The characters of what was typed, if it can be a code. People leave hyphens out, type in lower
+/// case, and O for 0, and what they paste brings blanks along.
 fn characters(text: &str) -> Option<Zeroizing<[u8; CHARACTERS]>> {
-    let typed = text.bytes().filter(|byte| !matches!(byte, b'-' | b' '));
+    let typed = text.chars().filter(|character| *character != '-' && !character.is_whitespace());
     let mut code = Zeroizing::new([0; CHARACTERS]);
     let mut length = 0;
-    for byte in typed {
-        let character = match byte.to_ascii_uppercase() {
+    for character in typed {
+        let character = match u8::try_from(character).ok()?.to_ascii_uppercase() {
             b'O' => b'0',
             b'I' | b'L' => b'1',
             other => other,

@@ -442,7 +442,7 @@ fn locked_out(seconds: u64) -> Decision {
         if seconds < 120 { format!("{seconds} seconds") } else { format!("{} minutes", seconds / 60 + 1) };
     Decision {
         verdict: Verdict::LockedOut,
-        message: Some(format!("Too many wrong passwords. Try again in {wait}.")),
+        message: Some(format!("Too many wrong passwords or codes. Try again in {wait}.")),
     }
 }
 

@@ -31,6 +31,8 @@ pub const REFUSED: &str =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contact {
     Answers,
+    /// It says nothing of this person; of others it may.
+    Unknown,
     /// It is away, or does not take this client: everybody else's question would end like this one.
     Away,
 }
@@ -71,7 +73,8 @@ impl<D: Directory> Service<D> {
             let due = self.node.due_refresh_tokens(self.clock.unix_seconds(), MAX_RECHECKS).await?;
             for some in due.chunks(RECHECKS_AT_ONCE) {
                 let asked = join_all(some.iter().map(|token| reception.recheck(&provider, token))).await;
-                if asked.into_iter().collect::<Result<Vec<_>>>()?.contains(&Contact::Away) {
+                let contacts = asked.into_iter().collect::<Result<Vec<_>>>()?;
+                if contacts.contains(&Contact::Away) || !contacts.contains(&Contact::Answers) {
                     return Ok(false);
                 }
             }
@@ -205,13 +208,13 @@ impl<D: Directory> Reception<D> {
                 self.refuse(&member, token, &why.to_string()).await?;
                 Ok(Contact::Answers)
             }
-            Refreshed::Unknown { why, answer_is_lost } => {
+            Refreshed::Unknown { why, answer_is_lost, is_away } => {
                 tracing::warn!(%user, %why, "the provider does not tell whether somebody is still welcome");
                 let answer_is_lost = answer_is_lost || token.answer_is_lost;
-                self.node
-                    .renew_refresh_token(token, &RefreshToken { answer_is_lost, ..token.clone() })
-                    .await?;
-                Ok(Contact::Away)
+                let later =
+                    RefreshToken { next_check: self.another_check(), answer_is_lost, ..token.clone() };
+                self.node.renew_refresh_token(token, &later).await?;
+                Ok(if is_away { Contact::Away } else { Contact::Unknown })
             }
         }
     }
@@ -240,9 +243,12 @@ impl<D: Directory> Reception<D> {
         let id_token: Zeroizing<String> = id_token.into();
         match self.show_in(&claims, id_token, user, None).await {
             Ok(_) => self.keep_codes(member).await,
-            Err(why @ (Error::Refused(_) | Error::Conflict(_) | Error::NotFound(_))) => {
-                self.refuse(member, token, &why.to_string()).await
+            Err(Error::Unwelcome(why)) => self.refuse(member, token, &why).await,
+            // Somebody else's by now, or nobody's.
+            Err(Error::Conflict(_)) if !self.is_linked(member, &token.identity).await => {
+                self.forget(token).await.map(drop)
             }
+            // This node's own trouble with the directory, as when its token has ended there, says nothing of the person.
             Err(why) => {
                 tracing::warn!(%user, %why, "what the provider says now is not in the directory yet");
                 Ok(())
@@ -296,6 +302,12 @@ impl<D: Directory> Reception<D> {
 
     fn recheck_interval(&self) -> Duration {
         self.current_settings().oidc.recheck_interval
+    }
+
+    /// When it is asked again of whom it says nothing: not first, so that whoever it is in trouble with holds up nobody else.
+    fn another_check(&self) -> i64 {
+        let pause = self.recheck_interval().min(RECHECK_AGAIN_AFTER);
+        self.clock.unix_seconds().saturating_add_unsigned(pause.as_secs().max(1))
     }
 
     /// Within the interval, and up to a quarter of it earlier, so that not everybody who came at nine is asked about at once.

@@ -13,8 +13,22 @@ use super::codes::{LoginCode, digest_for};
 use super::login::judge_account;
 use super::oidc::Reception;
 use super::{Caller, Operation, Service, Verdict};
+use crate::config::{Oidc, Settings};
 use crate::directory::{Arrived, Directory, Error, Key, Member, Result};
-use crate::store::ReloginCode;
+use crate::store::{NodeStore, ReloginCode};
+
+/// Forgets the codes that the settings let nobody come back by: for good, whatever the settings are later.
+pub async fn forget_ended_codes(node: &NodeStore, settings: &Settings, now: i64) {
+    let ended = now.saturating_sub_unsigned(settings.oidc_login.relogin_window.as_secs());
+    if let Err(error) = node.forget_old_relogin_codes(ended, &provider_of(&settings.oidc)).await {
+        tracing::warn!(%error, "re-login codes that are good no more stay in node.sqlite");
+    }
+}
+
+/// Whose word a code stands for.
+fn provider_of(oidc: &Oidc) -> String {
+    format!("{} {}", oidc.issuer.as_str(), oidc.client_id.as_str())
+}
 
 impl<D: Directory> Reception<D> {
     /// A code for whoever has just been let in through a PAM service, and how long it is good; none where the settings want
@@ -43,7 +57,8 @@ impl<D: Directory> Reception<D> {
         let code = LoginCode::random();
         let digest = digest_for(uuid, code.expose()).expect("a code reads as one");
         let (user_revision, issued_at) = (member.user.revision, self.clock.unix_seconds());
-        let kept = ReloginCode { digest, user_uuid: uuid.clone(), user_revision, issued_at };
+        let provider = provider_of(&self.current_settings().oidc);
+        let kept = ReloginCode { digest, user_uuid: uuid.clone(), user_revision, issued_at, provider };
         self.node.keep_relogin_code(&kept).await?;
         Ok(code)
     }
@@ -74,10 +89,12 @@ impl<D: Directory> Service<D> {
             tracing::warn!(user = %member.user.name, %error, "re-login codes cannot be read");
             Vec::new()
         });
+        let provider = provider_of(&settings.oidc);
         let (now, window) = (self.clock.unix_seconds(), settings.oidc_login.relogin_window.as_secs());
         let is_good = |code: &ReloginCode| {
             let age = u64::try_from(now.saturating_sub(code.issued_at));
-            code.user_revision == member.user.revision && age.is_ok_and(|age| age < window)
+            let is_of_now = code.user_revision == member.user.revision && code.provider == provider;
+            is_of_now && age.is_ok_and(|age| age < window)
         };
         codes.into_iter().filter(is_good).collect()
     }

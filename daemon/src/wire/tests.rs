@@ -291,6 +291,7 @@ fn what_was_refused_is_read_as_it_was_written() {
         Error::Conflict("b".into()),
         Error::Changed("h".into()),
         Error::Refused("c".into()),
+        Error::Unwelcome("i".into()),
         Error::ReadOnly("d".into()),
         Error::Away("e".into()),
         Error::Busy("f".into()),

@@ -48,6 +48,8 @@ codes! {
     WrongToken = "wrong_token", FORBIDDEN;
     /// The token is not for that, or policy forbids it.
     Refused = "refused", FORBIDDEN;
+    /// What the OpenID provider says of somebody keeps them out.
+    Unwelcome = "unwelcome", FORBIDDEN;
     /// This does not come over plain http.
     NeedsTls = "needs_tls", FORBIDDEN;
     /// There is no such user, group or path.
@@ -128,6 +130,7 @@ impl From<Error> for Problem {
             Error::Conflict(message) => Self::new(Code::Conflict, message),
             Error::Changed(message) => Self::new(Code::Changed, message),
             Error::Refused(message) => Self::new(Code::Refused, message),
+            Error::Unwelcome(message) => Self::new(Code::Unwelcome, message),
             Error::ReadOnly(message) => Self::new(Code::ReadOnly, message),
             Error::Away(message) => Self::new(Code::Away, message),
             Error::Busy(message) => Self::new(Code::Busy, message),

@@ -384,7 +384,9 @@ fn wire_error(error: Error) -> protocol::Error {
         }
         Error::NotFound(message) => protocol::Error::NotFound { message },
         Error::Conflict(message) | Error::Changed(message) => protocol::Error::Conflict { message },
-        Error::Refused(message) | Error::ReadOnly(message) => protocol::Error::Refused { message },
+        Error::Refused(message) | Error::Unwelcome(message) | Error::ReadOnly(message) => {
+            protocol::Error::Refused { message }
+        }
         Error::Away(message) => protocol::Error::Away { message },
         Error::Busy(message) => protocol::Error::Busy { message },
         Error::Failed(message) => protocol::Error::Failed { message },

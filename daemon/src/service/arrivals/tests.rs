@@ -134,17 +134,35 @@ fn nobody_is_created_who_is_not_allowed_by_something_that_is_verified() {
 fn whoever_leaves_every_list_leaves_the_cluster_and_no_list_at_all_is_none_to_leave() {
     let groups = "create = true\nallow_groups = [\"Cluster Users\"]\nallow_domains = [\"example.org\"]";
     let closed = "allow_groups = [\"Cluster Users\"]";
+    let domain = "allow_domains = [\"example.org\"]";
+    let claims = "allow_claims = [\"department=chemistry\", \"city=Berlin\"]";
+    let [yes, no, silent] = ["stays", "is unwelcome", "is not told of"];
     let table = [
-        ("", json!({}), true),
-        ("create = true", json!({}), true),
-        (groups, json!({}), true),
-        (groups, json!({ "groups": [] }), false),
-        (groups, json!({ "groups": [], "email": "ada@example.org" }), true),
-        (closed, json!({}), true),
-        (closed, json!({ "groups": null }), false),
+        ("", json!({}), yes),
+        ("create = true", json!({}), yes),
+        (groups, json!({}), yes),
+        (groups, json!({ "groups": [] }), no),
+        (groups, json!({ "groups": null }), silent),
+        (groups, json!({ "groups": [], "email": null }), silent),
+        (groups, json!({ "groups": [], "email": "ada@example.org" }), yes),
+        (closed, json!({}), yes),
+        (closed, json!({ "groups": ["engines"] }), no),
+        (closed, json!({ "groups": null }), silent),
+        (domain, json!({}), no),
+        (domain, json!({ "email": "ada@example.org", "email_verified": false }), no),
+        (domain, json!({ "email": "ada@example.org", "email_verified": null }), silent),
+        (domain, json!({ "email": null }), silent),
+        (claims, json!({ "city": "Paris" }), no),
+        (claims, json!({}), silent),
+        (claims, json!({ "city": "Paris", "department": null }), silent),
     ];
     for (text, change, expected) in table {
-        assert_eq!(arriving(&with(change.clone()), text).may_stay.is_ok(), expected, "{text}: {change}");
+        let told = match arriving(&with(change.clone()), text).may_stay {
+            Ok(()) => yes,
+            Err(Error::Unwelcome(_)) => no,
+            Err(_) => silent,
+        };
+        assert_eq!(told, expected, "{text}: {change}");
     }
 }
 

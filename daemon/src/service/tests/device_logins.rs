@@ -40,7 +40,7 @@ pub(super) async fn node_of(idp: &OidcProvider) -> TestNode {
     node
 }
 
-pub(super) fn change_settings(node: &TestNode, change: impl FnOnce(&mut Settings)) {
+pub(super) fn change_settings<D: Directory>(node: &TestNode<D>, change: impl FnOnce(&mut Settings)) {
     let mut settings = Settings::clone(&node.publishing.settings.borrow());
     change(&mut settings);
     node.publishing.settings.send_replace(Arc::new(settings));
@@ -59,7 +59,7 @@ pub(super) struct Shown {
 }
 
 /// Goes on until there is something to show, or an end.
-pub(super) async fn begin(node: &TestNode, login: Login) -> Result<Shown, Decision> {
+pub(super) async fn begin<D: Directory>(node: &TestNode<D>, login: Login) -> Result<Shown, Decision> {
     let step = node.service.begin_login(&Caller::Root, login).await.unwrap();
     match after_waiting(node, step).await {
         Step::AskEnter { login, message, prompt } => {
@@ -72,11 +72,11 @@ pub(super) async fn begin(node: &TestNode, login: Login) -> Result<Shown, Decisi
 }
 
 /// Somebody has pressed Enter.
-pub(super) async fn end(node: &TestNode, login: &str) -> Decision {
+pub(super) async fn end<D: Directory>(node: &TestNode<D>, login: &str) -> Decision {
     decided(after_waiting(node, Step::Wait { login: login.to_owned() }).await)
 }
 
-pub(super) async fn after_waiting(node: &TestNode, mut step: Step) -> Step {
+pub(super) async fn after_waiting<D: Directory>(node: &TestNode<D>, mut step: Step) -> Step {
     while let Step::Wait { login } = step {
         let answer = node.service.answer_login(&Caller::Root, &login, secret(""));
         step = timeout(IN_TIME, answer).await.expect("a call ends in time").unwrap();

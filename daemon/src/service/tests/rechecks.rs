@@ -4,17 +4,22 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use serde_json::{Value, json};
 use servers::{Answer, OidcOptions, OidcProvider};
+use tokio::net::TcpListener;
 
 use super::device_logins::{change_settings, node_of, says};
 use super::relogin::{approved, asks_for_a_code, code_in};
-use super::{login, verdict};
-use crate::config::Secret;
-use crate::directory::{Identity, UserChange};
-use crate::service::{BreakGlass, Caller, Resolved, Verdict};
+use super::{create, login, verdict};
+use crate::clock::Clock;
+use crate::config::{Oidc, Secret};
+use crate::directory::{Directory, Identity, Networks, Scope, Scopes, UserChange};
+use crate::service::{BreakGlass, Caller, NewAccount, Resolved, TokenRequest, Verdict};
 use crate::store::{RefreshToken, Vault};
-use crate::testing::{TestNode, find_user, name, peer, rules, until};
+use crate::testing::{NOW, ServedNode, TestNode, consumer_with, find_user, name, peer, rules, until};
 
 /// Tokens say what time it is, and are believed for some minutes.
 const INTERVAL: Duration = Duration::from_secs(4);
@@ -30,7 +35,7 @@ async fn node_that_asks(idp: &OidcProvider) -> TestNode {
 }
 
 /// The refresh tokens that the node keeps.
-async fn kept(node: &TestNode) -> Vec<RefreshToken> {
+async fn kept<D: Directory>(node: &TestNode<D>) -> Vec<RefreshToken> {
     node.service.node.due_refresh_tokens(i64::MAX, 100).await.unwrap()
 }
 
@@ -42,7 +47,7 @@ async fn token_text(node: &TestNode) -> String {
 }
 
 /// Asks about everybody when it is time again; says whether the provider answers.
-async fn ask_later(node: &TestNode) -> bool {
+async fn ask_later<D: Directory>(node: &TestNode<D>) -> bool {
     node.clock.advance(INTERVAL.as_secs() as i64);
     node.service.recheck_those_due().await.unwrap()
 }
@@ -229,4 +234,107 @@ async fn whoever_leaves_the_list_is_refused_and_whoever_is_linked_no_more_is_lef
     idp.set_accounts(json!({})).await;
     assert!(ask_later(&node).await);
     assert!(kept(&node).await.is_empty() && !is_refused(&node).await);
+}
+
+/// A provider that says nothing of the owner of one token, and vouches on for all others.
+async fn provider_in_trouble_with(token: &'static str) -> Oidc {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let metadata = json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/keys"), "token_endpoint": format!("{issuer}/token") });
+    let answer = async move |form: String| match form.contains(token) {
+        true => (StatusCode::BAD_REQUEST, Json(json!({ "error": "interaction_required" }))),
+        false => (StatusCode::OK, Json(json!({ "access_token": "a", "token_type": "Bearer" }))),
+    };
+    let router = Router::new()
+        .route("/.well-known/openid-configuration", get(async move || Json(metadata)))
+        .route("/token", post(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Oidc {
+        issuer: issuer.parse().unwrap(),
+        client_id: "pody".parse().unwrap(),
+        recheck_interval: Duration::from_secs(60),
+        ..Oidc::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trouble_with_one_person_holds_up_nobody_else() {
+    let (node, oidc) = (TestNode::start().await, provider_in_trouble_with("token-of-ada").await);
+    let vault = Vault::open(&node.folder, &Secret::default()).unwrap();
+    for (number, user) in ["ada", "bob", "cat", "dan", "eve", "fay"].into_iter().enumerate() {
+        create(&node, user, NewAccount::default()).await;
+        let uuid = find_user(node.directory(), user).await.unwrap().user.uuid;
+        let token = RefreshToken {
+            sealed: vault.seal(&uuid, &Secret::from(format!("token-of-{user}"))),
+            identity: Identity::new(oidc.issuer.as_str(), user).unwrap(),
+            user_uuid: uuid,
+            next_check: NOW + i64::try_from(number).unwrap(),
+            answer_is_lost: false,
+        };
+        node.service.node.keep_refresh_token(&token).await.unwrap();
+    }
+    change_settings(&node, |settings| settings.oidc = oidc);
+    node.clock.advance(10);
+    assert!(node.service.recheck_those_due().await.unwrap(), "the provider answers");
+    let now = node.clock.unix_seconds();
+    assert!(kept(&node).await.iter().all(|token| token.next_check > now), "everybody was asked about");
+    node.clock.advance(30);
+    let due = node.service.node.due_refresh_tokens(node.clock.unix_seconds(), 10).await.unwrap();
+    let [ada] = &due[..] else { panic!("only she is asked about before the interval ends") };
+    assert_eq!(ada.identity.subject(), "ada");
+}
+
+/// The token of a node that takes its directory from here, which anybody can end.
+async fn node_token(service: &TestNode) -> String {
+    let request = TokenRequest {
+        owner: Some(name("ada")),
+        name: "node".parse().unwrap(),
+        scopes: Scopes::new([Scope::Read, Scope::Provision]).unwrap(),
+        networks: Networks::default(),
+        expires_at: None,
+    };
+    service.service.create_token(&Caller::Root, request).await.unwrap().1.expose().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_ends_people_by_its_verdict_and_nobody_by_refusing_the_node() {
+    let listed = |groups: [Value; 2]| {
+        let [one, two] = groups;
+        json!({ "sub-one": { "preferred_username": "one", "groups": one },
+            "sub-two": { "preferred_username": "two", "groups": two } })
+    };
+    let (on, off) = (|| json!(["cluster"]), || json!(["poets"]));
+    let accounts = listed([on(), on()]);
+    let idp = OidcProvider::start(OidcOptions { accounts, ..OidcOptions::default() }).await;
+    let service = ServedNode::start_with(node_of(&idp).await, |_| ()).await;
+    change_settings(&service.node, |settings| {
+        settings.oidc_users.create = true;
+        settings.oidc_users.allow_groups = vec!["cluster".parse().unwrap()];
+    });
+    let node = consumer_with(&service.url(""), &node_token(&service.node).await).await;
+    node.clock.advance(Clock::System.unix_seconds() - node.clock.unix_seconds());
+    let (oidc, users) = {
+        let settings = service.node.publishing.settings.borrow();
+        (settings.oidc.clone(), settings.oidc_users.clone())
+    };
+    change_settings(&node, |settings| {
+        settings.oidc = Oidc { recheck_interval: INTERVAL, ..oidc };
+        settings.oidc_users = users;
+    });
+    let mut uuids = Vec::new();
+    for user in ["one", "two"] {
+        assert_eq!(node.service.reserve_for_login(user).await.unwrap(), Resolved::LookAgain);
+        approved(&node, &idp, login(user)).await;
+        uuids.push(find_user(node.directory(), user).await.unwrap().user.uuid);
+    }
+    idp.set_accounts(listed([off(), on()])).await;
+    assert!(ask_later(&node).await);
+    assert!(node.service.is_refused(&uuids[0]), "the service has said so");
+
+    idp.set_accounts(listed([off(), off()])).await;
+    let token = "node".parse().unwrap();
+    service.node.service.revoke_token(&Caller::Root, Some(name("ada")), token).await.unwrap();
+    assert!(ask_later(&node).await);
+    assert!(!node.service.is_refused(&uuids[1]), "that the node is refused says nothing of its people");
+    assert_eq!(kept(&node).await.len(), 1, "they are asked about again");
 }

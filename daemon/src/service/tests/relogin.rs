@@ -1,6 +1,7 @@
 //! Codes by which people come back who were approved at the provider.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use identity::State;
@@ -11,7 +12,7 @@ use super::{decided, log_in, login, verdict};
 use crate::config::Oidc;
 use crate::directory::{Directory, Identity, UserChange};
 use crate::limits::MAX_RELOGIN_CODES_PER_USER;
-use crate::service::{Caller, Decision, Login, Step, Verdict};
+use crate::service::{Caller, Decision, Login, Step, Verdict, forget_ended_codes};
 use crate::testing::{TestNode, name, secret};
 
 const WINDOW: Duration = Duration::from_secs(8 * 60 * 60);
@@ -26,7 +27,7 @@ async fn node_with_window(idp: &OidcProvider) -> TestNode {
 }
 
 /// What is shown at the end of a login that somebody approves.
-pub(super) async fn approved(node: &TestNode, idp: &OidcProvider, login: Login) -> Decision {
+pub(super) async fn approved<D: Directory>(node: &TestNode<D>, idp: &OidcProvider, login: Login) -> Decision {
     let subject = format!("sub-{}", login.user);
     let shown = begin(node, login).await.unwrap();
     idp.approve(&shown.code, &subject).await;
@@ -62,7 +63,7 @@ async fn whoever_was_approved_comes_back_for_a_while_though_the_provider_is_away
     for _ in 0..10 {
         assert_eq!(verdict(&node, "ada", &code).await, Verdict::Granted);
     }
-    let as_typed = format!(" {} ", code.replace('-', "").to_lowercase());
+    let as_typed = format!("\t{}\u{a0}\r", code.replace('-', " ").to_lowercase());
     assert_eq!(verdict(&node, "ada", &as_typed).await, Verdict::Granted);
     node.restart_service().await;
     assert_eq!(verdict(&node, "ada", &code).await, Verdict::Granted, "podyd was started again");
@@ -97,7 +98,7 @@ async fn a_code_is_one_users_on_one_node_and_wrong_ones_lock() {
         let decision = log_in(&node, login("ada"), wrong).await;
         says(&decision, Verdict::Denied, "This code is not good");
     }
-    says(&log_in(&node, login("ada"), WRONG).await, Verdict::LockedOut, "Too many wrong passwords");
+    says(&log_in(&node, login("ada"), WRONG).await, Verdict::LockedOut, "Too many wrong passwords or codes.");
     let right = log_in(&node, login("ada"), &adas).await;
     assert_eq!(right.verdict, Verdict::Granted, "nobody guesses it, nor keeps its holder out");
     assert_eq!(verdict(&node, "ada", WRONG).await, Verdict::LockedOut, "whoever guesses stays locked out");
@@ -131,6 +132,7 @@ async fn enter_leads_to_the_provider_and_to_one_more_code() {
             user_uuid: ada.user.uuid.clone(),
             user_revision: ada.user.revision,
             issued_at: node.clock.unix_seconds(),
+            provider: format!("{} pody", idp.issuer()),
         };
         node.service.node.keep_relogin_code(&code).await.unwrap();
     }
@@ -141,6 +143,7 @@ async fn enter_leads_to_the_provider_and_to_one_more_code() {
 async fn whatever_is_done_to_the_user_or_the_settings_ends_the_codes() {
     let idp = OidcProvider::start(OidcOptions::default()).await;
     let node = node_with_window(&idp).await;
+    let oidc = node.publishing.settings.borrow().oidc.clone();
     let identity = Identity::new(idp.issuer(), "sub-ada").unwrap();
     let update = async |change: UserChange| {
         node.service.update_user(&Caller::Root, name("ada"), change).await.unwrap();
@@ -150,7 +153,15 @@ async fn whatever_is_done_to_the_user_or_the_settings_ends_the_codes() {
         node.service.unlink(&Caller::Root, name("ada"), identity.clone()).await.unwrap();
         node.directory().link(name("ada"), identity.clone()).await.unwrap();
     };
-    for what in ["locked and unlocked", "unlinked and linked", "forgotten", "off", "without a provider"] {
+    let changes = [
+        "locked and unlocked",
+        "unlinked and linked",
+        "forgotten",
+        "off",
+        "without a provider",
+        "another client",
+    ];
+    for what in changes {
         code_of(&node, &idp, "ada").await;
         assert!(asks_for_a_code(&node, login("ada")).await, "{what}");
         match what {
@@ -168,14 +179,18 @@ async fn whatever_is_done_to_the_user_or_the_settings_ends_the_codes() {
             "off" => {
                 change_settings(&node, |settings| settings.oidc_login.relogin_window = Duration::ZERO);
             }
-            _ => change_settings(&node, |settings| settings.oidc = Oidc::default()),
+            "without a provider" => change_settings(&node, |settings| settings.oidc = Oidc::default()),
+            _ => change_settings(&node, |settings| settings.oidc.client_id = "another".parse().unwrap()),
         }
         assert!(!asks_for_a_code(&node, login("ada")).await, "{what}");
-        change_settings(&node, |settings| settings.oidc_login.relogin_window = WINDOW);
-        if what == "off" {
-            assert!(asks_for_a_code(&node, login("ada")).await, "on again, and not forgotten");
-            node.service.forget_relogin_codes(&Caller::Root, name("ada")).await.unwrap();
-        }
+        // As podyd does when it has read the settings.
+        let settings = Arc::clone(&node.publishing.settings.borrow());
+        forget_ended_codes(&node.service.node, &settings, node.clock.unix_seconds()).await;
+        change_settings(&node, |settings| {
+            settings.oidc_login.relogin_window = WINDOW;
+            settings.oidc = oidc.clone();
+        });
+        assert!(!asks_for_a_code(&node, login("ada")).await, "{what}, and as it was again");
     }
 }
 

@@ -17,17 +17,20 @@ pub struct ReloginCode {
     pub user_revision: u64,
     /// When it was given, in seconds since 1970.
     pub issued_at: i64,
+    /// The provider at which the user was approved, and the client there.
+    pub provider: String,
 }
 
 impl NodeStore {
     /// Keeps a code. Of each user's, the oldest make room.
     pub async fn keep_relogin_code(&self, code: &ReloginCode) -> Result<()> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(database_error)?;
-        let keep = sqlx::query("INSERT INTO relogin_codes VALUES (?, ?, ?, ?)")
+        let keep = sqlx::query("INSERT INTO relogin_codes VALUES (?, ?, ?, ?, ?)")
             .bind(code.digest.as_slice())
             .bind(&code.user_uuid)
             .bind(stored(code.user_revision)?)
-            .bind(code.issued_at);
+            .bind(code.issued_at)
+            .bind(&code.provider);
         let make_room = sqlx::query(
             "DELETE FROM relogin_codes WHERE digest IN (SELECT digest FROM relogin_codes WHERE user_uuid = ? \
              ORDER BY issued_at DESC LIMIT -1 OFFSET ?)",
@@ -42,12 +45,19 @@ impl NodeStore {
 
     /// The codes of a user.
     pub async fn relogin_codes(&self, user_uuid: &str) -> Result<Vec<ReloginCode>> {
-        let statement = "SELECT digest, user_revision, issued_at FROM relogin_codes WHERE user_uuid = ?";
-        let rows: Vec<(Vec<u8>, i64, i64)> =
+        let statement =
+            "SELECT digest, user_revision, issued_at, provider FROM relogin_codes WHERE user_uuid = ?";
+        let rows: Vec<(Vec<u8>, i64, i64, String)> =
             sqlx::query_as(statement).bind(user_uuid).fetch_all(&self.pool).await.map_err(database_error)?;
-        let code = |(digest, revision, issued_at): (Vec<u8>, i64, i64)| {
+        let code = |(digest, revision, issued_at, provider): (Vec<u8>, i64, i64, String)| {
             let (digest, user_uuid) = (digest.try_into().ok()?, user_uuid.to_owned());
-            Some(ReloginCode { digest, user_uuid, user_revision: revision.unsigned_abs(), issued_at })
+            Some(ReloginCode {
+                digest,
+                user_uuid,
+                user_revision: revision.unsigned_abs(),
+                issued_at,
+                provider,
+            })
         };
         Ok(rows.into_iter().filter_map(code).collect())
     }
@@ -69,10 +79,15 @@ impl NodeStore {
         Ok(forgotten.rows_affected())
     }
 
-    /// Forgets the codes that were given before a time.
-    pub async fn forget_old_relogin_codes(&self, before: i64) -> Result<()> {
-        let statement = "DELETE FROM relogin_codes WHERE issued_at < ?";
-        sqlx::query(statement).bind(before).execute(&self.pool).await.map_err(database_error)?;
+    /// Forgets the codes that were given until then, or by the word of another provider than this.
+    pub async fn forget_old_relogin_codes(&self, until: i64, provider: &str) -> Result<()> {
+        let statement = "DELETE FROM relogin_codes WHERE issued_at <= ? OR provider <> ?";
+        sqlx::query(statement)
+            .bind(until)
+            .bind(provider)
+            .execute(&self.pool)
+            .await
+            .map_err(database_error)?;
         Ok(())
     }
 }

@@ -37,6 +37,7 @@ pub fn judged(base: &str, path: &str, status: StatusCode, headers: &HeaderMap, b
             "{base} does not accept this node's token ({said}): set remote_user_profile.provider.access_token to one \
              that it accepts"
         )),
+        403 if code == "unwelcome" => Error::Unwelcome(said),
         403 => Error::Refused(said),
         404 => Error::NotFound(said),
         // It was asked for before, over a connection that broke.

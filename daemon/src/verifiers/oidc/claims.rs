@@ -75,6 +75,11 @@ impl Claims {
         })
     }
 
+    /// Whether there is such a claim, whatever it says.
+    pub fn speaks_of(&self, claim: &str) -> bool {
+        find(&self.all, claim).is_some_and(|said| !said.is_null())
+    }
+
     /// A claim that is a text within its bounds.
     pub fn text(&self, claim: &str) -> Option<&str> {
         self.texts(claim).into_iter().next().filter(|_| find(&self.all, claim).is_some_and(Value::is_string))

@@ -12,6 +12,8 @@ pub struct Error {
     pub trouble: Trouble,
     /// Whether the provider may have answered all the same.
     pub(super) answer_is_lost: bool,
+    /// Whether whatever else is asked would end the same.
+    pub(super) is_for_all: bool,
     message: String,
 }
 
@@ -35,7 +37,7 @@ const MAX_QUOTED_CHARS: usize = 200;
 
 impl Error {
     fn new(trouble: Trouble, message: impl Into<String>) -> Self {
-        Self { trouble, answer_is_lost: false, message: message.into() }
+        Self { trouble, answer_is_lost: false, is_for_all: false, message: message.into() }
     }
 
     pub(super) fn away(message: impl Into<String>) -> Self {
@@ -45,6 +47,11 @@ impl Error {
     /// Nobody knows whether it has heard the question, and answered.
     pub(super) fn lost(message: impl Into<String>) -> Self {
         Self { answer_is_lost: true, ..Self::away(message) }
+    }
+
+    /// It is not about the one who asked.
+    pub(super) fn for_all(self) -> Self {
+        Self { is_for_all: true, ..self }
     }
 
     pub(super) fn misconfigured(message: impl Into<String>) -> Self {

@@ -101,10 +101,12 @@ pub fn refused(error: &str, description: Option<&str>) -> Error {
         "invalid_client" => Error::misconfigured(format!(
             "the provider does not accept this client: compare oidc.client_id and oidc.client_secret with what is set there \
              {said}"
-        )),
+        ))
+        .for_all(),
         "unauthorized_client" | "unsupported_grant_type" => Error::misconfigured(format!(
             "the provider does not let this client log in so: allow it the device flow (and authorization codes) there {said}"
-        )),
+        ))
+        .for_all(),
         "invalid_scope" => {
             Error::misconfigured(format!("the provider does not know all of oidc.scopes {said}"))
         }

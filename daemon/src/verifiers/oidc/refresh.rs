@@ -24,6 +24,8 @@ pub enum Refreshed {
         why: Error,
         /// Whether it may have answered all the same, and the token be used up by that.
         answer_is_lost: bool,
+        /// Whether it would be the same for everybody.
+        is_away: bool,
     },
 }
 
@@ -32,7 +34,7 @@ impl Provider {
     pub async fn refresh(&self, token: &Secret) -> Refreshed {
         // Nobody has seen the token while even this is not known.
         if let Err(why) = self.metadata().await {
-            return Refreshed::Unknown { why, answer_is_lost: false };
+            return Refreshed::Unknown { why, answer_is_lost: false, is_away: true };
         }
         let fields = [("grant_type", "refresh_token"), ("refresh_token", token.expose())];
         match self.exchange(&fields).await {
@@ -42,10 +44,13 @@ impl Provider {
             }
             Ok(Exchanged::Pending | Exchanged::TooFast) => {
                 let why = Error::away("the provider wants to be asked later");
-                Refreshed::Unknown { why, answer_is_lost: false }
+                Refreshed::Unknown { why, answer_is_lost: false, is_away: false }
             }
             Err(why) if matches!(why.trouble, Trouble::Denied | Trouble::Expired) => Refreshed::Ended(why),
-            Err(why) => Refreshed::Unknown { answer_is_lost: why.answer_is_lost, why },
+            Err(why) => {
+                let Error { answer_is_lost, is_for_all: is_away, .. } = why;
+                Refreshed::Unknown { why, answer_is_lost, is_away }
+            }
         }
     }
 }

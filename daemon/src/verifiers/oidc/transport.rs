@@ -88,7 +88,7 @@ impl Transport {
 
     async fn send(&self, place: &Url, request: RequestBuilder) -> Result<Answer> {
         let response = request.header(ACCEPT, "application/json").send().await;
-        let response = response.map_err(|why| self.broken(place, &why))?;
+        let response = response.map_err(|why| self.broken(place, &why).for_all())?;
         let status = response.status();
         if status.is_redirection() {
             return Err(Error::misconfigured(format!(

@@ -274,6 +274,7 @@ async fn every_status_of_the_contract_comes_about() {
 /// Codes that come about under conditions of their own, and the tests in which they do.
 const ELSEWHERE_TOLD: &[(&str, &str)] = &[
     ("wrong_token", include_str!("tokens.rs")),
+    ("unwelcome", include_str!("provision.rs")),
     ("conflict", include_str!("rest.rs")),
     ("needs_tls", include_str!("hostile.rs")),
     ("method_not_allowed", include_str!("hostile.rs")),

@@ -125,6 +125,24 @@ async fn a_service_believes_no_node_and_no_word_that_was_given_to_another_progra
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_left_every_list_is_told_so_and_not_that_the_node_may_not_ask() {
+    let idp = idp().await;
+    let (node, token) = example_node().await;
+    let door = trusting(node, &idp).await;
+    let id_token = id_token(&idp, "pody", "sub-grace").await;
+    let provision = async || {
+        let request = door.anonymous(Method::POST, "/v1/provision").bearer_auth(&token);
+        send(request.json(&json!({"name": "grace", "id_token": id_token}))).await
+    };
+    assert_eq!(provision().await.status, 200);
+    door.node.publishing.settings.send_modify(|settings| {
+        let users = &mut Arc::make_mut(settings).oidc_users;
+        (users.allow_everybody, users.allow_groups) = (false, vec!["army".parse().unwrap()]);
+    });
+    assert_eq!(provision().await.problem(), (403, "unwelcome", ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_long_or_missing_is_told_with_its_field() {
     let (node, token) = example_node().await;
     let door = ServedNode::start_with(node, |_| ()).await;
