@@ -138,7 +138,7 @@ pub fn node(settings: Settings) -> Node {
     let root = settings.homes.roots[0].as_str();
     let local = format!(
         "root:x:0:0::/root:/bin/sh\nlocal:x:1900000001:1900000001::{root}/local/:/bin/sh\n\
-         all:x:1900000002:1900000002::{root}:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n\
+         all:x:1900000002:1900000002::{root}:/bin/sh\nslash:x:1900000004:1900000004::/:/bin/sh\n\
          below:x:1900000003:1900000003::{root}/deep/below:/bin/sh\n"
     );
     let rules = Rules {
