@@ -479,6 +479,13 @@ pub const HELPER_REMOVES_WITHIN: Duration = Duration::from_secs(20);
 /// How often podyd-helper is asked to go on with one home before it is the turn of others.
 pub const MAX_REMOVALS_IN_A_ROW: u32 = 30;
 
+/// For how long podyd-helper is not asked again about somebody of whom it has not answered: the call may still be waiting there, for
+/// a file server that is away, and each takes one of few places.
+pub const HELPER_UNANSWERED_FOR: Duration = Duration::from_secs(60);
+
+/// The longest pause between tries to put away a home that cannot be: an admin has to see to it.
+pub const PUT_AWAY_AGAIN_WITHIN: Duration = Duration::from_secs(3600);
+
 /// How often podyd looks whose homes are to be put away, where something has changed: nobody waits for it.
 pub const DELETIONS_EVERY: Duration = Duration::from_secs(5);
 

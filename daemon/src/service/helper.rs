@@ -1,6 +1,7 @@
 //! What podyd asks of podyd-helper, which is root. That it is away, or refuses, is never the end of a login: whoever asks
 //! gets an error in time, and goes on.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -14,11 +15,11 @@ use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::metrics::HelperCall;
 use crate::directory::{Error, Result};
-use crate::limits::{HELPER_DEADLINE, MAX_HELPER_CALLS};
+use crate::limits::{HELPER_DEADLINE, HELPER_UNANSWERED_FOR, MAX_HELPER_CALLS};
 
 /// Where podyd-helper is, and how it does.
 pub struct Helper {
@@ -27,6 +28,8 @@ pub struct Helper {
     trouble: Mutex<Option<String>>,
     /// A room full of people who log in at once waits here, and not at the helper, which would hang up on some.
     places: Semaphore,
+    /// Until when it is not asked again about a uid.
+    unanswered: Mutex<HashMap<u32, Instant>>,
 }
 
 #[derive(Serialize)]
@@ -38,7 +41,13 @@ struct Outgoing<'a, M> {
 impl Helper {
     /// The one that listens there.
     pub(super) fn at(socket: PathBuf, calls: Family<HelperCall, Counter>) -> Self {
-        Self { socket, calls, trouble: Mutex::default(), places: Semaphore::new(MAX_HELPER_CALLS) }
+        Self {
+            socket,
+            calls,
+            trouble: Mutex::default(),
+            places: Semaphore::new(MAX_HELPER_CALLS),
+            unanswered: Mutex::default(),
+        }
     }
 
     /// Why the last call did not reach it, or was not answered, if so.
@@ -54,6 +63,22 @@ impl Helper {
     /// Calls a verb, and waits for its reply no longer than for [`HELPER_DEADLINE`].
     pub async fn call<M: Method>(&self, method: &M) -> Result<M::Reply> {
         self.call_within(HELPER_DEADLINE, method).await
+    }
+
+    /// The same about one user, who is left out for [`HELPER_UNANSWERED_FOR`] once such a call was not answered.
+    pub async fn call_about<M: Method>(&self, uid: u32, method: &M) -> Result<M::Reply> {
+        let unanswered = || self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+        unanswered().retain(|_, until| *until > Instant::now());
+        if unanswered().contains_key(&uid) {
+            return Err(Error::Busy(format!(
+                "podyd-helper has not answered about uid {uid} a moment ago, and is not asked again yet"
+            )));
+        }
+        let outcome = self.call(method).await;
+        if matches!(outcome, Err(Error::Busy(_))) {
+            unanswered().insert(uid, Instant::now() + HELPER_UNANSWERED_FOR);
+        }
+        outcome
     }
 
     /// The same for a verb that may take longer.
@@ -81,18 +106,24 @@ impl Helper {
             return Err(Error::Failed(format!("a call of {name} with {} bytes is too large", frame.len())));
         }
         frame.push(0);
-        match timeout(deadline, self.exchange(&frame)).await {
+        let until = Instant::now() + deadline;
+        let Ok(_place) = timeout_at(until, self.places.acquire()).await else {
+            let why = format!("{MAX_HELPER_CALLS} calls are under way, and podyd-helper answers none");
+            return Err(Error::Away(format!("{why}: systemctl restart podyd-helper")));
+        };
+        match timeout_at(until, self.exchange(&frame)).await {
             Ok(Ok(reply)) => read(&reply),
             Ok(Err(error)) => Err(self.away(&error)),
             Err(_) => {
                 let seconds = deadline.as_secs_f32();
-                Err(Error::Busy(format!("podyd-helper has not answered within {seconds} s")))
+                Err(Error::Busy(format!(
+                    "podyd-helper has not answered within {seconds} s: systemctl restart podyd-helper"
+                )))
             }
         }
     }
 
     async fn exchange(&self, frame: &[u8]) -> io::Result<Vec<u8>> {
-        let _place = self.places.acquire().await.map_err(io::Error::other)?;
         let mut stream = UnixStream::connect(&self.socket).await?;
         stream.write_all(frame).await?;
         let mut reply = Vec::new();

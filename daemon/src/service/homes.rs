@@ -4,16 +4,59 @@
 //! Whose home was made or found here is written down, since a tombstone does not say where that was. Nothing but the
 //! tombstone of that very user counts: a directory that is away, new, or another one than before has none.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use protocol::helper::{ArchiveHome, MakeHome, RemoveHome};
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 
 use super::Service;
 use crate::config::OnDelete;
 use crate::directory::{Directory, Error, Member, Result, Tombstone};
-use crate::limits::{DELETIONS_EVERY, HELPER_REMOVES_WITHIN, MAX_PAGE, MAX_REMOVALS_IN_A_ROW};
+use crate::limits::{
+    DELETIONS_EVERY, HELPER_REMOVES_WITHIN, MAX_PAGE, MAX_REMOVALS_IN_A_ROW, PUT_AWAY_AGAIN_WITHIN,
+};
 use crate::store::Home;
+
+/// Homes of deleted users that are still there, by the identities of those, one for each that is written down.
+#[derive(Default)]
+pub struct Waiting(Mutex<BTreeMap<String, Left>>);
+
+struct Left {
+    home: String,
+    why: String,
+    pause: Duration,
+    again: Instant,
+}
+
+impl Waiting {
+    /// Each home, and why it is still there.
+    pub(super) fn findings(&self) -> Vec<String> {
+        let told =
+            |left: &Left| format!("{}, the home of a deleted user, is still there: {}", left.home, left.why);
+        self.all().values().map(told).collect()
+    }
+
+    fn is_to_wait(&self, uuid: &str) -> bool {
+        self.all().get(uuid).is_some_and(|left| left.again > Instant::now())
+    }
+
+    /// Tries again later, and each time later still. Whether that is news.
+    fn put_off(&self, uuid: &str, home: &str, why: String) -> bool {
+        let mut all = self.all();
+        let before = all.get(uuid);
+        let is_new = before.is_none_or(|left| left.why != why);
+        let pause = before.map_or(DELETIONS_EVERY, |left| PUT_AWAY_AGAIN_WITHIN.min(left.pause * 2));
+        let left = Left { home: home.to_owned(), why, pause, again: Instant::now() + pause };
+        all.insert(uuid.to_owned(), left);
+        is_new
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Left>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl<D: Directory> Service<D> {
     /// Sees to it that somebody whose session begins has a home. What comes back is for them to read: why there is none, if
@@ -21,7 +64,10 @@ impl<D: Directory> Service<D> {
     pub async fn home_is_made(&self, member: &Member) -> Option<String> {
         let user = &member.user;
         let settings = self.current_settings();
-        settings.homes.place_of(&user.home)?;
+        if settings.homes.place_of(&user.home).is_none() {
+            tracing::debug!(user = %user.name, home = %user.home, "this home is below none of [homes] roots: nothing is done about it");
+            return None;
+        }
         let home = Home { name: user.name.to_string(), uid: user.uid.0, home: user.home.to_string() };
         if let Err(error) = self.node.note_home(&user.uuid, &home).await {
             tracing::warn!(user = %user.name, %error, "nobody will know where this home was once its owner is deleted");
@@ -30,7 +76,7 @@ impl<D: Directory> Service<D> {
             return None;
         }
         let Home { name, uid, home } = home;
-        match self.helper.call(&MakeHome { name, uid, gid: user.gid.0, home }).await {
+        match self.helper.call_about(uid, &MakeHome { name, uid, gid: user.gid.0, home }).await {
             Ok(_) => None,
             Err(error) => {
                 tracing::warn!(user = %user.name, home = %user.home, %error, "a home is not made");
@@ -44,14 +90,14 @@ impl<D: Directory> Service<D> {
     /// Puts away the homes of deleted users, for as long as podyd runs: also of those who were deleted while it did not.
     pub async fn put_away_homes(&self) {
         let mut turns = interval(DELETIONS_EVERY);
-        let (mut seen, mut left, mut told) = (None, true, HashSet::new());
+        let (mut seen, mut left) = (None, true);
         loop {
             turns.tick().await;
             let shown = self.shown();
             if !left && shown == seen {
                 continue;
             }
-            match self.put_away_once(&mut told).await {
+            match self.put_away_once().await {
                 Ok(some_left) => (seen, left) = (shown, some_left),
                 Err(error) => tracing::debug!(%error, "homes of deleted users wait"),
             }
@@ -59,7 +105,7 @@ impl<D: Directory> Service<D> {
     }
 
     /// Goes once through all homes that are known. Whether some are left to put away.
-    pub(super) async fn put_away_once(&self, told: &mut HashSet<String>) -> Result<bool> {
+    pub(super) async fn put_away_once(&self) -> Result<bool> {
         let mut left = false;
         let mut after = String::new();
         loop {
@@ -71,16 +117,20 @@ impl<D: Directory> Service<D> {
             for (uuid, home) in
                 homes.into_iter().filter(|(uuid, home)| gone.iter().any(|one| is_of(one, uuid, home)))
             {
+                if self.waiting.is_to_wait(&uuid) {
+                    left = true;
+                    continue;
+                }
                 match self.put_away(&home).await {
                     Ok(true) => {
                         self.node.forget_home(&uuid).await?;
-                        told.remove(&uuid);
+                        self.waiting.all().remove(&uuid);
                     }
                     Ok(false) => left = true,
                     Err(error) => {
                         left = true;
-                        if told.insert(uuid) {
-                            let Home { name, home, .. } = home;
+                        let Home { name, home, .. } = home;
+                        if self.waiting.put_off(&uuid, &home, error.to_string()) {
                             tracing::warn!(user = name, home, %error, "the home of a deleted user is still there");
                         }
                     }

@@ -101,6 +101,8 @@ pub struct Service<D> {
     pub reservations: Reservations,
     /// Who is root here.
     pub helper: Helper,
+    /// Homes that are to be put away and are still there.
+    pub waiting: homes::Waiting,
     /// The sessions of this node.
     pub sessions: Sessions,
     /// What is known of quotas.
@@ -169,6 +171,7 @@ impl<D: Directory> Service<D> {
             network: Network::default(),
             reservations: Reservations::default(),
             helper,
+            waiting: homes::Waiting::default(),
             sessions: Sessions::default(),
             quotas: Quotas::default(),
             database: None,

@@ -22,7 +22,10 @@ pub(super) async fn finding(helper: &Helper) -> Option<Finding> {
         Err(error @ (Error::Away(_) | Error::Busy(_))) => Some(Problem.of(
             "podyd-helper",
             format!("{error}: {FOR_WANT_OF_IT}"),
-            "systemctl enable --now podyd-helper.socket; see: journalctl -u podyd-helper",
+            match error {
+                Error::Busy(_) => "systemctl restart podyd-helper; see: journalctl -u podyd-helper",
+                _ => "systemctl enable --now podyd-helper.socket; see: journalctl -u podyd-helper",
+            },
         )),
         Err(error) => Some(Problem.of(
             "podyd-helper",

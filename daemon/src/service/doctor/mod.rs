@@ -65,6 +65,9 @@ impl<D: Directory> Service<D> {
         let mut findings = network(&settings);
         findings.extend(certificate::findings(&settings, now).await);
         findings.extend(helper::finding(&self.helper).await);
+        let waiting = self.waiting.findings();
+        findings
+            .extend(waiting.into_iter().map(|home| Warning.of("homes", home, "see: journalctl -u podyd")));
         findings.extend(replica::clock(self.clock_skew(&health, now).await));
         let stale = (health.contact.as_ref())
             .and_then(|contact| replica::staleness(contact, health.uptime, settings.offline.max_age));

@@ -1,8 +1,8 @@
 //! Homes are made at sessions and put away after deletions, by a helper of the test's own.
 
-use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use nix::unistd::geteuid;
@@ -34,7 +34,7 @@ async fn user(node: &TestNode, text: &str, uid: u32) -> Member {
 }
 
 async fn put_away(node: &TestNode) -> bool {
-    node.service.put_away_once(&mut HashSet::new()).await.unwrap()
+    node.service.put_away_once().await.unwrap()
 }
 
 #[tokio::test]
@@ -119,10 +119,29 @@ async fn a_helper_that_is_away_holds_nobody_up_and_is_told_of() {
         "{found:?}"
     );
     node.directory().delete_user(name("ada"), None).await.unwrap();
-    assert!(put_away(&node).await, "it is left for later");
+    for _ in 0..2 {
+        assert!(put_away(&node).await, "it is left for later");
+    }
+    let found = node.service.doctor(&Caller::Root).await.unwrap();
+    assert!(found.iter().any(|one| one.subject == "homes" && one.finding.contains("homes/ada")), "{found:?}");
     assert_eq!(node.service.node.homes("", 10).await.unwrap().len(), 1);
     let metrics = node.service.metrics_text(&Caller::Root).await.unwrap();
-    assert!(metrics.contains("pody_helper_calls_total{outcome=\"away\"}"), "{metrics}");
+    assert!(
+        metrics.contains("pody_helper_calls_total{outcome=\"away\"} 4"),
+        "one session, two doctors and one try to put it away: {metrics}"
+    );
+}
+
+#[tokio::test]
+async fn a_helper_that_does_not_answer_about_somebody_is_not_asked_again_at_once() {
+    let node = node(|settings| settings.paths.helper.set_file_name("silent")).await;
+    let silent = UnixListener::bind(node.folder.join("silent")).unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let ada = user(&node, "ada", owner()).await;
+    for _ in 0..3 {
+        assert_eq!(node.service.home_is_made(&ada).await, None, "it may well be there");
+    }
+    assert_eq!(silent.incoming().take_while(Result::is_ok).count(), 1);
 }
 
 #[tokio::test]
