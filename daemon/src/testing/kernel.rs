@@ -11,6 +11,7 @@ use protocol::helper::quota::{
     DiskLimits, FilesystemRecord, Filesystems, FilesystemsReply, LimitsOf, MAX_QUOTAS, QuotaRecord,
     QuotasReply, Read, Set, SetReply,
 };
+use protocol::helper::{SetSlice, SliceIsSet, SliceLimits};
 use protocol::{Call, Method, Reply};
 use serde_json::Value;
 
@@ -28,6 +29,8 @@ pub struct TestDisk {
 pub struct Disks {
     pub disks: BTreeMap<String, TestDisk>,
     pub sets: Vec<(String, LimitsOf)>,
+    /// What systemd was told of users' slices.
+    pub slices: BTreeMap<u32, SliceLimits>,
 }
 
 /// A kernel of a test's own, behind a helper.
@@ -85,6 +88,10 @@ impl TestKernel {
         let reply = match method {
             Filesystems::NAME => serde_json::to_value(disks.filesystems()),
             Read::NAME => serde_json::to_value(disks.read(serde_json::from_value(parameters).unwrap())?),
+            SetSlice::NAME => {
+                let SetSlice { uid, limits } = serde_json::from_value(parameters).unwrap();
+                serde_json::to_value(SliceIsSet { changed: disks.slices.insert(uid, limits) != Some(limits) })
+            }
             Set::NAME => serde_json::to_value(disks.set(serde_json::from_value(parameters).unwrap())),
             other => return Err(protocol::Error::MethodNotFound { message: other.to_owned() }),
         };

@@ -77,6 +77,9 @@ impl<D: Directory> Service<D> {
                 }
                 Err(_) => {}
             }
+            if !dry_run {
+                applied.findings.extend(self.reconcile_slices(&held, &people).await);
+            }
             if !dry_run && applied.findings.is_empty() {
                 let notes: Vec<_> = gone.into_iter().map(|person| (person.uid, None)).collect();
                 self.node.note_held(&notes).await?;

@@ -12,6 +12,7 @@ mod policy;
 mod report;
 mod session;
 mod show;
+mod slices;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -106,11 +106,12 @@ impl<D: Directory> Service<D> {
         let _turn = self.quotas.turn.lock().await;
         let settings = self.current_settings();
         let picture = self.quota_picture(&settings.quota).await?;
+        let held = self.node.held().await?;
         let mut limited = Limited::default();
-        if picture.is_empty() {
+        if picture.is_empty() && !held.contains_key(&member.user.uid.0) {
             return Ok(limited);
         }
-        let (held, people) = (self.node.held().await?, [(Person::of(member), picture.of(member))]);
+        let people = [(Person::of(member), picture.of(member))];
         self.note_whose_limits_are_set(&held, &people).await?;
         let [(person, merged)] = people;
         for (path, limits) in picture.filesystems().zip(&merged.filesystems) {
@@ -118,6 +119,9 @@ impl<D: Directory> Service<D> {
                 Ok(quota) => limited.found.push((path.clone(), quota)),
                 Err(error) => limited.trouble.push(format!("{path}: {error}")),
             }
+        }
+        if let Err(error) = self.limit_slice(held.get(&person.uid), &person, &merged).await {
+            limited.trouble.push(format!("memory, processors and tasks: {error}"));
         }
         Ok(limited)
     }

@@ -7,6 +7,7 @@
 mod end;
 mod ledger;
 
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use identity::Name;
@@ -186,6 +187,12 @@ impl<D: Directory> Service<D> {
         let ledger = self.sessions.open(&self.node).await.ledger();
         let session = ledger.all().find(|session| session.name == name);
         session.map(|session| session.uid).ok_or_else(|| Error::no_user(name))
+    }
+
+    /// Whoever has a session now.
+    pub(super) async fn uids_with_sessions(&self) -> HashSet<u32> {
+        self.forget_ended_sessions().await;
+        self.sessions.open(&self.node).await.ledger().all().map(|session| session.uid).collect()
     }
 
     /// Takes out sessions whose processes are gone without having said so.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use protocol::helper::SliceLimits;
 use protocol::helper::quota::DiskLimits;
 
 use crate::config::{QuotaFilesystem, Settings};
@@ -198,6 +199,37 @@ async fn a_session_begins_with_limits_and_a_word_for_whoever_has_too_much() {
     );
     let (usage, _) = story.service().report_quotas(&Caller::Root, None).await.unwrap();
     assert_eq!(usage.iter().map(|one| one.permille).collect::<Vec<_>>(), [Some(100), Some(0)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slices_are_limited_when_somebody_comes_and_whenever_it_changes_after_that() {
+    let story = Story::begin().await;
+    let ada = story.add("ada").await;
+    story.add("bob").await;
+    let member = find_user(story.node.directory(), "ada").await.unwrap();
+    let slices = || story.kernel.disks().slices.clone();
+    story.set_right().await;
+    story.service().session_opens(&member).await;
+    assert_eq!(slices(), [].into(), "where nothing is said of slices, systemd is not asked");
+
+    let limit = |text| Some(Limit::parse(Field::MemoryMax, text).unwrap());
+    story.configure(|settings| settings.quota.default.set(Field::MemoryMax, limit("1G")));
+    story.set_right().await;
+    assert_eq!(slices(), [].into(), "nobody has come yet");
+    story.service().session_opens(&member).await;
+    assert_eq!(slices(), [(ada, SliceLimits { memory_max: Some(1 << 30), ..SliceLimits::default() })].into());
+    story.configure(|settings| settings.quota.default.set(Field::MemoryMax, limit("2G")));
+    story.set_right().await;
+    assert_eq!(slices()[&ada].memory_max, Some(2 << 30));
+    story.set(user("ada"), &[("tasks_max", Some("100")), ("cpu_quota", Some("150%"))]).await.unwrap();
+    assert_eq!((slices()[&ada].tasks_max, slices()[&ada].cpu_quota), (Some(100), Some(150)));
+    story.kernel.disks().slices.insert(ada, SliceLimits::default());
+    story.service().session_opens(&member).await;
+    assert_eq!(slices()[&ada].tasks_max, Some(100), "what somebody else has changed is put right at a login");
+
+    story.node.directory().delete_user(name("ada"), None).await.unwrap();
+    story.set_right().await;
+    assert_eq!(slices(), [(ada, SliceLimits::default())].into(), "taken back; bob never came");
 }
 
 #[tokio::test(flavor = "multi_thread")]
