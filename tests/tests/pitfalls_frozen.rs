@@ -63,7 +63,8 @@ fn with_podyd_frozen_and_its_queue_full_nobody_waits_for_long() {
     assert!(status.status == 6 && status.stderr.contains("podyd hangs"), "{status:#?}");
     within(PATIENCE, || login::su(&sandbox, "ada", &ada.password).fails());
     // Accounts are judged by root without podyd; an ordinary user's program has to ask, and gives up.
-    within(Duration::from_secs(2), || assert_eq!(sandbox.run("su ada -c 'id -un'").succeeds(), "ada"));
+    // The session is told to podyd, too, under deadlines of 3 s as it begins and 1 s as it ends.
+    within(Duration::from_secs(6), || assert_eq!(sandbox.run("su ada -c 'id -un'").succeeds(), "ada"));
     within(PATIENCE, || {
         refused(sandbox.run("setpriv --reuid ada --clear-groups pamtester su ada acct_mgmt"))
     });
