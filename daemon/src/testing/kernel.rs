@@ -1,6 +1,6 @@
 //! podyd-helper and a kernel with quotas, as far as podyd can tell: filesystems in memory behind a socket.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -31,6 +31,8 @@ pub struct Disks {
     pub sets: Vec<(String, LimitsOf)>,
     /// What systemd was told of users' slices.
     pub slices: BTreeMap<u32, SliceLimits>,
+    /// Whose slices it does not touch.
+    pub refused_slices: BTreeSet<u32>,
 }
 
 /// A kernel of a test's own, behind a helper.
@@ -90,6 +92,9 @@ impl TestKernel {
             Read::NAME => serde_json::to_value(disks.read(serde_json::from_value(parameters).unwrap())?),
             SetSlice::NAME => {
                 let SetSlice { uid, limits } = serde_json::from_value(parameters).unwrap();
+                if disks.refused_slices.contains(&uid) {
+                    return Err(protocol::Error::Refused { message: "not this one".into() });
+                }
                 serde_json::to_value(SliceIsSet { changed: disks.slices.insert(uid, limits) != Some(limits) })
             }
             Set::NAME => serde_json::to_value(disks.set(serde_json::from_value(parameters).unwrap())),

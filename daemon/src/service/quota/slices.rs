@@ -13,7 +13,7 @@ use crate::service::Service;
 use crate::service::quota::Finding;
 use crate::store::Held;
 
-/// Slices that cannot be limited are told of by so many of their users: what ails one ails all.
+/// Slices that cannot be limited are told of by so many of their users.
 const MAX_TOLD: usize = 3;
 
 impl<D: Directory> Service<D> {
@@ -56,13 +56,16 @@ impl<D: Directory> Service<D> {
             if !is_looked_after || written(&slice(merged)).is_ok_and(|wanted| wanted.as_deref() == known) {
                 continue;
             }
-            if let Err(error) = self.limit_slice(held, person, merged).await {
+            let Err(error) = self.limit_slice(held, person, merged).await else { continue };
+            // One user's trouble is no other's; a helper that is away is everybody's.
+            let ends = matches!(error, Error::Away(_) | Error::Busy(_));
+            if findings.len() < MAX_TOLD {
                 let finding =
                     format!("the slice of uid {} has not the limits that it should: {error}", person.uid);
                 findings.push((finding, HELPER_ADVICE.into()));
-                if findings.len() == MAX_TOLD {
-                    break;
-                }
+            }
+            if ends {
+                break;
             }
         }
         findings

@@ -233,6 +233,22 @@ async fn slices_are_limited_when_somebody_comes_and_whenever_it_changes_after_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn slices_that_cannot_be_limited_keep_no_other_from_it() {
+    let story = Story::begin().await;
+    let mut uids = Vec::new();
+    for user in ["ann", "ben", "cat", "dan", "eve"] {
+        uids.push(story.add(user).await);
+        story.set(Subject::User(name(user)), &[("tasks_max", Some("100"))]).await.unwrap();
+    }
+    let limit = Limit::parse(Field::MemoryMax, "1G").unwrap();
+    story.configure(|settings| settings.quota.default.set(Field::MemoryMax, Some(limit)));
+    story.kernel.disks().refused_slices.extend(&uids[..4]);
+    let applied = story.service().apply_quotas(&Caller::Root, false).await.unwrap();
+    assert!(applied.findings[0].0.contains("not this one"), "{applied:?}");
+    assert_eq!(story.kernel.disks().slices[&uids[4]].memory_max, Some(1 << 30));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_in_force_is_a_finding_and_keeps_nobody_out() {
     let story = Story::begin().await;
     story.add("ada").await;
