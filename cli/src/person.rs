@@ -1,7 +1,9 @@
 //! The person at the terminal: passwords, and the word that a deletion waits for.
 
+mod unseen;
+
 use std::fmt::Display;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use protocol::directory::Secret;
@@ -24,11 +26,11 @@ pub struct Terminal;
 
 impl Person for Terminal {
     fn secret(&mut self, prompt: &str) -> io::Result<String> {
-        rpassword::prompt_password(prompt)
+        unseen::ask(&terminal()?, prompt)
     }
 
     fn line(&mut self, prompt: &str) -> io::Result<String> {
-        let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
+        let mut terminal = terminal()?;
         terminal.write_all(prompt.as_bytes())?;
         let mut answer = String::new();
         if BufReader::new(terminal).read_line(&mut answer)? == 0 {
@@ -36,6 +38,10 @@ impl Person for Terminal {
         }
         Ok(answer.trim_end().to_owned())
     }
+}
+
+fn terminal() -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open("/dev/tty")
 }
 
 /// Asks for a password; an empty one is an answer, too.
