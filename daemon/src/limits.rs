@@ -470,7 +470,7 @@ pub const SESSION_WRITTEN_WITHIN: Duration = Duration::from_millis(500);
 /// Filesystems with quotas on one node: each is read as a whole now and then, and nobody mounts more that people write to.
 pub const MAX_QUOTA_FILESYSTEMS: usize = 16;
 
-/// Calls of podyd-helper at a time: half of the connections that it takes.
+/// Calls of podyd-helper at a time: a quarter of the connections that it takes, since calls that were given up may hang there.
 pub const MAX_HELPER_CALLS: usize = 8;
 
 /// How long it may take to delete as much of a home as podyd-helper does at a time, which is 2 s: it may be waiting for a disk.
@@ -485,6 +485,9 @@ pub const HELPER_UNANSWERED_FOR: Duration = Duration::from_secs(60);
 
 /// The longest pause between tries to put away a home that cannot be: an admin has to see to it.
 pub const PUT_AWAY_AGAIN_WITHIN: Duration = Duration::from_secs(3600);
+
+/// Homes below no root that are remembered for `podyctl doctor`: where there are more, it is the roots that are wrong.
+pub const MAX_HOMES_ELSEWHERE: usize = 1000;
 
 /// How often podyd looks whose homes are to be put away, where something has changed: nobody waits for it.
 pub const DELETIONS_EVERY: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use daemon::config::{OnDelete, Settings};
 use daemon::directory::{LocalAccounts, Rules};
-use daemon::helper::{Node, answer};
+use daemon::helper::{Node, Turns, answer};
 use libfuzzer_sys::fuzz_target;
 use protocol::{Error, Reply};
 
@@ -26,8 +26,10 @@ static NODE: LazyLock<Result<Node, String>> = LazyLock::new(|| {
     Ok(Node { settings, rules })
 });
 
+static TURNS: LazyLock<Turns> = LazyLock::new(Turns::default);
+
 fuzz_target!(|frame: &[u8]| {
-    let reply = answer(frame, &NODE);
+    let reply = answer(frame, &NODE, &TURNS);
     let (end, reply) = reply.split_last().expect("an answer");
     assert!(*end == 0 && !reply.contains(&0), "one frame");
     let reply: Reply = serde_json::from_slice(reply).expect("a reply");

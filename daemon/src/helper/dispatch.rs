@@ -6,12 +6,18 @@ use protocol::helper::{
 use protocol::{Call, Error, Method, Reply};
 use serde_json::Value;
 
+use super::turns::{Subject, Turns};
 use super::{Node, failed, invalid};
 
 /// A verb.
 pub(super) trait Handle: Method {
     /// Carries it out, once all of it has been checked by what this node allows.
     fn handle(self, node: &Node) -> Result<Self::Reply, Error>;
+
+    /// What it may hang on: it waits for its turn with that.
+    fn touches(&self) -> Vec<Subject> {
+        Vec::new()
+    }
 }
 
 impl Handle for Hello {
@@ -21,24 +27,24 @@ impl Handle for Hello {
 }
 
 /// The verb of this name; none: there is no such.
-fn carry_out(method: &str, parameters: Value, node: &Node) -> Option<Result<Value, Error>> {
+fn carry_out(method: &str, parameters: Value, node: &Node, turns: &Turns) -> Option<Result<Value, Error>> {
     Some(match method {
-        Hello::NAME => handle::<Hello>(parameters, node),
-        MakeHome::NAME => handle::<MakeHome>(parameters, node),
-        ArchiveHome::NAME => handle::<ArchiveHome>(parameters, node),
-        RemoveHome::NAME => handle::<RemoveHome>(parameters, node),
-        quota::Filesystems::NAME => handle::<quota::Filesystems>(parameters, node),
-        quota::Read::NAME => handle::<quota::Read>(parameters, node),
-        quota::Set::NAME => handle::<quota::Set>(parameters, node),
-        EndSessions::NAME => handle::<EndSessions>(parameters, node),
-        SetSlice::NAME => handle::<SetSlice>(parameters, node),
+        Hello::NAME => handle::<Hello>(parameters, node, turns),
+        MakeHome::NAME => handle::<MakeHome>(parameters, node, turns),
+        ArchiveHome::NAME => handle::<ArchiveHome>(parameters, node, turns),
+        RemoveHome::NAME => handle::<RemoveHome>(parameters, node, turns),
+        quota::Filesystems::NAME => handle::<quota::Filesystems>(parameters, node, turns),
+        quota::Read::NAME => handle::<quota::Read>(parameters, node, turns),
+        quota::Set::NAME => handle::<quota::Set>(parameters, node, turns),
+        EndSessions::NAME => handle::<EndSessions>(parameters, node, turns),
+        SetSlice::NAME => handle::<SetSlice>(parameters, node, turns),
         _ => return None,
     })
 }
 
 /// What is answered to a frame, its NUL and all. Without a node that can be read nothing is done.
-pub fn answer(frame: &[u8], node: &Result<Node, String>) -> Vec<u8> {
-    let outcome = outcome(frame, node).map_err(on_one_line);
+pub fn answer(frame: &[u8], node: &Result<Node, String>, turns: &Turns) -> Vec<u8> {
+    let outcome = outcome(frame, node, turns).map_err(on_one_line);
     let mut reply = encode(outcome.inspect_err(|error| tracing::warn!("{error}")));
     if reply.len() > MAX_FRAME_BYTES {
         reply = encode(Err(failed("the answer is too large for one message; ask for less at a time")));
@@ -47,20 +53,21 @@ pub fn answer(frame: &[u8], node: &Result<Node, String>) -> Vec<u8> {
     reply
 }
 
-fn outcome(frame: &[u8], node: &Result<Node, String>) -> Result<Value, Error> {
+fn outcome(frame: &[u8], node: &Result<Node, String>, turns: &Turns) -> Result<Value, Error> {
     let call: Call<'_> = serde_json::from_slice(frame).map_err(|error| invalid("call", error))?;
     let node = node.as_ref().map_err(|why| failed(format!("podyd-helper does nothing: {why}")))?;
     // A call without parameters is one with an empty object.
     let parameters =
         if call.parameters.is_null() { Value::Object(Default::default()) } else { call.parameters };
-    carry_out(&call.method, parameters, node).unwrap_or_else(|| {
+    carry_out(&call.method, parameters, node, turns).unwrap_or_else(|| {
         let message = format!("podyd-helper {} has no method {}", env!("CARGO_PKG_VERSION"), call.method);
         Err(Error::MethodNotFound { message })
     })
 }
 
-fn handle<M: Handle>(parameters: Value, node: &Node) -> Result<Value, Error> {
+fn handle<M: Handle>(parameters: Value, node: &Node, turns: &Turns) -> Result<Value, Error> {
     let method: M = serde_json::from_value(parameters).map_err(|error| invalid("parameters", error))?;
+    let _turn = turns.wait(method.touches())?;
     method.handle(node).and_then(|reply| serde_json::to_value(reply).map_err(failed))
 }
 

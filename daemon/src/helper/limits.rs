@@ -2,8 +2,24 @@
 
 use std::time::Duration;
 
-/// Connections at a time, a thread each; others wait. podyd has one for each call that is under way, and there are few of them.
-pub const MAX_CONNECTIONS: usize = 16;
+/// Connections at a time, a thread each; others wait. podyd has at most 8 calls under way, and calls that it has given up are those
+/// that hang: of these there are no more than [`MAX_ABOUT_HOMES`] and [`MAX_ABOUT_QUOTAS`].
+pub const MAX_CONNECTIONS: usize = 32;
+
+/// Calls about homes at a time, on all mounts.
+pub const MAX_ABOUT_HOMES: usize = 16;
+
+/// The same on one mount: as many as podyd makes, and half of all, so that a file server that is away does not hold up others.
+pub const MAX_ABOUT_HOMES_OF_A_MOUNT: usize = 8;
+
+/// Calls about quotas at a time.
+pub const MAX_ABOUT_QUOTAS: usize = 8;
+
+/// The same on one filesystem, which may be frozen.
+pub const MAX_ABOUT_QUOTAS_OF_A_FILESYSTEM: usize = 4;
+
+/// How long a call waits for others before it is said that these hang: podyd waits for 2 s for either.
+pub const OTHERS_GO_FIRST_FOR: Duration = Duration::from_millis(1500);
 
 /// How long a call may take to arrive, a reply to leave, and a connection to say nothing: podyd sends what it has and waits.
 pub const CALL_ARRIVES: Duration = Duration::from_secs(10);
@@ -20,9 +36,6 @@ pub const MAX_SKEL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Directories of a skeleton inside each other: each keeps two descriptors open.
 pub const MAX_SKEL_DEPTH: usize = 32;
-
-/// How long one call waits for another that makes the same home: podyd does not wait that long for either.
-pub const OTHER_MAKES_FOR: Duration = Duration::from_secs(5);
 
 /// How long one call deletes: a home may have millions of files, and podyd asks again.
 pub const DELETE_FOR: Duration = Duration::from_secs(2);

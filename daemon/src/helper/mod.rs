@@ -15,6 +15,7 @@ mod quota;
 mod serve;
 mod sessions;
 mod slice;
+mod turns;
 
 use std::fmt::Display;
 use std::fs;
@@ -31,6 +32,7 @@ pub use arguments::{Action, HELP, Serving, parse};
 pub use dispatch::answer;
 pub use node::Node;
 pub use serve::serve;
+pub use turns::Turns;
 
 use crate::etc;
 use limits::IDLE_EXIT;

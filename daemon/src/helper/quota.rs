@@ -9,6 +9,7 @@ use protocol::helper::quota::{
 use quotactl::{Error as Trouble, Filesystem, Grace, Kind, Limits, Quota, State};
 
 use super::dispatch::Handle;
+use super::turns::Subject;
 use super::{Node, conflict, failed, invalid, refused};
 use crate::config::{QuotaFilesystem, QuotaKind};
 
@@ -19,6 +20,10 @@ impl Handle for Filesystems {
     fn handle(self, node: &Node) -> Result<FilesystemsReply, Error> {
         let filesystems = node.settings.quota.filesystems.iter().map(record).collect();
         Ok(FilesystemsReply { filesystems })
+    }
+
+    fn touches(&self) -> Vec<Subject> {
+        vec![Subject::Quotas]
     }
 }
 
@@ -58,6 +63,10 @@ impl Handle for Read {
         }
         Ok(QuotasReply { quotas, next: from })
     }
+
+    fn touches(&self) -> Vec<Subject> {
+        vec![Subject::QuotasOn(self.filesystem.clone()), Subject::Quotas]
+    }
 }
 
 impl Handle for Set {
@@ -80,6 +89,10 @@ impl Handle for Set {
             outcome.err().map(|error| Failed { uid: *uid, why: error.to_string() })
         };
         Ok(SetReply { failed: self.limits.iter().filter_map(set).collect() })
+    }
+
+    fn touches(&self) -> Vec<Subject> {
+        vec![Subject::QuotasOn(self.filesystem.clone()), Subject::Quotas]
     }
 }
 

@@ -14,6 +14,7 @@ use protocol::helper::MAX_FRAME_BYTES;
 
 use super::dispatch::{answer, encode};
 use super::limits::{CALL_ARRIVES, MAX_CONNECTIONS};
+use super::turns::Turns;
 use super::{Node, invalid, refused};
 
 /// How long nothing is accepted after that has failed: there are no descriptors, most likely.
@@ -26,7 +27,7 @@ pub fn serve(
     idle: Option<Duration>,
     node: impl Fn() -> Result<Node, String> + Clone + Send + 'static,
 ) -> io::Result<()> {
-    let places = Arc::new(Places::default());
+    let (places, turns) = (Arc::new(Places::default()), Arc::new(Turns::default()));
     loop {
         if !somebody_comes(listener, idle)? {
             match places.are_all_free() {
@@ -43,10 +44,10 @@ pub fn serve(
                 continue;
             }
         };
-        let node = node.clone();
+        let (node, turns) = (node.clone(), Arc::clone(&turns));
         let begun = thread::Builder::new().spawn(move || {
             let _place = place;
-            if let Err(error) = converse(&stream, owner, node) {
+            if let Err(error) = converse(&stream, owner, node, &turns) {
                 tracing::debug!(%error, "a connection ends");
             }
         });
@@ -100,7 +101,12 @@ fn somebody_comes(listener: &UnixListener, idle: Option<Duration>) -> io::Result
     }
 }
 
-fn converse(stream: &UnixStream, owner: u32, node: impl Fn() -> Result<Node, String>) -> io::Result<()> {
+fn converse(
+    stream: &UnixStream,
+    owner: u32,
+    node: impl Fn() -> Result<Node, String>,
+    turns: &Turns,
+) -> io::Result<()> {
     let peer = getsockopt(stream, PeerCredentials)?;
     stream.set_write_timeout(Some(CALL_ARRIVES))?;
     if peer.uid() != owner {
@@ -115,7 +121,7 @@ fn converse(stream: &UnixStream, owner: u32, node: impl Fn() -> Result<Node, Str
     }
     let node = node();
     while let Some(frame) = receive(stream)? {
-        (&*stream).write_all(&answer(&frame, &node))?;
+        (&*stream).write_all(&answer(&frame, &node, turns))?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 pub mod harness;
 mod homes;
 mod hostile;
+mod hung;
 mod quota;
 mod sessions;
 
@@ -81,7 +82,8 @@ fn what_is_no_call_is_answered_with_words_and_does_no_harm() {
 #[test]
 fn a_helper_whose_configuration_is_not_roots_does_nothing() {
     let call = b"{\"method\":\"org.pody.Helper.Home.Make\",\"parameters\":{}}";
-    let reply = super::answer(call, &Err("config.toml: may be written by others".into()));
+    let reply =
+        super::answer(call, &Err("config.toml: may be written by others".into()), &Default::default());
     let reply = String::from_utf8(reply).unwrap();
     assert!(reply.contains("org.pody.Failed") && reply.contains("may be written by others"), "{reply}");
 }

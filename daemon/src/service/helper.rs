@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -28,8 +28,13 @@ pub struct Helper {
     trouble: Mutex<Option<String>>,
     /// A room full of people who log in at once waits here, and not at the helper, which would hang up on some.
     places: Semaphore,
-    /// Until when it is not asked again about a uid.
-    unanswered: Mutex<HashMap<u32, Instant>>,
+    /// About whom it has not answered, and is not asked again for a while.
+    unanswered: Mutex<HashMap<u32, Unanswered>>,
+}
+
+struct Unanswered {
+    until: Instant,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -67,18 +72,29 @@ impl Helper {
 
     /// The same about one user, who is left out for [`HELPER_UNANSWERED_FOR`] once such a call was not answered.
     pub async fn call_about<M: Method>(&self, uid: u32, method: &M) -> Result<M::Reply> {
-        let unanswered = || self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
-        unanswered().retain(|_, until| *until > Instant::now());
-        if unanswered().contains_key(&uid) {
+        if self.unanswered().contains_key(&uid) {
             return Err(Error::Busy(format!(
                 "podyd-helper has not answered about uid {uid} a moment ago, and is not asked again yet"
             )));
         }
         let outcome = self.call(method).await;
-        if matches!(outcome, Err(Error::Busy(_))) {
-            unanswered().insert(uid, Instant::now() + HELPER_UNANSWERED_FOR);
+        if let Err(Error::Busy(why)) = &outcome {
+            let until = Instant::now() + HELPER_UNANSWERED_FOR;
+            self.unanswered().insert(uid, Unanswered { until, why: why.clone() });
         }
         outcome
+    }
+
+    /// About how many users it has not answered lately, and why one of them, if there are such.
+    pub(super) fn silence(&self) -> Option<(usize, String)> {
+        let unanswered = self.unanswered();
+        unanswered.values().next().map(|one| (unanswered.len(), one.why.clone()))
+    }
+
+    fn unanswered(&self) -> MutexGuard<'_, HashMap<u32, Unanswered>> {
+        let mut unanswered = self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+        unanswered.retain(|_, one| one.until > Instant::now());
+        unanswered
     }
 
     /// The same for a verb that may take longer.

@@ -1,8 +1,10 @@
 //! Homes of this node: made as the first session of somebody begins, and put away once the directory says that they were
 //! deleted. podyd-helper does both, and asks nobody whether it should: what it may touch, it looks up itself.
 //!
-//! Whose home was made or found here is written down, since a tombstone does not say where that was. Nothing but the
+//! Which homes somebody had here is written down, since a tombstone does not say where they were. Nothing but the
 //! tombstone of that very user counts: a directory that is away, new, or another one than before has none.
+
+mod elsewhere;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,13 +20,15 @@ use crate::limits::{
     DELETIONS_EVERY, HELPER_REMOVES_WITHIN, MAX_PAGE, MAX_REMOVALS_IN_A_ROW, PUT_AWAY_AGAIN_WITHIN,
 };
 use crate::store::Home;
+pub use elsewhere::Elsewhere;
 
-/// Homes of deleted users that are still there, by the identities of those, one for each that is written down.
+/// Homes of deleted users that are still there, by the identities of those and their paths.
 #[derive(Default)]
-pub struct Waiting(Mutex<BTreeMap<String, Left>>);
+pub struct Waiting(Mutex<BTreeMap<Key, Left>>);
+
+type Key = (String, String);
 
 struct Left {
-    home: String,
     why: String,
     pause: Duration,
     again: Instant,
@@ -33,27 +37,28 @@ struct Left {
 impl Waiting {
     /// Each home, and why it is still there.
     pub(super) fn findings(&self) -> Vec<String> {
-        let told =
-            |left: &Left| format!("{}, the home of a deleted user, is still there: {}", left.home, left.why);
-        self.all().values().map(told).collect()
+        let told = |((_, home), left): (&Key, &Left)| {
+            format!("{home}, the home of a deleted user, is still there: {}", left.why)
+        };
+        self.all().iter().map(told).collect()
     }
 
-    fn is_to_wait(&self, uuid: &str) -> bool {
-        self.all().get(uuid).is_some_and(|left| left.again > Instant::now())
+    fn is_to_wait(&self, key: &Key) -> bool {
+        self.all().get(key).is_some_and(|left| left.again > Instant::now())
     }
 
     /// Tries again later, and each time later still. Whether that is news.
-    fn put_off(&self, uuid: &str, home: &str, why: String) -> bool {
+    fn put_off(&self, key: Key, why: String) -> bool {
         let mut all = self.all();
-        let before = all.get(uuid);
+        let before = all.get(&key);
         let is_new = before.is_none_or(|left| left.why != why);
         let pause = before.map_or(DELETIONS_EVERY, |left| PUT_AWAY_AGAIN_WITHIN.min(left.pause * 2));
-        let left = Left { home: home.to_owned(), why, pause, again: Instant::now() + pause };
-        all.insert(uuid.to_owned(), left);
+        let left = Left { why, pause, again: Instant::now() + pause };
+        all.insert(key, left);
         is_new
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Left>> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Key, Left>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -65,7 +70,7 @@ impl<D: Directory> Service<D> {
         let user = &member.user;
         let settings = self.current_settings();
         if settings.homes.place_of(&user.home).is_none() {
-            tracing::debug!(user = %user.name, home = %user.home, "this home is below none of [homes] roots: nothing is done about it");
+            self.elsewhere.note(user);
             return None;
         }
         let home = Home { name: user.name.to_string(), uid: user.uid.0, home: user.home.to_string() };
@@ -107,34 +112,41 @@ impl<D: Directory> Service<D> {
     /// Goes once through all homes that are known. Whether some are left to put away.
     pub(super) async fn put_away_once(&self) -> Result<bool> {
         let mut left = false;
-        let mut after = String::new();
+        let mut after = Key::default();
         loop {
-            let homes = self.node.homes(&after, MAX_PAGE).await?;
-            let Some((last, _)) = homes.last() else { return Ok(left) };
-            after.clone_from(last);
-            let uuids: Vec<String> = homes.iter().map(|(uuid, _)| uuid.clone()).collect();
+            let homes = self.node.homes((&after.0, &after.1), MAX_PAGE).await?;
+            let Some((uuid, last)) = homes.last() else { return Ok(left) };
+            after = (uuid.clone(), last.home.clone());
+            let mut uuids: Vec<String> = homes.iter().map(|(uuid, _)| uuid.clone()).collect();
+            uuids.dedup();
             let gone = self.directory.present(&uuids, &[]).await?.gone_users;
             for (uuid, home) in
                 homes.into_iter().filter(|(uuid, home)| gone.iter().any(|one| is_of(one, uuid, home)))
             {
-                if self.waiting.is_to_wait(&uuid) {
-                    left = true;
-                    continue;
+                left |= !self.is_put_away(uuid, &home).await?;
+            }
+        }
+    }
+
+    /// Whether a home is forgotten. Else it is there, and another time may be better.
+    async fn is_put_away(&self, uuid: String, home: &Home) -> Result<bool> {
+        let key = (uuid, home.home.clone());
+        if self.waiting.is_to_wait(&key) {
+            return Ok(false);
+        }
+        match self.put_away(home).await {
+            Ok(true) => {
+                self.node.forget_home(&key.0, &key.1).await?;
+                self.waiting.all().remove(&key);
+                Ok(true)
+            }
+            Ok(false) => Ok(false),
+            Err(error) => {
+                let Home { name, home, .. } = home;
+                if self.waiting.put_off(key, error.to_string()) {
+                    tracing::warn!(user = name, home, %error, "the home of a deleted user is still there");
                 }
-                match self.put_away(&home).await {
-                    Ok(true) => {
-                        self.node.forget_home(&uuid).await?;
-                        self.waiting.all().remove(&uuid);
-                    }
-                    Ok(false) => left = true,
-                    Err(error) => {
-                        left = true;
-                        let Home { name, home, .. } = home;
-                        if self.waiting.put_off(&uuid, &home, error.to_string()) {
-                            tracing::warn!(user = name, home, %error, "the home of a deleted user is still there");
-                        }
-                    }
-                }
+                Ok(false)
             }
         }
     }

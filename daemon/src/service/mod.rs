@@ -103,6 +103,8 @@ pub struct Service<D> {
     pub helper: Helper,
     /// Homes that are to be put away and are still there.
     pub waiting: homes::Waiting,
+    /// Homes that nothing is done about.
+    pub elsewhere: homes::Elsewhere,
     /// The sessions of this node.
     pub sessions: Sessions,
     /// What is known of quotas.
@@ -172,6 +174,7 @@ impl<D: Directory> Service<D> {
             reservations: Reservations::default(),
             helper,
             waiting: homes::Waiting::default(),
+            elsewhere: homes::Elsewhere::default(),
             sessions: Sessions::default(),
             quotas: Quotas::default(),
             database: None,

@@ -1,10 +1,8 @@
 //! Makes a home under another name, which only root can enter, and gives it its own when it is whole and on the disk: nobody
 //! ever sees half of one, and of two who make the same, here or on another node that shares the file system, one does.
 
-use std::collections::HashSet;
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -17,7 +15,7 @@ use protocol::Error;
 use protocol::helper::MadeHome;
 use sha2::{Digest, Sha256};
 
-use super::super::limits::{DELETE_FOR, OTHER_MAKES_FOR};
+use super::super::limits::DELETE_FOR;
 use super::super::{Node, conflict, failed, node::Owner};
 use super::delete::delete;
 use super::label::Labels;
@@ -25,18 +23,11 @@ use super::place::{Found, Place, make_directory, open_in, rename};
 use super::{explain, skel};
 use crate::config::Homes;
 
-/// Somebody's home is made once at a time, and nobody waits for that of another: it may be on a file server that is away.
-static MAKING: Mutex<Option<HashSet<u32>>> = Mutex::new(None);
-static MADE: Condvar = Condvar::new();
-
+/// Makes it, or says that it is there. Nobody else on this node is at work on homes of this user meanwhile.
 pub fn make(node: &Node, owner: Owner, home: &AbsolutePath) -> Result<MadeHome, Error> {
     let on_the_way = node.settings.users.home.render(&owner.name, owner.uid) == *home;
     // A podyd that was taken over could keep newcomers from theirs with directories on the way to nowhere.
     let place = Place::find(&node.settings.homes, home, on_the_way)?;
-    if is_there(&place, owner)? {
-        return Ok(MadeHome { made: false });
-    }
-    let _alone = Alone::with(owner)?;
     if is_there(&place, owner)? {
         return Ok(MadeHome { made: false });
     }
@@ -55,32 +46,6 @@ pub fn make(node: &Node, owner: Owner, home: &AbsolutePath) -> Result<MadeHome, 
     match is_there(&place, owner)? {
         true => Ok(MadeHome { made: false }),
         false => Err(failed(format!("{} comes and goes while podyd-helper makes it", place.path))),
-    }
-}
-
-/// The right to make the home of one user.
-pub struct Alone(u32);
-
-impl Alone {
-    pub fn with(owner: Owner) -> Result<Self, Error> {
-        let uid = owner.uid.0;
-        let is_made = |making: &mut Option<HashSet<u32>>| making.iter().any(|uids| uids.contains(&uid));
-        let making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = MADE.wait_timeout_while(making, OTHER_MAKES_FOR, is_made);
-        let (mut making, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        match making.get_or_insert_default().insert(uid) {
-            true => Ok(Self(uid)),
-            false => Err(Error::Busy {
-                message: format!("the home of {} is being made, and that takes long", owner.name),
-            }),
-        }
-    }
-}
-
-impl Drop for Alone {
-    fn drop(&mut self) {
-        MAKING.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().remove(&self.0);
-        MADE.notify_all();
     }
 }
 

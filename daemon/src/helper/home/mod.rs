@@ -9,16 +9,19 @@ mod mounts;
 mod place;
 mod skel;
 
+use std::path::Path;
+
 use identity::{AbsolutePath, Uid};
 use nix::errno::Errno;
 use protocol::Error;
 use protocol::helper::{ArchiveHome, ArchivedHome, MadeHome, MakeHome, RemoveHome, RemovedHome};
 
 use super::dispatch::Handle;
+use super::turns::Subject;
 use super::{Node, failed, invalid, refused};
 use crate::config::OnDelete;
 #[cfg(test)]
-pub(super) use make::{Alone, this_node};
+pub(super) use make::this_node;
 
 impl Handle for MakeHome {
     fn handle(self, node: &Node) -> Result<MadeHome, Error> {
@@ -29,12 +32,20 @@ impl Handle for MakeHome {
         }
         make::make(node, owner, &home)
     }
+
+    fn touches(&self) -> Vec<Subject> {
+        touches(self.uid, &self.home)
+    }
 }
 
 impl Handle for ArchiveHome {
     fn handle(self, node: &Node) -> Result<ArchivedHome, Error> {
         let was = allowed(node, OnDelete::Archive, &self.name, self.uid)?;
         away::archive(&node.settings.homes, &self.name, was, &path(node, &self.home)?)
+    }
+
+    fn touches(&self) -> Vec<Subject> {
+        touches(self.uid, &self.home)
     }
 }
 
@@ -43,6 +54,16 @@ impl Handle for RemoveHome {
         let was = allowed(node, OnDelete::Remove, &self.name, self.uid)?;
         away::remove(&node.settings.homes, &self.name, was, &path(node, &self.home)?)
     }
+
+    fn touches(&self) -> Vec<Subject> {
+        touches(self.uid, &self.home)
+    }
+}
+
+/// The mount is looked up without a look at the home itself, which might hang.
+fn touches(uid: u32, home: &str) -> Vec<Subject> {
+    let mount = mounts::of(Path::new(home)).unwrap_or_default();
+    vec![Subject::HomesOf(uid), Subject::HomesOn(mount), Subject::Homes]
 }
 
 /// A path that is no local account's, nor on the way to or from one's.

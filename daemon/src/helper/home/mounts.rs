@@ -8,12 +8,19 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-const MOUNTED: &str = "/proc/self/mountinfo";
+const MOUNTED: &str = "/proc/thread-self/mountinfo";
 
 /// Where something is mounted in this directory, or on it.
 pub fn inside(directory: &OwnedFd) -> io::Result<Option<PathBuf>> {
     let path = path_of(directory)?;
     Ok(mounted(&fs::read(MOUNTED)?).find(|point| point.starts_with(&path)))
+}
+
+/// Where that is mounted which has this path, as it is written, and nothing of it is touched.
+pub fn of(path: &Path) -> io::Result<PathBuf> {
+    let mountinfo = fs::read(MOUNTED)?;
+    let above = mounted(&mountinfo).filter(|point| path.starts_with(point));
+    Ok(above.max_by_key(|point| point.as_os_str().len()).unwrap_or_default())
 }
 
 /// The mount point that this directory is, or is in, if /etc/fstab has it and nothing is mounted there now.

@@ -6,17 +6,21 @@ use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
 use nix::unistd::geteuid;
-use protocol::helper::{ArchiveHome, MakeHome, RemoveHome};
+use protocol::helper::{ArchiveHome, MadeHome, MakeHome, RemoveHome};
 use protocol::{Client, ClientError, Error, Method};
 
 use super::super::{Node, serve};
 use crate::config::{OnDelete, QuotaFilesystem, Settings};
 use crate::directory::{LocalAccounts, Rules};
 use crate::testing::Folder;
+
+/// How long an answer may take, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whose home it is in tests: somebody else than root where the test is root, else whoever runs it.
 pub fn owner() -> u32 {
@@ -60,12 +64,7 @@ impl TestHelper {
     }
 
     pub fn call<M: Method>(&self, method: &M) -> Result<M::Reply, Error> {
-        let stream = UnixStream::connect(&self.socket).unwrap();
-        match Client::new(stream, Duration::from_secs(30)).call(method) {
-            Ok(reply) => Ok(reply),
-            Err(ClientError::Refused(error)) => Err(error),
-            Err(error) => panic!("{error}"),
-        }
+        call_at(&self.socket, method)
     }
 
     /// Sends bytes as they are, and returns everything that comes back until the helper hangs up.
@@ -77,6 +76,13 @@ impl TestHelper {
         let mut reply = Vec::new();
         let _ = stream.read_to_end(&mut reply);
         String::from_utf8(reply).unwrap()
+    }
+
+    /// Calls from a thread of its own, which sends what comes back.
+    pub fn call_meanwhile(&self, method: MakeHome, answers: &Sender<Result<MadeHome, Error>>) {
+        let (socket, answers) = (self.socket.clone(), answers.clone());
+        // Whoever asked may have seen enough.
+        thread::spawn(move || answers.send(call_at(&socket, &method)));
     }
 
     pub fn home(&self, name: &str) -> String {
@@ -102,6 +108,15 @@ impl TestHelper {
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+}
+
+fn call_at<M: Method>(socket: &Path, method: &M) -> Result<M::Reply, Error> {
+    let stream = UnixStream::connect(socket).unwrap();
+    match Client::new(stream, PATIENCE).call(method) {
+        Ok(reply) => Ok(reply),
+        Err(ClientError::Refused(error)) => Err(error),
+        Err(error) => panic!("{error}"),
     }
 }
 

@@ -68,6 +68,7 @@ impl<D: Directory> Service<D> {
         let waiting = self.waiting.findings();
         findings
             .extend(waiting.into_iter().map(|home| Warning.of("homes", home, "see: journalctl -u podyd")));
+        findings.extend(self.homes_elsewhere_finding(&settings).await);
         findings.extend(replica::clock(self.clock_skew(&health, now).await));
         let stale = (health.contact.as_ref())
             .and_then(|contact| replica::staleness(contact, health.uptime, settings.offline.max_age));
@@ -89,6 +90,13 @@ impl<D: Directory> Service<D> {
         }
         findings.sort_by_key(|finding| finding.severity);
         Ok(findings)
+    }
+
+    /// Whose homes nothing is done about.
+    async fn homes_elsewhere_finding(&self, settings: &Settings) -> Option<Finding> {
+        // A directory that does not answer is told of by itself.
+        let whose = timeout(PATIENCE, self.homes_elsewhere()).await.ok()?.ok()?;
+        helper::elsewhere(&whose, &settings.homes.roots)
     }
 
     /// Whether programs on this node see what the directory holds.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use nix::unistd::geteuid;
 
 use crate::config::{OnDelete, Settings};
-use crate::directory::{Directory, Member};
+use crate::directory::{Directory, Key, Member, UserChange};
 use crate::helper::harness::{self, owner};
 use crate::service::Caller;
 use crate::testing::{TestNode, add_user, create_user, name, new_user, new_user_with};
@@ -53,7 +53,7 @@ async fn a_home_is_made_at_the_first_session_and_put_away_when_its_owner_is_dele
     assert!(!home.exists());
     let archived: Vec<_> = fs::read_dir(node.folder.join("homes/.archived")).unwrap().collect();
     assert_eq!(archived.len(), 1);
-    assert_eq!(node.service.node.homes("", 10).await.unwrap(), [], "and forgotten");
+    assert_eq!(node.service.node.homes(("", ""), 10).await.unwrap(), [], "and forgotten");
     let metrics = node.service.metrics_text(&Caller::Root).await.unwrap();
     assert!(metrics.contains("pody_helper_calls_total{outcome=\"done\"} 3"), "{metrics}");
 }
@@ -75,15 +75,15 @@ async fn in_another_directory_nobody_was_deleted() {
     let mut node = node(|settings| settings.homes.on_delete = OnDelete::Remove).await;
     let ada = user(&node, "ada", owner()).await;
     assert_eq!(node.service.home_is_made(&ada).await, None);
-    let known = node.service.node.homes("", 10).await.unwrap();
+    let known = node.service.node.homes(("", ""), 10).await.unwrap();
     let strange: (&str, _) = ("4711e7a0-0000-4000-8000-000000000000", known[0].1.clone());
     node.service.node.note_home(strange.0, &strange.1).await.unwrap();
-    node.service.node.forget_home(&ada.user.uuid).await.unwrap();
+    node.service.node.forget_home(&ada.user.uuid, ada.user.home.as_str()).await.unwrap();
     node.directory().delete_user(name("ada"), None).await.unwrap();
     assert!(!put_away(&node).await);
     assert!(node.folder.join("homes/ada").exists(), "the one that is known is another of that name and id");
     node.restart_service().await;
-    assert_eq!(node.service.node.homes("", 10).await.unwrap().len(), 1);
+    assert_eq!(node.service.node.homes(("", ""), 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_helper_that_is_away_holds_nobody_up_and_is_told_of() {
     }
     let found = node.service.doctor(&Caller::Root).await.unwrap();
     assert!(found.iter().any(|one| one.subject == "homes" && one.finding.contains("homes/ada")), "{found:?}");
-    assert_eq!(node.service.node.homes("", 10).await.unwrap().len(), 1);
+    assert_eq!(node.service.node.homes(("", ""), 10).await.unwrap().len(), 1);
     let metrics = node.service.metrics_text(&Caller::Root).await.unwrap();
     assert!(
         metrics.contains("pody_helper_calls_total{outcome=\"away\"} 4"),
@@ -142,14 +142,50 @@ async fn a_helper_that_does_not_answer_about_somebody_is_not_asked_again_at_once
         assert_eq!(node.service.home_is_made(&ada).await, None, "it may well be there");
     }
     assert_eq!(silent.incoming().take_while(Result::is_ok).count(), 1);
+    let told = node.service.helper.silence();
+    assert!(told.is_some_and(|(users, why)| users == 1 && why.contains("not answered")));
 }
 
 #[tokio::test]
-async fn homes_elsewhere_are_nobodys_business() {
+async fn a_home_that_is_below_no_root_is_told_of_until_it_is_below_one() {
     let node = node(|_| {}).await;
-    let daemon = add_user(node.directory(), "service").await;
-    assert!(daemon.user.home.as_str().starts_with("/home/"));
-    assert_eq!(node.service.home_is_made(&daemon).await, None);
-    assert_eq!(node.service.node.homes("", 10).await.unwrap(), []);
-    assert_eq!(node.service.doctor(&Caller::Root).await.unwrap(), [], "and the helper is there");
+    let service = add_user(node.directory(), "service").await;
+    assert!(service.user.home.as_str().starts_with("/home/"));
+    for _ in 0..2 {
+        assert_eq!(node.service.home_is_made(&service).await, None);
+    }
+    assert_eq!(node.service.node.homes(("", ""), 10).await.unwrap(), []);
+    let found = node.service.doctor(&Caller::Root).await.unwrap();
+    assert_eq!(found.len(), 1, "and the helper is there: {found:?}");
+    assert!(found[0].finding.starts_with("service (/home/service): homes that are not below"), "{found:?}");
+
+    move_home(&node, &service, "service").await;
+    assert_eq!(node.service.doctor(&Caller::Root).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn each_home_that_somebody_had_here_is_put_away() {
+    let node = node(|settings| settings.homes.on_delete = OnDelete::Remove).await;
+    let ada = user(&node, "ada", owner()).await;
+    assert_eq!(node.service.home_is_made(&ada).await, None);
+    let moved = move_home(&node, &ada, "countess").await;
+    assert_eq!(node.service.home_is_made(&moved).await, None);
+    let back = move_home(&node, &ada, "ada").await;
+    assert_eq!(node.service.home_is_made(&back).await, None);
+    let homes = ["ada", "countess"].map(|name| node.folder.join("homes").join(name));
+    assert!(!put_away(&node).await);
+    assert!(homes.iter().all(|home| home.is_dir()), "she is there, and has moved");
+
+    node.directory().delete_user(name("ada"), None).await.unwrap();
+    while put_away(&node).await {}
+    assert!(homes.iter().all(|home| !home.exists()));
+    assert_eq!(node.service.node.homes(("", ""), 10).await.unwrap(), []);
+}
+
+async fn move_home(node: &TestNode, member: &Member, to: &str) -> Member {
+    let home = node.folder.join("homes").join(to).to_str().unwrap().parse().unwrap();
+    let change = UserChange { home: Some(home), ..UserChange::default() };
+    let rules = node.service.current_rules();
+    node.directory().update_user(member.user.name, change, &rules).await.unwrap();
+    node.directory().user(Key::Name(member.user.name)).await.unwrap().unwrap()
 }

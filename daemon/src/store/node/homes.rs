@@ -16,10 +16,11 @@ pub struct Home {
 }
 
 impl NodeStore {
-    /// Notes where somebody's home is. What is known already is not written again.
+    /// Notes where somebody's home is, beside others that they had. What is known already is not written again.
     pub async fn note_home(&self, uuid: &str, home: &Home) -> Result<()> {
-        let statement = "INSERT INTO homes VALUES (?1, ?2, ?3, ?4) ON CONFLICT (user_uuid) DO UPDATE \
-                         SET name = ?2, uid = ?3, home = ?4 WHERE (name, uid, home) IS NOT (?2, ?3, ?4)";
+        let statement = "INSERT INTO homes (user_uuid, name, uid, home) VALUES (?1, ?2, ?3, ?4) \
+                         ON CONFLICT (user_uuid, home) DO UPDATE SET name = ?2, uid = ?3 \
+                         WHERE (name, uid) IS NOT (?2, ?3)";
         sqlx::query(statement)
             .bind(uuid)
             .bind(&home.name)
@@ -31,12 +32,13 @@ impl NodeStore {
         Ok(())
     }
 
-    /// Homes after this owner, by identity, at most `limit`.
-    pub async fn homes(&self, after: &str, limit: u32) -> Result<Vec<(String, Home)>> {
-        let statement =
-            "SELECT user_uuid, name, uid, home FROM homes WHERE user_uuid > ? ORDER BY user_uuid LIMIT ?";
+    /// Homes after this one of this owner, by identity, at most `limit`.
+    pub async fn homes(&self, (uuid, home): (&str, &str), limit: u32) -> Result<Vec<(String, Home)>> {
+        let statement = "SELECT user_uuid, name, uid, home FROM homes WHERE (user_uuid, home) > (?, ?) \
+                         ORDER BY user_uuid, home LIMIT ?";
         let rows: Vec<(String, String, u32, String)> = sqlx::query_as(statement)
-            .bind(after)
+            .bind(uuid)
+            .bind(home)
             .bind(limit)
             .fetch_all(&self.pool)
             .await
@@ -45,9 +47,9 @@ impl NodeStore {
     }
 
     /// Forgets one.
-    pub async fn forget_home(&self, uuid: &str) -> Result<()> {
-        let statement = "DELETE FROM homes WHERE user_uuid = ?";
-        sqlx::query(statement).bind(uuid).execute(&self.pool).await.map_err(database_error)?;
+    pub async fn forget_home(&self, uuid: &str, home: &str) -> Result<()> {
+        let statement = "DELETE FROM homes WHERE user_uuid = ? AND home = ?";
+        sqlx::query(statement).bind(uuid).bind(home).execute(&self.pool).await.map_err(database_error)?;
         Ok(())
     }
 }
