@@ -50,8 +50,8 @@ pub(super) static OIDC_SETTINGS: &[Setting] = &[
     setting(
         "oidc.recheck_interval",
         Time(|draft| &mut draft.settings.oidc.recheck_interval, 0..=7 * 24 * 60 * 60),
-        "How often the provider is asked again about everybody who has logged in there through this node. Whoever it has \
-         ended since is refused on this node, with SSH keys, too, and groups are brought up to date. It takes refresh tokens \
+        "How often the provider is asked again about everybody who has been approved there through this node. Whoever it has \
+         ended since is refused on this node, with SSH keys and tokens, too, and groups are brought up to date. It takes refresh tokens \
          (the scope offline_access), which are kept sealed in the state directory. \"off\": none is asked for or kept.",
     ),
     setting(

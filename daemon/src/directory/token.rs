@@ -257,6 +257,8 @@ pub enum Objection {
     OwnerExpired(Name, Day),
     /// Its owner is not served on this node.
     OwnerHidden(Name, String),
+    /// The OpenID provider has ended its owner, who is refused on this node.
+    OwnerRefused(Name),
 }
 
 impl fmt::Display for Objection {
@@ -277,6 +279,9 @@ impl fmt::Display for Objection {
             Self::OwnerLocked(owner) => write!(f, "its owner {owner} is locked"),
             Self::OwnerExpired(owner, day) => write!(f, "its owner {owner} expired on {day}"),
             Self::OwnerHidden(owner, why) => write!(f, "its owner {owner} is not served on this node: {why}"),
+            Self::OwnerRefused(owner) => {
+                write!(f, "the OpenID provider has ended its owner {owner}, who is refused on this node")
+            }
         }
     }
 }

@@ -17,6 +17,11 @@ impl Refused {
         self.0.contains(uuid)
     }
 
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &String> {
         self.0.iter()

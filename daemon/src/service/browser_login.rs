@@ -15,7 +15,7 @@ use super::oidc::refusal;
 use super::{Caller, Service, new_uuid};
 use crate::directory::{Directory, Error, Result};
 use crate::limits::{BROWSER_LOGIN_LIFETIME, MAX_BROWSER_LOGINS, MAX_BROWSER_LOGINS_PER_CALLER};
-use crate::verifiers::oidc::{CodeLogin, Provider};
+use crate::verifiers::oidc::{CodeLogin, Provider, SignedIn};
 
 /// Logins whose browsers are on their way.
 #[derive(Debug, Default)]
@@ -85,9 +85,12 @@ impl<D: Directory> Service<D> {
         let Some(Pending { provider, login, .. }) = self.browser_logins.take(id, caller) else {
             return Err(Error::NotFound("this login has ended; begin a new one".into()));
         };
-        let signed_in = provider.finish_code(login, query).await.map_err(refusal)?;
-        let id_token = Zeroizing::new(signed_in.id_token.expose().to_owned());
-        self.code_for(&format!("{caller:?}"), &signed_in.claims, id_token, asked).await
+        let SignedIn { claims, id_token, refresh_token } =
+            provider.finish_code(login, query).await.map_err(refusal)?;
+        let id_token = Zeroizing::from(id_token);
+        let arrived = self.arrive_for_code(&claims, &id_token, asked).await?;
+        self.reception().approved(&arrived, &claims, refresh_token).await;
+        self.code_for(&format!("{caller:?}"), &arrived, &claims, &id_token).await
     }
 }
 

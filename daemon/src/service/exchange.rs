@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::Service;
 use super::arrivals::login_name;
 use super::codes::{Grounds, LoginCode};
 use super::oidc::refusal;
-use crate::directory::{Directory, Error, Key, Result};
+use super::{Service, recheck};
+use crate::directory::{Arrived, Directory, Error, Key, Result};
 use crate::limits::{
     EXCHANGES_A_MINUTE, EXCHANGES_COUNTED_FOR, LOGIN_CODE_LIFETIME, MAX_EXCHANGED_TOKENS, MAX_EXCHANGERS,
     MAX_ID_TOKEN_AGE_SECONDS,
@@ -98,32 +98,45 @@ impl<D: Directory> Service<D> {
                 MAX_ID_TOKEN_AGE_SECONDS / 60
             )));
         }
-        self.code_for(from, &claims, id_token, asked).await
+        let arrived = self.arrive_for_code(&claims, &id_token, asked).await?;
+        self.reception().vouched_again(&arrived, claims.issued_at).await;
+        self.code_for(from, &arrived, &claims, &id_token).await
     }
 
-    /// The code of somebody whom a token vouches for that was checked in every way.
-    pub(super) async fn code_for(
+    /// Lets somebody in whom a token vouches for that was checked in every way.
+    pub(super) async fn arrive_for_code(
         &self,
-        from: &str,
         claims: &Claims,
-        id_token: Zeroizing<String>,
+        id_token: &Zeroizing<String>,
         asked: Option<Name>,
-    ) -> Result<(Name, LoginCode)> {
+    ) -> Result<Arrived> {
         let asked = match asked {
             Some(asked) => asked,
             None => login_name(claims, &self.current_settings().oidc_users).map_err(Error::Refused)?,
         };
         let reserved = self.reservations.get(asked).map(|reservation| reservation.uuid);
-        let arrived = self.reception().show_in(claims, id_token.clone(), asked, reserved).await?;
+        self.reception().show_in(claims, id_token.clone(), asked, reserved).await
+    }
+
+    /// The code of whoever was let in by a token.
+    pub(super) async fn code_for(
+        &self,
+        from: &str,
+        arrived: &Arrived,
+        claims: &Claims,
+        id_token: &str,
+    ) -> Result<(Name, LoginCode)> {
         let found = self.directory.user(Key::Name(arrived.name)).await?;
         let member = found.filter(|member| member.user.uuid == arrived.uuid);
         let member = member.ok_or_else(|| Error::no_user(arrived.name))?;
         if let Some(objection) = self.objection(&member) {
             return Err(Error::Refused(format!("{} cannot log in on this node: {objection}", arrived.name)));
         }
-        self.reception().vouched_again(&arrived, claims.issued_at).await;
+        if self.is_refused(&arrived.uuid) {
+            return Err(Error::Refused(recheck::REFUSED.into()));
+        }
         // Only now: whoever was refused, or lost an answer to trouble, may come again with the same token.
-        self.exchanges.spend(&id_token, claims, self.clock.unix_seconds())?;
+        self.exchanges.spend(id_token, claims, self.clock.unix_seconds())?;
         let code = self.codes.issue(&member.user, LOGIN_CODE_LIFETIME, Grounds::Provider)?;
         tracing::info!(user = %arrived.name, from, is_new = arrived.created, "a one-time code was given for the provider's word");
         Ok((arrived.name, code))

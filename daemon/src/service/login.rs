@@ -318,6 +318,7 @@ impl<D: Directory> Service<D> {
             Some(member) => self.may_return(member, service).await,
             None => false,
         };
+        let is_refused = served.as_ref().is_some_and(|member| self.is_refused(&member.user.uuid));
         let is_password = match served {
             None if reserved.is_none() => return Ok(None),
             None => false,
@@ -330,6 +331,8 @@ impl<D: Directory> Service<D> {
             Some(member) => member.password_revision.is_some() && settings.auth.mode == AuthMode::Standalone,
         };
         let proof = match settings.oidc.is_configured() {
+            // Who ended them says that it is otherwise now, and nothing else does.
+            true if is_refused => Proof::Provider,
             _ if is_password => Proof::Password,
             _ if may_return => Proof::ProviderOrCode,
             // Whoever was given one may type it, however the provider is.
@@ -366,7 +369,12 @@ impl<D: Directory> Service<D> {
         if let Some(until) = self.locked_until(&self.failures(&subjects)) {
             return Ok(Judged::LockedOut { seconds: self.seconds_until(until) });
         }
-        let (credential, is_current) = match self.known_password(name, &subjects[1], &password).await? {
+        let known = match self.is_refused_by_name(name).await? {
+            // Nothing is right then, and that takes as long as any other wrong password.
+            true => Known::Now(None),
+            false => self.known_password(name, &subjects[1], &password).await?,
+        };
+        let (credential, is_current) = match known {
             Known::Now(credential) => (credential, true),
             Known::Earlier(credential) => (Some(credential), false),
             Known::Judged(judged) => return self.judged_elsewhere(&subjects, name, judged, password).await,

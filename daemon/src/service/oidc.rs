@@ -135,7 +135,9 @@ impl<D: Directory> Service<D> {
     ) -> Result<(Arrived, Position)> {
         caller.may(Operation::Provision)?;
         let claims = self.known_provider()?.verify(&id_token).await.map_err(refusal)?;
-        self.reception().receive(&claims, id_token, asked, reserved).await
+        let (arrived, position) = self.reception().receive(&claims, id_token, asked, reserved).await?;
+        self.reception().vouched_again(&arrived, claims.issued_at).await;
+        Ok((arrived, position))
     }
 
     /// Tries the provider, and logs nobody in; with the settings that were tried.

@@ -15,7 +15,7 @@ use super::login::judge_account;
 use super::oidc::Reception;
 use super::{PUBLISH_DEADLINE, Service, Verdict};
 use crate::config::Secret;
-use crate::directory::{Arrived, Directory, Error, Identity, Member, Result};
+use crate::directory::{Arrived, Directory, Error, Identity, Key, Member, Result};
 use crate::limits::{
     MAX_IDENTITIES_PER_USER, MAX_NAMED_REFUSED, MAX_RECHECKS, RECHECK_AGAIN_AFTER,
     RECHECK_AGAIN_AT_LEAST_EVERY, RECHECK_TICK, RECHECKS_AT_ONCE,
@@ -87,6 +87,15 @@ impl<D: Directory> Service<D> {
     /// Whether the provider has ended somebody, who therefore does not come in here until it vouches for them again.
     pub fn is_refused(&self, uuid: &str) -> bool {
         self.published.refused().contains(uuid)
+    }
+
+    /// The same of whoever has this name now.
+    pub(super) async fn is_refused_by_name(&self, name: Name) -> Result<bool> {
+        if self.published.refused().is_empty() {
+            return Ok(false);
+        }
+        let member = self.directory.user(Key::Name(name)).await?;
+        Ok(member.is_some_and(|member| self.is_refused(&member.user.uuid)))
     }
 
     /// Those whom it has ended, and who are still there.

@@ -81,7 +81,8 @@ impl<D: Directory> Service<D> {
     /// Where nobody can say what the codes are, people go to the provider.
     async fn good_codes(&self, member: &Member, service: &str) -> Vec<ReloginCode> {
         let settings = self.current_settings();
-        let is_let_in = judge_account(&member.user, self.clock.today()).verdict == Verdict::Granted;
+        let is_let_in = judge_account(&member.user, self.clock.today()).verdict == Verdict::Granted
+            && !self.is_refused(&member.user.uuid);
         if !is_let_in || !settings.oidc.is_configured() || !settings.oidc_login.lets_return(service) {
             return Vec::new();
         }

@@ -13,6 +13,7 @@ mod pody04;
 mod provider_codes;
 mod quotas;
 mod rechecks;
+mod refused;
 mod relogin;
 mod remote;
 mod reservations;

@@ -229,7 +229,8 @@ impl<D: Directory> Service<D> {
         };
         let owner = &token.owner;
         let hidden = self.current_rules().objection_to_user(owner.name, owner.uid, owner.gid);
-        let objections = token.objections(attempt, self.clock.today(), hidden);
+        let mut objections = token.objections(attempt, self.clock.today(), hidden);
+        objections.extend(self.is_refused(&owner.uuid).then_some(Objection::OwnerRefused(owner.name)));
         Ok(Checked { token: Some(token), objections })
     }
 

@@ -5,6 +5,7 @@
 
 mod certificate;
 mod helper;
+mod recheck;
 mod replica;
 mod token;
 
@@ -65,6 +66,7 @@ impl<D: Directory> Service<D> {
         let mut findings = network(&settings);
         findings.extend(certificate::findings(&settings, now).await);
         findings.extend(helper::finding(&self.helper).await);
+        findings.extend(self.nobody_asks_about().await);
         let waiting = self.waiting.findings();
         findings
             .extend(waiting.into_iter().map(|home| Warning.of("homes", home, "see: journalctl -u podyd")));

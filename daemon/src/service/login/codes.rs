@@ -62,7 +62,7 @@ impl<D: Directory> Service<D> {
             return Ok(locked.map(|until| locked_out(self.seconds_until(until))));
         };
         let user = self.directory.user(Key::Name(name)).await?;
-        if user.is_none_or(|member| member.user.uuid != uuid) {
+        if user.is_none_or(|member| member.user.uuid != uuid) || self.is_refused(&uuid) {
             return Ok(None);
         }
         let source = &subjects[1];

@@ -7,7 +7,7 @@
 mod end;
 mod ledger;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use identity::Name;
@@ -193,6 +193,13 @@ impl<D: Directory> Service<D> {
     pub(super) async fn uids_with_sessions(&self) -> HashSet<u32> {
         self.forget_ended_sessions().await;
         self.sessions.open(&self.node).await.ledger().all().map(|session| session.uid).collect()
+    }
+
+    /// The same by their identity, with the names that they began with.
+    pub(super) async fn users_with_sessions(&self) -> BTreeMap<String, Name> {
+        self.forget_ended_sessions().await;
+        let ledger = self.sessions.open(&self.node).await.ledger();
+        ledger.all().map(|session| (session.uuid.clone(), session.name)).collect()
     }
 
     /// Takes out sessions whose processes are gone without having said so.

@@ -14,7 +14,7 @@ use crate::directory::{Directory, Error, Result, UserChange};
 use crate::service::{BreakGlass, Caller, Login, LoginCode, NewAccount, Step, Verdict};
 use crate::testing::{NOW, TestNode, name, peer, secret};
 
-const REDIRECT: &str = "http://127.0.0.1:4711/";
+pub(super) const REDIRECT: &str = "http://127.0.0.1:4711/";
 const HERE: &str = "uid 1000";
 
 /// A node where everybody whom this provider knows gets an account.
@@ -48,7 +48,7 @@ async fn start() -> (OidcProvider, TestNode) {
 }
 
 /// A token that somebody got from the provider by other means.
-async fn id_token(idp: &OidcProvider, node: &TestNode, subject: &str) -> Zeroizing<String> {
+pub(super) async fn id_token(idp: &OidcProvider, node: &TestNode, subject: &str) -> Zeroizing<String> {
     let provider = node.service.known_provider().unwrap();
     let login = provider.begin_code(REDIRECT.parse().unwrap()).await.unwrap();
     let back = idp.log_in(login.url.as_str(), subject).await;

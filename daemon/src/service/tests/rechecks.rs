@@ -12,17 +12,18 @@ use servers::{Answer, OidcOptions, OidcProvider};
 use tokio::net::TcpListener;
 
 use super::device_logins::{change_settings, node_of, says};
+use super::provider_codes::{REDIRECT, id_token};
 use super::relogin::{approved, asks_for_a_code, code_in};
 use super::{create, login, verdict};
 use crate::clock::Clock;
 use crate::config::{Oidc, Secret};
 use crate::directory::{Directory, Identity, Networks, Scope, Scopes, UserChange};
-use crate::service::{BreakGlass, Caller, NewAccount, Resolved, TokenRequest, Verdict};
+use crate::service::{BreakGlass, Caller, NewAccount, Opening, Peer, Resolved, TokenRequest, Verdict};
 use crate::store::{RefreshToken, Vault};
 use crate::testing::{NOW, ServedNode, TestNode, consumer_with, find_user, name, peer, rules, until};
 
 /// Tokens say what time it is, and are believed for some minutes.
-const INTERVAL: Duration = Duration::from_secs(4);
+pub(super) const INTERVAL: Duration = Duration::from_secs(4);
 
 /// A node that asks again and lets people come back for an hour.
 async fn node_that_asks(idp: &OidcProvider) -> TestNode {
@@ -234,6 +235,35 @@ async fn whoever_leaves_the_list_is_refused_and_whoever_is_linked_no_more_is_lef
     idp.set_accounts(json!({})).await;
     assert!(ask_later(&node).await);
     assert!(kept(&node).await.is_empty() && !is_refused(&node).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_logs_in_with_a_browser_is_asked_about_and_whoever_brings_an_id_token_is_told_of() {
+    let idp = OidcProvider::start(OidcOptions::default()).await;
+    let node = node_that_asks(&idp).await;
+    let not_asked_about = async || {
+        let findings = node.service.doctor(&Caller::Root).await.unwrap();
+        findings.into_iter().find(|found| found.subject == "oidc.recheck_interval")
+    };
+    let here = Opening { user: name("bob"), service: "sshd".into(), tty: None, rhost: None };
+    let this_process = Peer { uid: 0, pid: std::process::id().cast_signed() };
+    node.service.open_session(&Caller::Root, this_process, here).await.unwrap();
+    let id_token = id_token(&idp, &node, "sub-bob").await;
+    let (_, code) = node.service.exchange_token("a test", None, id_token).await.unwrap();
+    assert_eq!(verdict(&node, "bob", code.expose()).await, Verdict::Granted);
+    assert!(kept(&node).await.is_empty(), "who brings a token has the other one");
+    assert!(not_asked_about().await.unwrap().finding.ends_with("asked about them again: bob"));
+    approved(&node, &idp, login("bob")).await;
+    assert_eq!(not_asked_about().await, None);
+
+    let me = Caller::Other(1000);
+    let (id, url) = node.service.begin_browser_login(&me, REDIRECT).await.unwrap();
+    let back = idp.log_in(url.as_str(), "sub-ada").await;
+    let query = back.split_once('?').unwrap().1;
+    node.service.finish_browser_login(&me, &id, query, None).await.unwrap();
+    assert_eq!(kept(&node).await.len(), 2);
+    idp.set_accounts(json!({ "sub-bob": {} })).await;
+    assert!(ask_later(&node).await && is_refused(&node).await);
 }
 
 /// A provider that says nothing of the owner of one token, and vouches on for all others.

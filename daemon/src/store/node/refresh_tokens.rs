@@ -1,6 +1,8 @@
 //! Refresh tokens of people who logged in at the OpenID provider, sealed, and who was refused there since. What becomes of them
 //! is decided elsewhere.
 
+use std::collections::HashSet;
+
 use super::NodeStore;
 use crate::directory::{Identity, Result};
 use crate::store::sql::database_error;
@@ -86,6 +88,15 @@ impl NodeStore {
             .await
             .map_err(database_error)?;
         Ok(forgotten.rows_affected() > 0)
+    }
+
+    /// Whose tokens these are.
+    pub async fn users_with_refresh_tokens(&self) -> Result<HashSet<String>> {
+        let rows: Vec<(String,)> = sqlx::query_as("SELECT user_uuid FROM refresh_tokens")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(database_error)?;
+        Ok(rows.into_iter().map(|(uuid,)| uuid).collect())
     }
 
     /// Forgets all tokens; says how many there were.

@@ -35,11 +35,15 @@ impl Provider {
             .append_pair("response_type", "code")
             .append_pair("client_id", self.settings.client_id.as_str())
             .append_pair("redirect_uri", redirect.as_str())
-            .append_pair("scope", self.settings.scopes.as_str())
+            .append_pair("scope", &self.login_scopes())
             .append_pair("state", state.secret())
             .append_pair("nonce", nonce.secret())
             .append_pair("code_challenge", challenge.as_str())
             .append_pair("code_challenge_method", challenge.method());
+        // Without the question, a browser gets no refresh token (OpenID Connect Core, section 11).
+        if !self.settings.recheck_interval.is_zero() {
+            url.query_pairs_mut().append_pair("prompt", "consent");
+        }
         Ok(CodeLogin { url, redirect, state, nonce, verifier })
     }
 

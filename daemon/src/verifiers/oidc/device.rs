@@ -25,8 +25,6 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// How much longer the pauses get where the provider asks for that (RFC 8628, section 3.5).
 const SLOWER_BY: Duration = Duration::from_secs(5);
 
-const OFFLINE_ACCESS: &str = "offline_access";
-
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// A login that waits for somebody to say yes.
@@ -66,23 +64,13 @@ impl Provider {
             ))
         })?;
         let nonce = Nonce::new_random();
-        let scopes = self.device_scopes();
+        let scopes = self.login_scopes();
         let fields = [("scope", scopes.as_str()), ("nonce", nonce.secret())];
         let answer = self.transport.post(place, &fields, &self.proof(&metadata)).await?;
         if !answer.status.is_success() {
             return Err(exchange::refusal(&answer));
         }
         DeviceLogin::new(answer.json()?, nonce)
-    }
-
-    /// What is asked for: where the provider is to be asked again later, that, too (OpenID Connect Core, section 11).
-    fn device_scopes(&self) -> String {
-        let scopes = self.settings.scopes.as_str();
-        let is_there = scopes.split(' ').any(|word| word == OFFLINE_ACCESS);
-        match self.settings.recheck_interval.is_zero() || is_there {
-            true => scopes.to_owned(),
-            false => format!("{scopes} {OFFLINE_ACCESS}"),
-        }
     }
 
     /// Asks what became of a login; `None`: nothing yet. Not to be called more often than [`DeviceLogin::next_poll`] says.

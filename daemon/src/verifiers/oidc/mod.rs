@@ -38,6 +38,9 @@ pub use error::{Error, Result, Trouble};
 pub use exchange::SignedIn;
 pub use refresh::Refreshed;
 
+/// What makes a provider give refresh tokens.
+const OFFLINE_ACCESS: &str = "offline_access";
+
 /// The provider of the settings, and what it said lately.
 pub struct Provider {
     settings: Oidc,
@@ -85,6 +88,16 @@ impl Provider {
             Some(keys) => token::verify(id_token, &keys, &expected).map_err(|refused| match refused {
                 Refused::Invalid(error) | Refused::Unsigned(error) => error,
             }),
+        }
+    }
+
+    /// What a login asks for: where the provider is to be asked again later, that, too (OpenID Connect Core, section 11).
+    fn login_scopes(&self) -> String {
+        let scopes = self.settings.scopes.as_str();
+        let is_there = scopes.split(' ').any(|word| word == OFFLINE_ACCESS);
+        match self.settings.recheck_interval.is_zero() || is_there {
+            true => scopes.to_owned(),
+            false => format!("{scopes} {OFFLINE_ACCESS}"),
         }
     }
 
