@@ -13,6 +13,7 @@ mod files;
 mod machine;
 mod plan;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,7 @@ pub fn run(arguments: Setup, session: &mut Session<'_>) -> Result<()> {
     }
     let node = Node::look(session)?;
     let is_asked = answers.is_none();
+    node.has_room(&node.sections(answers.as_ref())?, session)?;
     let (answers, tried) = match answers {
         Some(answers) => {
             let tried = node.judge(&answers, session)?;
@@ -105,6 +107,50 @@ impl Node {
             false => (elsewhere(), elsewhere()),
         };
         Ok(Self { found, config_file, config, nsswitch, pam })
+    }
+
+    /// Where lines may have to be put: what answers come to, or what is asked.
+    fn sections(&self, answers: Option<&Answers>) -> Result<Vec<&'static str>> {
+        if let Some(answers) = answers {
+            let draft = self.draft(&answers.directory, answers.oidc.as_ref())?;
+            return Ok(draft.settings.iter().map(|setting| setting.section).collect());
+        }
+        let is_asked = |section: &&str| match *section {
+            draft::OIDC => self.found.issuer.is_empty(),
+            _ => self.found.section.is_empty(),
+        };
+        Ok(draft::KNOWN.iter().map(|(section, _)| *section).filter(is_asked).collect())
+    }
+
+    /// Refuses a file to which lines cannot be added so, while nobody has answered anything. Only podyd can tell.
+    fn has_room(&self, sections: &[&'static str], session: &Session<'_>) -> Result<()> {
+        let compare = |draft: &Draft| {
+            let candidate = draft.candidate(&self.config);
+            match Daemon::connect(&session.socket)?.call(&Compare { candidate }) {
+                // Values that are no values yet are wrong, of course.
+                Err(failure) if failure.message.contains("TOML: ") => Ok(Some(failure.message)),
+                Err(failure) if failure.code != Code::Usage => Err(failure),
+                _ => Ok(None),
+            }
+        };
+        let file = self.config_file.display();
+        if let Some(why) = compare(&Draft::default())? {
+            return Err(advise(format!("{file} cannot be read, and setup leaves it alone: {why}")));
+        }
+        for section in sections.iter().collect::<BTreeSet<_>>() {
+            let draft = Draft::of_section(section);
+            if compare(&draft)?.is_some() {
+                let lines: Vec<String> = draft.settings.iter().map(config::Setting::line).collect();
+                return Err(advise(format!(
+                    "{file} has [{section}] in a form that setup cannot add lines to: a table on one line ({section} = {{…}}), \
+                     a name with blanks or quotes ([ {section} ]), or a dot in a key. Write it as a section, the name alone in \
+                     its line and each setting in one of its own, and run setup again. These are the lines that setup would \
+                     put below it or set, as far as they are needed:\n\n    [{section}]\n{}",
+                    indented(&lines)
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Tries what answers of a file name, which nobody can mend now.

@@ -2,16 +2,16 @@
 //! bring, and root's word while the provider is away. The codes are typed at su's prompt, through PAM.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
+mod provider;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use servers::{OidcOptions, OidcProvider};
+use provider::Story;
 use tests::host::Outcome;
 use tests::login::su;
-use tests::sandbox::Sandbox;
 use tests::wait;
-use tokio::runtime::Runtime;
 
 /// RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -19,29 +19,10 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-struct Story {
-    runtime: Runtime,
-    idp: OidcProvider,
-    node: Sandbox,
-}
-
 impl Story {
-    /// A node where ada and bob have passwords that nobody knows, and ada's identity is the provider's.
+    /// A node where everybody whom the provider knows gets an account.
     fn begin() -> Self {
-        let runtime = Runtime::new().unwrap();
-        let idp = runtime.block_on(OidcProvider::start(OidcOptions::default()));
-        let node = Sandbox::with_podyd();
-        let issuer = idp.issuer();
-        node.write(
-            "/etc/pody/config.toml",
-            &format!(
-                "[oidc]\nissuer = \"{issuer}\"\nclient_id = \"pody\"\nscopes = \"openid profile\"\n\
-                 [oidc.users]\ncreate = true\nallow_everybody = true\n"
-            ),
-        );
-        node.stop_podyd();
-        node.start_podyd();
-        Self { runtime, idp, node }
+        Self::with("scopes = \"openid profile\"\n[oidc.users]\ncreate = true\nallow_everybody = true\n")
     }
 
     /// A local user who is none of ours logs in with a browser; what podyctl said.

@@ -2,51 +2,38 @@
 //! it into the provider's page, and presses Enter.
 #![expect(clippy::unwrap_used, reason = "a story whose stage cannot be set has failed")]
 
+mod provider;
+
 use std::time::{Duration, Instant};
 
+use provider::Story;
 use serde_json::json;
-use servers::{Answer, OidcOptions, OidcProvider};
+use servers::Answer;
 use tests::conversation::Conversation;
 use tests::host::Outcome;
 use tests::login::{self, Accounts, Person, Pody};
 use tests::sandbox::Sandbox;
 use tests::wait;
-use tokio::runtime::Runtime;
 
 const ENTER: &str = "press Enter here: ";
 
 /// No login takes longer to end by itself where the provider has a second for each answer and codes are good for three.
 const IN_TIME: Duration = Duration::from_secs(30);
 
-struct Story {
-    runtime: Runtime,
-    idp: OidcProvider,
-    node: Sandbox,
-}
-
 impl Story {
     /// A node where ada has no password and is the provider's sub-ada, and liz has a password.
     fn begin() -> Self {
-        let runtime = Runtime::new().unwrap();
-        let idp = runtime.block_on(OidcProvider::start(OidcOptions::default()));
-        let node = Sandbox::with_podyd();
-        let issuer = idp.issuer();
-        node.write(
-            "/etc/pody/config.toml",
-            &format!(
-                "[oidc]\nissuer = \"{issuer}\"\nclient_id = \"pody\"\nscopes = \"openid profile email groups\"\n\
-                 timeout = \"1s\"\n[oidc.users]\ngroup_map = [\"*\"]\n"
-            ),
+        let story = Self::with(
+            "scopes = \"openid profile email groups\"\ntimeout = \"1s\"\n[oidc.users]\ngroup_map = [\"*\"]\n",
         );
-        node.stop_podyd();
-        node.start_podyd();
+        let (node, issuer) = (&story.node, story.idp.issuer());
         node.run(
             "podyctl user add ada --no-password --shell /bin/bash && install -d -o ada -g ada /home/ada",
         )
         .succeeds();
         node.run(&format!("podyctl identity link ada {issuer} sub-ada")).succeeds();
-        Pody.add(&node, &liz());
-        Self { runtime, idp, node }
+        Pody.add(node, &liz());
+        story
     }
 
     fn su(&self) -> Conversation<'_> {

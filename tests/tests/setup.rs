@@ -199,6 +199,29 @@ fn who_cannot_be_asked_and_who_may_not_is_told_so() {
         assert!(refused.status == 2 && refused.stderr.contains(expected), "{text}: {refused:?}");
         assert!(!refused.stderr.contains(PASSWORD), "{refused:?}");
     }
+    // Whoever edits by hand is told what to do, and asked nothing before.
+    let as_it_was = node.run("cp -a /etc/pody/config.toml /run/config.toml");
+    let with_provider = "{\"oidc\": {\"issuer\": \"https://127.0.0.1:1\", \"client_id\": \"pody\"}}";
+    for by_hand in
+        ["oidc = { timeout = \"3s\" }\n", "[ oidc ]\ntimeout = \"3s\"\n", "oidc.timeout = \"3s\"\n"]
+    {
+        node.write("/etc/pody/config.toml", by_hand);
+        for refused in [answers(&node, with_provider), node.converse(&setup(""), &[])] {
+            let said = format!("{}{}", refused.stdout, refused.stderr);
+            assert!(refused.status == 2 && !said.contains("duplicate key"), "{by_hand}: {refused:?}");
+            for words in ["has [oidc] in a form that", "    [oidc]", "    issuer = ", "    client_id = "] {
+                assert!(said.contains(words), "{by_hand}: {words}: {refused:?}");
+            }
+        }
+        let other = answers(&node, "{}");
+        assert!(other.stderr.contains("admin is missing"), "whoever wants no provider: {other:?}");
+    }
+    node.write("/etc/pody/config.toml", "[oidc\n");
+    let broken = node.converse(&setup(""), &[]);
+    assert!(broken.status == 2 && broken.stdout.contains("cannot be read"), "{broken:?}");
+    let restored = if as_it_was.status == 0 { "cp -a /run/config.toml" } else { "rm" };
+    node.run(&format!("{restored} /etc/pody/config.toml")).succeeds();
+
     node.run("podyctl user add bob --no-password").succeeds();
     let moves = "{\"directory\": {\"kind\": \"database\", \"url\": \"postgres://a:b@127.0.0.1:1/c\"}}";
     let refused = answers(&node, moves);

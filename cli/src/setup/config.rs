@@ -106,6 +106,7 @@ fn shows(line: &str, key: &str) -> bool {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::draft::KNOWN;
     use super::*;
 
     const SHIPPED: &str = include_str!("../../../config.toml");
@@ -113,19 +114,6 @@ mod tests {
     fn text(section: &'static str, key: &'static str, value: &str) -> Setting {
         Setting { section, key, value: Value::Text(value.into()) }
     }
-
-    /// Every setting that setup knows.
-    const KNOWN: [(&str, &str); 9] = [
-        ("backend.postgres", "urlFile"),
-        ("backend.libsql", "url"),
-        ("backend.libsql", "authTokenFile"),
-        ("remote_user_profile.provider", "endpoint"),
-        ("remote_user_profile.provider", "ca_file"),
-        ("oidc", "issuer"),
-        ("oidc", "client_id"),
-        ("oidc", "client_secret_file"),
-        ("oidc", "ca_file"),
-    ];
 
     #[test]
     fn a_setting_stands_below_the_comment_that_shows_it() {

@@ -30,7 +30,24 @@ const DATABASES: [(&str, &str); 6] = [
 const LIBSQL: &str = "backend.libsql";
 /// The section that names another node.
 pub const NODE: &str = "remote_user_profile.provider";
-const OIDC: &str = "oidc";
+/// The section of the OpenID provider.
+pub const OIDC: &str = "oidc";
+
+/// Every setting that a draft may have.
+pub const KNOWN: [(&str, &str); 12] = [
+    ("backend.postgres", "urlFile"),
+    ("backend.mysql", "urlFile"),
+    (LIBSQL, "url"),
+    (LIBSQL, "authTokenFile"),
+    (NODE, "enabled"),
+    (NODE, "endpoint"),
+    (NODE, "access_token_file"),
+    (NODE, "ca_file"),
+    (OIDC, "issuer"),
+    (OIDC, "client_id"),
+    (OIDC, "client_secret_file"),
+    (OIDC, "ca_file"),
+];
 
 /// The section for a database. The error is a sentence.
 pub fn section_of(url: &str) -> Result<&'static str, String> {
@@ -82,6 +99,14 @@ impl Draft {
             draft.secret(OIDC, "client_secret_file", folder, "oidc-secret", secret);
         }
         provider.ca_file.iter().for_each(|ca_file| draft.text(OIDC, "ca_file", ca_file));
+        draft
+    }
+
+    /// Whatever a draft may have in one section, without the values.
+    pub fn of_section(section: &str) -> Self {
+        let mut draft = Self::default();
+        let known = KNOWN.iter().filter(|(known, _)| *known == section);
+        known.for_each(|(section, key)| draft.text(section, key, "…"));
         draft
     }
 
