@@ -6,6 +6,7 @@ use std::process::Command;
 use tests::login::{self, Accounts, Files, Person, Pody};
 use tests::paths;
 use tests::sandbox::Sandbox;
+use tests::scratch::Scratch;
 
 #[test]
 #[ignore = "needs root: mounts a private copy of this machine"]
@@ -15,6 +16,21 @@ fn a_sandbox_leaves_the_machine_as_it_is() {
     login::is_known(&sandbox, "ada");
     assert!(!std::fs::read_to_string("/etc/passwd").unwrap().contains("ada:"));
     assert!(!std::path::Path::new("/home/ada").exists());
+}
+
+#[test]
+#[ignore = "needs root: mounts a private copy of this machine"]
+fn whatever_is_unmounted_in_a_sandbox_leads_to_nothing_of_the_machine() {
+    let scratch = Scratch::new();
+    let (sandbox, file) = (Sandbox::plain(), scratch.join("file"));
+    std::fs::write(&file, "the machine's").unwrap();
+    // Over and over, until there is nothing left to unmount.
+    let directory = format!("/{}", scratch.iter().nth(1).unwrap().to_str().unwrap());
+    sandbox.run(&format!("while umount --lazy {directory}; do :; done")).succeeds();
+    sandbox
+        .run(&format!("test ! -e {0} && mkdir -p {1} && echo other >{0}", file.display(), scratch.display()))
+        .succeeds();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "the machine's");
 }
 
 #[test]
