@@ -364,15 +364,8 @@ impl<R: FnMut() -> Result<Settings, Vec<ConfigError>>> NodeRules<R> {
 }
 
 fn rules_of(settings: &Settings, local: LocalAccounts) -> Rules {
-    Rules {
-        allocate: settings.ids.allocate,
-        derive_from: derives_ids(settings).then(|| settings.oidc.issuer.to_string()),
-        accept: settings.ids.accept.clone(),
-        max_users: settings.auth.max_users.map(u64::from),
-        home: settings.users.home.clone(),
-        shell: settings.users.shell.clone(),
-        local,
-    }
+    let derive_from = derives_ids(settings).then(|| settings.oidc.issuer.to_string());
+    Rules { derive_from, ..Rules::of(settings, local) }
 }
 
 /// Whether the ids of those who come by a login must be the same when everything here is forgotten.

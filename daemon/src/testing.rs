@@ -85,15 +85,7 @@ pub fn names(texts: &[&str]) -> Vec<Name> {
 
 /// The default rules, on a machine without local accounts.
 pub fn rules() -> Rules {
-    Rules {
-        allocate: IdRange::DEFAULT,
-        derive_from: None,
-        accept: vec![IdRange::ORDINARY],
-        max_users: None,
-        home: "/home/%u".parse().unwrap(),
-        shell: "/bin/bash".parse().unwrap(),
-        local: LocalAccounts::default(),
-    }
+    Rules::of(&Settings::default(), LocalAccounts::default())
 }
 
 /// Rules under which new ids come from `min..=max`.

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use daemon::config::{OnDelete, Settings};
-use daemon::directory::{LocalAccounts, Rules};
+use daemon::directory::LocalAccounts;
 use daemon::helper::{Node, Turns, answer};
 use libfuzzer_sys::fuzz_target;
 use protocol::{Error, Reply};
@@ -14,16 +14,8 @@ static NODE: LazyLock<Result<Node, String>> = LazyLock::new(|| {
     let mut settings = Settings::default();
     settings.homes.roots = vec!["/nonexistent/home".parse().expect("a path")];
     settings.homes.on_delete = OnDelete::Remove;
-    let rules = Rules {
-        allocate: settings.ids.allocate,
-        derive_from: None,
-        accept: settings.ids.accept.clone(),
-        max_users: None,
-        home: settings.users.home.clone(),
-        shell: settings.users.shell.clone(),
-        local: LocalAccounts::parse("root:x:0:0::/root:/bin/sh\n", "root:x:0:\n"),
-    };
-    Ok(Node { settings, rules })
+    let local = LocalAccounts::parse("root:x:0:0::/root:/bin/sh\n", "root:x:0:\n");
+    Ok(Node::of(settings, local))
 });
 
 static TURNS: LazyLock<Turns> = LazyLock::new(Turns::default);

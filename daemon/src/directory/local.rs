@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use identity::{AbsolutePath, Gid, IdRange, Name, Uid, is_privileged_group};
 
 use super::derived::{Kind, derived_id};
-use crate::config::Template;
+use crate::config::{Settings, Template};
 
 /// The names and ids of `/etc/passwd` and `/etc/group`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +76,19 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// What a configuration says of it on a machine with these accounts. That ids are derived follows from more than that.
+    pub fn of(settings: &Settings, local: LocalAccounts) -> Self {
+        Self {
+            allocate: settings.ids.allocate,
+            derive_from: None,
+            accept: settings.ids.accept.clone(),
+            max_users: settings.auth.max_users.map(u64::from),
+            home: settings.users.home.clone(),
+            shell: settings.users.shell.clone(),
+            local,
+        }
+    }
+
     /// Why a user of this name and ids may not live on this node, if so.
     pub fn objection_to_user(&self, name: Name, uid: Uid, gid: Gid) -> Option<String> {
         if let Some(objection) = self.objection_to_user_name(name) {
@@ -156,18 +169,11 @@ mod tests {
     use super::*;
 
     fn rules() -> Rules {
-        Rules {
-            allocate: IdRange::DEFAULT,
-            derive_from: None,
-            accept: vec![IdRange::ORDINARY],
-            max_users: None,
-            home: "/home/%u".parse().unwrap(),
-            shell: "/bin/bash".parse().unwrap(),
-            local: LocalAccounts::parse(
-                "root:x:0:0::/root:/bin/sh\nlab:x:5000:5001::/:/bin/sh\n+::::::\nbroken\n",
-                "root:x:0:\ndocker:x:998:\nlab:x:5001:\nbig:x:1900000000:\n",
-            ),
-        }
+        let local = LocalAccounts::parse(
+            "root:x:0:0::/root:/bin/sh\nlab:x:5000:5001::/:/bin/sh\n+::::::\nbroken\n",
+            "root:x:0:\ndocker:x:998:\nlab:x:5001:\nbig:x:1900000000:\n",
+        );
+        Rules::of(&Settings::default(), local)
     }
 
     fn objection(name: &str, uid: u32, gid: u32) -> Option<String> {

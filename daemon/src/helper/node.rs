@@ -7,7 +7,7 @@ use protocol::Error;
 
 use super::{invalid, refused};
 use crate::config::{self, Paths, Settings};
-use crate::directory::Rules;
+use crate::directory::{LocalAccounts, Rules};
 use crate::etc;
 
 /// What the helper goes by.
@@ -35,16 +35,13 @@ impl Node {
         let settings = config::load_for_helper(Paths::default())
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         let local = etc::local_accounts().map_err(|error| format!("/etc/passwd and /etc/group: {error}"))?;
-        let rules = Rules {
-            allocate: settings.ids.allocate,
-            derive_from: None,
-            accept: settings.ids.accept.clone(),
-            max_users: None,
-            home: settings.users.home.clone(),
-            shell: settings.users.shell.clone(),
-            local,
-        };
-        Ok(Self { settings, rules })
+        Ok(Self::of(settings, local))
+    }
+
+    /// One with these settings, on a machine with these accounts.
+    pub fn of(settings: Settings, local: LocalAccounts) -> Self {
+        let rules = Rules::of(&settings, local);
+        Self { settings, rules }
     }
 
     /// A user that a call names.

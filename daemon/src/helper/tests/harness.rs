@@ -16,7 +16,7 @@ use protocol::{Client, ClientError, Error, Method};
 
 use super::super::{Node, serve};
 use crate::config::{OnDelete, QuotaFilesystem, Settings};
-use crate::directory::{LocalAccounts, Rules};
+use crate::directory::LocalAccounts;
 use crate::testing::Folder;
 
 /// How long an answer may take, on a busy machine.
@@ -156,14 +156,6 @@ pub fn node(settings: Settings) -> Node {
          all:x:1900000002:1900000002::{root}:/bin/sh\nslash:x:1900000004:1900000004::/:/bin/sh\n\
          below:x:1900000003:1900000003::{root}/deep/below:/bin/sh\n"
     );
-    let rules = Rules {
-        allocate: settings.ids.allocate,
-        derive_from: None,
-        accept: settings.ids.accept.clone(),
-        max_users: None,
-        home: settings.users.home.clone(),
-        shell: settings.users.shell.clone(),
-        local: LocalAccounts::parse(&local, ""),
-    };
-    Node { settings, rules }
+    let local = LocalAccounts::parse(&local, "");
+    Node::of(settings, local)
 }
