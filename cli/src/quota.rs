@@ -1,10 +1,8 @@
 //! `podyctl quota …`: what users may use on this node.
 
-use protocol::helper::quota::DiskLimits;
-use protocol::quota::{
-    AppliedReply, Apply, ChangeRecord, GivenLimit, Report, Set, Show, ShownReply, Subject, UsageRecord,
-    ValueRecord,
-};
+mod differences;
+
+use protocol::quota::{Apply, GivenLimit, Report, Set, Show, ShownReply, Subject, UsageRecord, ValueRecord};
 
 use crate::arguments::{QuotaCommand, QuotaOf, SetQuota, UnsetQuota};
 use crate::daemon::Daemon;
@@ -16,6 +14,10 @@ const BAR: usize = 10;
 
 /// From where on somebody is near to a limit, in thousandths.
 const NEAR: u64 = 900;
+
+/// The letters of sizes, by the powers of 1024.
+const UNITS: [(u64, char); 5] =
+    [(1 << 50, 'P'), (1 << 40, 'T'), (1 << 30, 'G'), (1 << 20, 'M'), (1 << 10, 'K')];
 
 /// Runs a command about quotas.
 pub fn run(command: QuotaCommand, session: &mut Session<'_>) -> Result<()> {
@@ -78,8 +80,8 @@ fn print(shown: &ShownReply, output: &mut Output<'_>) -> Result<()> {
 fn value_row(value: &ValueRecord) -> [Value; 6] {
     let ValueRecord { field, filesystem, limit, number, source, group, used } = value;
     let permille = used.zip(*number).and_then(|(used, number)| permille(used, number));
-    let is_size = field.starts_with("blocks") || field.starts_with("memory");
-    let used = used.map(|used| if is_size { size(used) } else { used.to_string() }).unwrap_or_default();
+    let used =
+        used.map(|used| if is_size(field) { size(used) } else { used.to_string() }).unwrap_or_default();
     let by = match group {
         Some(group) => format!("group {group}"),
         None => source.clone(),
@@ -127,7 +129,7 @@ fn apply(dry_run: bool, session: &mut Session<'_>) -> Result<()> {
     if output.json {
         return output.object(&reply);
     }
-    changes(&reply, output)?;
+    differences::list(&reply, output)?;
     let count = reply.differed;
     output.text(&match (count, dry_run) {
         (0, _) => "All limits are as they should be.\n".into(),
@@ -145,9 +147,10 @@ fn check(session: &mut Session<'_>) -> Result<()> {
     if output.json {
         let mut array = output.array();
         reply.changes.iter().try_for_each(|one| array.push(one))?;
+        reply.slices.iter().try_for_each(|one| array.push(one))?;
         array.end()?;
     } else {
-        changes(&reply, output)?;
+        differences::list(&reply, output)?;
     }
     remark(&reply.findings, output);
     if reply.differed == 0 && reply.findings.is_empty() {
@@ -163,42 +166,6 @@ fn check(session: &mut Session<'_>) -> Result<()> {
             }
         },
     ))
-}
-
-fn changes(reply: &AppliedReply, output: &mut Output<'_>) -> Result<()> {
-    if reply.changes.is_empty() {
-        return Ok(());
-    }
-    let mut listing = Listing::new(["USER", "WHERE", "DATA", "FILES", "BECAUSE"]);
-    listing.page(output, reply.changes.iter().map(change_row))
-}
-
-fn change_row(change: &ChangeRecord) -> [Value; 5] {
-    let ChangeRecord { user, uid, filesystem, from, to, drift } = change;
-    let data = |limits: &DiskLimits| format!("{}/{}", kib(limits.soft_kib), kib(limits.hard_kib));
-    let files = |limits: &DiskLimits| format!("{}/{}", count(limits.soft_inodes), count(limits.hard_inodes));
-    let differs =
-        |from: String, to: String| if from == to { String::new() } else { format!("{from} → {to}") };
-    let why = match (user, drift) {
-        (None, _) => "the user was deleted".into(),
-        (Some(_), true) => Value::Striking("somebody else changed it".into()),
-        (Some(_), false) => "the policy says so".into(),
-    };
-    [
-        user.clone().unwrap_or_else(|| format!("uid {uid}")).into(),
-        filesystem.into(),
-        differs(data(from), data(to)).into(),
-        differs(files(from), files(to)).into(),
-        why,
-    ]
-}
-
-fn kib(kib: u64) -> String {
-    if kib == 0 { "none".into() } else { size(kib.saturating_mul(1024)) }
-}
-
-fn count(number: u64) -> String {
-    if number == 0 { "none".into() } else { number.to_string() }
 }
 
 fn remark(findings: &[String], output: &mut Output<'_>) {
@@ -217,10 +184,12 @@ fn bar(permille: Option<u64>) -> Value {
     if permille >= NEAR { Value::Striking(text) } else { Value::Plain(text) }
 }
 
+fn is_size(field: &str) -> bool {
+    field.starts_with("blocks") || field.starts_with("memory")
+}
+
 /// A size for people, by the powers of 1024.
 fn size(bytes: u64) -> String {
-    const UNITS: [(u64, char); 5] =
-        [(1 << 50, 'P'), (1 << 40, 'T'), (1 << 30, 'G'), (1 << 20, 'M'), (1 << 10, 'K')];
     match UNITS.into_iter().find(|(unit, _)| bytes >= *unit) {
         Some((unit, letter)) => format!("{:.1}{letter}", bytes as f64 / unit as f64).replace(".0", ""),
         None => format!("{bytes}B"),

@@ -495,6 +495,9 @@ pub const DELETIONS_EVERY: Duration = Duration::from_secs(5);
 /// How many limits that were not as they should be are told of in one answer: nobody reads more, and they are counted.
 pub const MAX_TOLD_CHANGES: usize = 1000;
 
+/// How long podyd-helper may take to read a page of slices: it gives systemd 4 s, and nobody's login waits for this.
+pub const SLICES_READ_WITHIN: Duration = Duration::from_secs(10);
+
 /// How long reading or setting the quotas of everybody on one filesystem may take: a hundred thousand users take seconds.
 pub const QUOTAS_DEADLINE: Duration = Duration::from_secs(60);
 

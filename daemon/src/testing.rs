@@ -24,7 +24,7 @@ use crate::service::new_uuid;
 
 pub use consumer::{consumer, consumer_with, following, provider};
 pub use http::{SHARED_TOKEN, ServedNode};
-pub use kernel::TestKernel;
+pub use kernel::{TestKernel, TestState};
 pub use node::{NOW, TestNode, cheap_hashes, peer, secret};
 pub use publishing::{Publishing, look};
 

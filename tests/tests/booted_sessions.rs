@@ -193,6 +193,11 @@ fn a_slice_has_limits_before_anybody_is_there_and_after_a_boot_and_loses_them_ag
     assert!(set(&machine, "{}").contains("\"changed\":true"));
     assert_eq!(shown(&machine), usual);
     assert!(set(&machine, "{}").contains("\"changed\":false"));
+    let kept = |machine: &Machine| machine.run("ls /etc/systemd/system.control").succeeds();
+    assert_eq!(kept(&machine), "", "nor does systemd keep anything of it");
+    drift(&machine, &uid);
+    wait::until("nothing to be kept of a deleted user", PATIENCE, || kept(&machine).is_empty());
+    assert_eq!(shown(&machine), usual);
     let refused = ask(
         &machine,
         "pody",
@@ -200,6 +205,25 @@ fn a_slice_has_limits_before_anybody_is_there_and_after_a_boot_and_loses_them_ag
         "{\"method\":\"org.pody.Helper.Slice.Set\",\"parameters\":{\"uid\":0,\"limits\":{}}}",
     );
     assert!(refused.contains("org.pody.Refused"), "{refused}");
+}
+
+/// What an admin says is in force without a login, and found and put right when somebody else has changed it.
+fn drift(machine: &Machine, uid: &str) {
+    let tasks = || machine.run(&format!("systemctl show --property TasksMax user-{uid}.slice")).succeeds();
+    machine.run("podyctl quota set ada tasks_max=50 memory_max=1G").succeeds();
+    assert_eq!(tasks(), "TasksMax=50");
+    machine.run("podyctl quota check").succeeds();
+    machine.run(&format!("systemctl set-property user-{uid}.slice TasksMax=70 CPUQuota=20%")).succeeds();
+    let found = machine.run("podyctl quota check").fails();
+    let says = |line: &str| found.stdout.lines().any(|found| found.split_whitespace().eq(line.split(' ')));
+    assert!(says("ada this node tasks_max 70 50 somebody else changed it"), "{found:#?}");
+    assert!(says("ada this node cpu_quota 20% as everybody somebody else changed it"), "{found:#?}");
+    machine.run("podyctl quota apply --dry-run").succeeds();
+    assert_eq!(tasks(), "TasksMax=70", "nothing is changed by looking");
+    machine.run("podyctl quota apply").succeeds();
+    assert_eq!(tasks(), "TasksMax=50");
+    machine.run("podyctl quota check").succeeds();
+    machine.run("podyctl user delete ada --yes").succeeds();
 }
 
 /// A machine with podyd and podyd-helper, whose people log in by root's key.

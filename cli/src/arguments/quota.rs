@@ -57,9 +57,10 @@ pub enum QuotaCommand {
         top: Option<u32>,
     },
 
-    /// Put all disk limits right now, and say which were not; for root and admins
+    /// Put all limits right now, and say which were not; for root and admins
     ///
-    /// podyd does so by itself whenever something changes, and now and then.
+    /// Of memory, processors and tasks, those whose slices are up or were limited before. podyd does so by itself whenever
+    /// something changes, and now and then ([quota] reconcile_every).
     #[command(after_help = "Examples:\n  podyctl quota apply\n  podyctl quota apply --dry-run")]
     Apply {
         /// Change nothing
@@ -67,7 +68,7 @@ pub enum QuotaCommand {
         dry_run: bool,
     },
 
-    /// List disk limits that are not what they should be, and what keeps limits from being in force
+    /// List limits that are not what they should be, and what keeps limits from being in force
     ///
     /// Exits with 0 if all is well and 1 if it is not. For root and admins.
     #[command(

@@ -177,10 +177,63 @@ pub struct SliceLimits {
     pub io_weight: Option<u16>,
 }
 
+impl SliceLimits {
+    /// Each, by its name here.
+    pub fn fields(&self) -> [(&'static str, Option<u64>); 5] {
+        [
+            ("memory_max", self.memory_max),
+            ("memory_high", self.memory_high),
+            ("cpu_quota", self.cpu_quota.map(u64::from)),
+            ("tasks_max", self.tasks_max),
+            ("io_weight", self.io_weight.map(u64::from)),
+        ]
+    }
+}
+
 /// The limits are as they should be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SliceIsSet {
     /// Whether they were others before.
     #[serde(default)]
     pub changed: bool,
+}
+
+/// How many slices one call reads: systemd is asked twice about each.
+pub const MAX_SLICES: usize = 50;
+
+/// Reads the slices of users of Pody that are up, or of which systemd keeps limits, in the order of uids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadSlices {
+    /// The first uid that is wanted.
+    #[serde(default)]
+    pub from: u32,
+}
+
+impl Method for ReadSlices {
+    const NAME: &'static str = "org.pody.Helper.Slice.Read";
+    type Reply = SlicesReply;
+}
+
+/// Some slices; [`MAX_SLICES`] at the most.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlicesReply {
+    /// The slices.
+    #[serde(default)]
+    pub slices: Vec<SliceRecord>,
+    /// Where to go on; none: these are the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u32>,
+}
+
+/// What systemd holds a user to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SliceRecord {
+    /// Whose.
+    pub uid: u32,
+    /// How much; absent: as much as there is. A part of a percent counts as a whole one.
+    pub limits: SliceLimits,
+    /// Which of these systemd was told to keep over a boot, by their names in [`SliceLimits::fields`].
+    #[serde(default)]
+    pub kept: Vec<String>,
 }

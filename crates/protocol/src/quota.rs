@@ -170,15 +170,18 @@ impl Method for Apply {
 pub struct AppliedReply {
     /// How many limits were others than they should be.
     pub differed: u64,
-    /// The first of them.
+    /// The first of those that are about disks.
     #[serde(default)]
     pub changes: Vec<ChangeRecord>,
+    /// The first of those that are about memory, processors and tasks.
+    #[serde(default)]
+    pub slices: Vec<SliceChangeRecord>,
     /// What is not in force, and why.
     #[serde(default)]
     pub findings: Vec<String>,
 }
 
-/// Limits that were not what they should be (`podyctl quota check --json` prints exactly this).
+/// Limits on a filesystem that were not what they should be (`podyctl quota check --json` prints exactly this).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeRecord {
     /// Whose; nothing: of somebody who was deleted.
@@ -195,4 +198,32 @@ pub struct ChangeRecord {
     /// Whether somebody else than podyd made it so.
     #[serde(default)]
     pub drift: bool,
+}
+
+/// Limits of a user's slice that were not what they should be (`podyctl quota check --json` prints exactly this, after the others).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SliceChangeRecord {
+    /// Whose; nothing: of somebody who was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The user id.
+    pub uid: u32,
+    /// systemd's name of it.
+    pub slice: String,
+    /// What differed.
+    pub fields: Vec<FieldChangeRecord>,
+    /// Whether somebody else than podyd made it so.
+    #[serde(default)]
+    pub drift: bool,
+}
+
+/// One limit of a slice, in bytes, things or percent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChangeRecord {
+    /// Such as `memory_max`.
+    pub field: String,
+    /// What systemd had; null: no limit.
+    pub from: Option<u64>,
+    /// What it should have; null: none of Pody's, but what everybody has.
+    pub to: Option<u64>,
 }

@@ -1,7 +1,8 @@
 //! From a frame to the verb that it calls, and from what became of it to a frame.
 
 use protocol::helper::{
-    ArchiveHome, EndSessions, Hello, MAX_FRAME_BYTES, MakeHome, RemoveHome, SetSlice, Welcome, quota,
+    ArchiveHome, EndSessions, Hello, MAX_FRAME_BYTES, MakeHome, ReadSlices, RemoveHome, SetSlice, Welcome,
+    quota,
 };
 use protocol::{Call, Error, Method, Reply};
 use serde_json::Value;
@@ -37,6 +38,7 @@ fn carry_out(method: &str, parameters: Value, node: &Node, turns: &Turns) -> Opt
         quota::Read::NAME => handle::<quota::Read>(parameters, node, turns),
         quota::Set::NAME => handle::<quota::Set>(parameters, node, turns),
         EndSessions::NAME => handle::<EndSessions>(parameters, node, turns),
+        ReadSlices::NAME => handle::<ReadSlices>(parameters, node, turns),
         SetSlice::NAME => handle::<SetSlice>(parameters, node, turns),
         _ => return None,
     })
@@ -45,12 +47,20 @@ fn carry_out(method: &str, parameters: Value, node: &Node, turns: &Turns) -> Opt
 /// What is answered to a frame, its NUL and all. Without a node that can be read nothing is done.
 pub fn answer(frame: &[u8], node: &Result<Node, String>, turns: &Turns) -> Vec<u8> {
     let outcome = outcome(frame, node, turns).map_err(on_one_line);
-    let mut reply = encode(outcome.inspect_err(|error| tracing::warn!("{error}")));
+    let mut reply = encode(outcome.inspect_err(tell));
     if reply.len() > MAX_FRAME_BYTES {
         reply = encode(Err(failed("the answer is too large for one message; ask for less at a time")));
     }
     reply.push(0);
     reply
+}
+
+/// What a node is like podyd tells of, once and not at every login; that it was refused something is to be read here, too.
+fn tell(error: &Error) {
+    match error {
+        Error::NotFound { .. } | Error::Conflict { .. } | Error::Away { .. } => tracing::debug!("{error}"),
+        _ => tracing::warn!("{error}"),
+    }
 }
 
 fn outcome(frame: &[u8], node: &Result<Node, String>, turns: &Turns) -> Result<Value, Error> {

@@ -1,6 +1,7 @@
 //! `Quota.*`: disk quotas of Pody's users, on filesystems that root has configured and nowhere else. What limits should be is
 //! podyd's to say; that nobody else's are touched is seen to here.
 
+use nix::sys::statvfs::{FsFlags, statvfs};
 use protocol::Error;
 use protocol::helper::quota::{
     DiskLimits, Failed, FilesystemRecord, Filesystems, FilesystemsReply, LimitsOf, MAX_QUOTAS, QuotaRecord,
@@ -37,6 +38,7 @@ fn record(configured: &QuotaFilesystem) -> FilesystemRecord {
             type_name: filesystem.type_name().to_owned(),
             counts: state != State::Off,
             enforces: state == State::Enforcing,
+            read_only: is_read_only(configured),
             trouble: None,
         },
         Err(Trouble::NotMounted) => FilesystemRecord { path, ..FilesystemRecord::default() },
@@ -44,6 +46,11 @@ fn record(configured: &QuotaFilesystem) -> FilesystemRecord {
             FilesystemRecord { path, trouble: Some(error.to_string()), ..FilesystemRecord::default() }
         }
     }
+}
+
+/// ext4 then has no quotas, XFS has some that cannot be set: to everybody, it is a filesystem that is read-only.
+fn is_read_only(configured: &QuotaFilesystem) -> bool {
+    statvfs(configured.path.as_str()).is_ok_and(|found| found.flags().contains(FsFlags::ST_RDONLY))
 }
 
 impl Handle for Read {
@@ -83,6 +90,9 @@ impl Handle for Set {
             are_sane(limits)?;
         }
         let (configured, filesystem) = open(node, &self.filesystem)?;
+        if is_read_only(configured) {
+            return Err(conflict(format!("{}: it is mounted read-only", configured.path)));
+        }
         keep_grace(configured, &filesystem).map_err(|error| words(configured, error))?;
         let set = |LimitsOf { uid, limits }: &LimitsOf| {
             let outcome = filesystem.set_limits(kind(configured), *uid, of_kernel(*limits));

@@ -1,17 +1,20 @@
 //! The limits of a user's slice: systemd is told what they are, and writes drop-ins of its own that hold after every boot
-//! (`/etc/systemd/system.control`). What is in force already is left alone.
+//! (`/etc/systemd/system.control`). What is in force already is left alone, and what Pody has no limit for any more is kept
+//! no longer: systemd has no call for that, and so these files, of its own naming, are removed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::io;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use protocol::Error;
-use protocol::helper::{SetSlice, SliceIsSet, SliceLimits};
+use protocol::helper::{MAX_SLICES, ReadSlices, SetSlice, SliceIsSet, SliceLimits, SliceRecord, SlicesReply};
 use zbus::wire::{OwnedObjectPath, OwnedVariant, Variant};
 
 use super::bus::{self, Bus, Service};
 use super::dispatch::Handle;
-use super::{Node, invalid};
+use super::{Node, failed, invalid};
 
 const SYSTEMD: Service = Service {
     name: "org.freedesktop.systemd1",
@@ -24,25 +27,78 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// A user who has no limits of their own, and so those that everybody has (user-.slice.d).
 const ANYBODY: &str = "user-4294967294.slice";
 
+/// Where systemd writes down what it was told to keep.
+const KEPT: &str = "/etc/systemd/system.control";
+
 /// Less would not let anybody log in, to see why.
 const MEMORY: RangeInclusive<u64> = 16 * 1024 * 1024..=1 << 50;
 const TASKS: RangeInclusive<u64> = 8..=1 << 22;
 const CPU_PERCENT: RangeInclusive<u32> = 1..=1_000_000;
 const IO_WEIGHT: RangeInclusive<u16> = 1..=10_000;
 
+/// What a limit is called by Pody, by systemd on the bus, and by systemd in a file.
+struct Setting {
+    field: &'static str,
+    property: &'static str,
+    name: &'static str,
+}
+
+const SETTINGS: [Setting; 5] = [
+    Setting { field: "memory_max", property: "MemoryMax", name: "MemoryMax" },
+    Setting { field: "memory_high", property: "MemoryHigh", name: "MemoryHigh" },
+    Setting { field: "cpu_quota", property: "CPUQuotaPerSecUSec", name: "CPUQuota" },
+    Setting { field: "tasks_max", property: "TasksMax", name: "TasksMax" },
+    Setting { field: "io_weight", property: "IOWeight", name: "IOWeight" },
+];
+
+/// systemd counts a processor's time in microseconds for each second.
+const MICROSECONDS_A_PERCENT: u64 = 10_000;
+
 impl Handle for SetSlice {
     fn handle(self, node: &Node) -> Result<SliceIsSet, Error> {
-        let unit = format!("user-{}.slice", node.uid(self.uid)?);
+        let unit = unit(node.uid(self.uid)?.0);
         check(&self.limits)?;
-        if !bus::has_systemd() {
-            return Err(Error::Away {
-                message: "systemd does not run this machine: there are no slices".into(),
-            });
-        }
-        let limits = self.limits;
-        let changed = bus::ask(move |bus| set(bus, &unit, limits))?;
-        Ok(SliceIsSet { changed })
+        needs_systemd()?;
+        let (limits, unit_there) = (self.limits, unit.clone());
+        let changed = bus::ask(move |bus| set(bus, &unit_there, limits))?;
+        let forgotten = forget(Path::new(KEPT), &unit, &limits).map_err(failed)?;
+        Ok(SliceIsSet { changed: changed || forgotten })
     }
+}
+
+impl Handle for ReadSlices {
+    fn handle(self, node: &Node) -> Result<SlicesReply, Error> {
+        needs_systemd()?;
+        let kept = units_kept(Path::new(KEPT)).map_err(|error| failed(format!("{KEPT}: {error}")))?;
+        let units = bus::ask(units_up)?.into_iter().chain(kept);
+        let uids: BTreeSet<u32> = units
+            .filter_map(|unit| uid_of(&unit))
+            .filter(|uid| *uid >= self.from && node.uid(*uid).is_ok())
+            .collect();
+        let next = uids.iter().nth(MAX_SLICES).copied();
+        let uids = uids.into_iter().take(MAX_SLICES);
+        let slices = bus::ask(move |bus| uids.map(|uid| read(bus, uid)).collect())?;
+        Ok(SlicesReply { slices, next })
+    }
+}
+
+fn needs_systemd() -> Result<(), Error> {
+    match bus::has_systemd() {
+        true => Ok(()),
+        false => {
+            Err(Error::Away { message: "systemd does not run this machine: there are no slices".into() })
+        }
+    }
+}
+
+fn unit(uid: u32) -> String {
+    format!("user-{uid}.slice")
+}
+
+/// Whose slice a unit is, if it is somebody's.
+fn uid_of(name: &str) -> Option<u32> {
+    let uid = name.strip_prefix("user-")?.strip_suffix(".slice")?.parse().ok()?;
+    (unit(uid) == name).then_some(uid)
 }
 
 fn check(limits: &SliceLimits) -> Result<(), Error> {
@@ -65,13 +121,42 @@ fn check(limits: &SliceLimits) -> Result<(), Error> {
 /// Sets what differs, and says whether anything did.
 fn set(bus: &Bus, unit: &str, limits: SliceLimits) -> zbus::Result<bool> {
     let (now, usual) = (properties(bus, unit)?, properties(bus, ANYBODY)?);
-    let changes = changes(&limits, &now, &usual, |setting| drop_in(unit, setting).exists());
+    let changes = changes(&limits, &now, &usual, |setting| drop_in(Path::new(KEPT), unit, setting).exists());
     if changes.is_empty() {
         return Ok(false);
     }
     let changes: Vec<_> = changes.into_iter().map(|(name, value)| (name, Variant::U64(value))).collect();
     bus.manage(SYSTEMD, "SetUnitProperties", &(unit, false, changes))?;
     Ok(true)
+}
+
+/// Users' slices with processes in them.
+fn units_up(bus: &Bus) -> zbus::Result<Vec<String>> {
+    type Unit =
+        (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+    let patterns = (["active"].as_slice(), ["user-*.slice"].as_slice());
+    let units: Vec<Unit> = bus.manage(SYSTEMD, "ListUnitsByPatterns", &patterns)?.body().deserialize()?;
+    Ok(units.into_iter().map(|unit| unit.0).collect())
+}
+
+fn read(bus: &Bus, uid: u32) -> zbus::Result<SliceRecord> {
+    let unit = unit(uid);
+    let is_kept = |setting: &Setting| drop_in(Path::new(KEPT), &unit, setting.name).exists();
+    let kept = SETTINGS.iter().filter(|setting| is_kept(setting)).map(|setting| setting.field.to_owned());
+    Ok(SliceRecord { uid, limits: limits_of(&properties(bus, &unit)?), kept: kept.collect() })
+}
+
+/// In Pody's words; systemd's largest number is no limit.
+fn limits_of(properties: &HashMap<String, u64>) -> SliceLimits {
+    let of = |property| properties.get(property).copied().filter(|value| *value != u64::MAX);
+    let percent = |time: u64| u32::try_from(time.div_ceil(MICROSECONDS_A_PERCENT)).ok();
+    SliceLimits {
+        memory_max: of("MemoryMax"),
+        memory_high: of("MemoryHigh"),
+        cpu_quota: of("CPUQuotaPerSecUSec").and_then(percent),
+        tasks_max: of("TasksMax"),
+        io_weight: of("IOWeight").and_then(|weight| u16::try_from(weight).ok()),
+    }
 }
 
 /// What a slice has, of what are numbers.
@@ -82,9 +167,38 @@ fn properties(bus: &Bus, unit: &str) -> zbus::Result<HashMap<String, u64>> {
     Ok(all.into_iter().filter_map(|(name, value)| Some((name, u64::try_from(&value).ok()?))).collect())
 }
 
-/// Where systemd writes down what it was told to keep.
-fn drop_in(unit: &str, setting: &str) -> PathBuf {
-    format!("/etc/systemd/system.control/{unit}.d/50-{setting}.conf").into()
+fn drop_in(kept: &Path, unit: &str, setting: &str) -> PathBuf {
+    kept.join(format!("{unit}.d/50-{setting}.conf"))
+}
+
+/// Units of which systemd keeps anything.
+fn units_kept(kept: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(kept) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let names: Vec<String> = entries
+        .map(|entry| Ok(entry?.file_name().into_string().unwrap_or_default()))
+        .collect::<io::Result<_>>()?;
+    Ok(names.iter().filter_map(|name| name.strip_suffix(".d")).map(str::to_owned).collect())
+}
+
+/// Has systemd keep nothing that is not wanted, and says whether it did. What is in force until the next boot it knows by itself.
+fn forget(kept: &Path, unit: &str, limits: &SliceLimits) -> Result<bool, String> {
+    let mut forgot = false;
+    for (setting, (_, wanted)) in SETTINGS.iter().zip(limits.fields()) {
+        let file = drop_in(kept, unit, setting.name);
+        if wanted.is_some() || !file.exists() {
+            continue;
+        }
+        fs::remove_file(&file).map_err(|error| format!("{} cannot be removed: {error}", file.display()))?;
+        forgot = true;
+    }
+    if forgot {
+        // It may have others.
+        let _ = fs::remove_dir(kept.join(format!("{unit}.d")));
+    }
+    Ok(forgot)
 }
 
 /// What to tell systemd, which says what a slice has now and what is usual, and has written down which settings it was told.
@@ -94,19 +208,13 @@ fn changes(
     usual: &HashMap<String, u64>,
     is_written: impl Fn(&str) -> bool,
 ) -> Vec<(&'static str, u64)> {
-    let microseconds = limits.cpu_quota.map(|percent| u64::from(percent) * 10_000);
-    let table = [
-        ("MemoryMax", "MemoryMax", limits.memory_max),
-        ("MemoryHigh", "MemoryHigh", limits.memory_high),
-        ("CPUQuotaPerSecUSec", "CPUQuota", microseconds),
-        ("TasksMax", "TasksMax", limits.tasks_max),
-        ("IOWeight", "IOWeight", limits.io_weight.map(u64::from)),
-    ];
     let mut changes = Vec::new();
-    for (property, setting, wanted) in table {
-        let taken_back = || is_written(setting).then(|| usual.get(property).copied()).flatten();
-        let value = wanted.or_else(taken_back);
-        changes.extend(value.filter(|value| now.get(property) != Some(value)).map(|value| (property, value)));
+    for (Setting { field, property, name }, (_, wanted)) in SETTINGS.iter().zip(limits.fields()) {
+        let factor = if *field == "cpu_quota" { MICROSECONDS_A_PERCENT } else { 1 };
+        let taken_back = || is_written(name).then(|| usual.get(*property).copied()).flatten();
+        let value = wanted.map(|wanted| wanted * factor).or_else(taken_back);
+        changes
+            .extend(value.filter(|value| now.get(*property) != Some(value)).map(|value| (*property, value)));
     }
     changes
 }
@@ -114,6 +222,7 @@ fn changes(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Folder;
 
     const LIMITS: SliceLimits = SliceLimits {
         memory_max: Some(1 << 30),
@@ -168,6 +277,59 @@ mod tests {
             SliceLimits { io_weight: Some(0), ..LIMITS },
         ] {
             assert!(matches!(check(&wrong), Err(Error::InvalidInput { .. })), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_what_was_set() {
+        let now = properties([1 << 30, 1 << 29, 1_500_000, 100, 50]);
+        assert_eq!(limits_of(&now), LIMITS);
+        assert_eq!(limits_of(&properties([NONE; 5])), SliceLimits::default());
+        let by_hand = properties([NONE, NONE, 1_500_001, NONE, NONE]);
+        assert_eq!(limits_of(&by_hand).cpu_quota, Some(151), "never what it was to be");
+        for (setting, (field, _)) in SETTINGS.iter().zip(LIMITS.fields()) {
+            assert_eq!(setting.field, field);
+        }
+    }
+
+    #[test]
+    fn systemd_keeps_nothing_that_nobody_wants_any_more() {
+        let kept = Folder::new();
+        let unit = unit(1_900_000_007);
+        let files = || units_kept(&kept).unwrap();
+        assert!(units_kept(&kept.join("nowhere")).unwrap().is_empty());
+        let directory = kept.subfolder(&format!("{unit}.d"));
+        for name in ["50-MemoryMax.conf", "50-CPUQuota.conf", "50-TasksMax.conf"] {
+            fs::write(directory.join(name), "").unwrap();
+        }
+        let memory = SliceLimits { memory_max: Some(1 << 30), ..SliceLimits::default() };
+        assert_eq!(forget(&kept, &unit, &memory), Ok(true));
+        assert_eq!(forget(&kept, &unit, &memory), Ok(false));
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+        assert_eq!(files(), [unit.clone()]);
+        assert_eq!(forget(&kept, &unit, &SliceLimits::default()), Ok(true));
+        assert!(files().is_empty(), "nor is an empty directory left");
+        kept.subfolder("ssh.service.d");
+        fs::write(kept.subfolder(&format!("{unit}.d")).join("10-own.conf"), "").unwrap();
+        assert_eq!(forget(&kept, &unit, &SliceLimits::default()), Ok(false), "which is an admin's");
+    }
+
+    #[test]
+    fn a_slice_is_somebodys_by_one_name_alone() {
+        assert_eq!(uid_of("user-1900000007.slice"), Some(1_900_000_007));
+        for name in [
+            "user.slice",
+            "user-.slice",
+            "user-07.slice",
+            "user-+7.slice",
+            "user--1.slice",
+            "user-4294967296.slice",
+            "user-7-x.slice",
+            "user-7.slice.d",
+            "user-7.service",
+            "xuser-7.slice",
+        ] {
+            assert_eq!(uid_of(name), None, "{name}");
         }
     }
 }

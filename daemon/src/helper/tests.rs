@@ -51,7 +51,7 @@ fn what_is_no_call_is_answered_with_words_and_does_no_harm() {
     let helper = TestHelper::new();
     let oversized = [vec![b' '; MAX_FRAME_BYTES + 10], vec![0]].concat();
     let deep = [vec![b'['; 10_000], vec![0]].concat();
-    let table: [(&[u8], &str); 11] = [
+    let table: [(&[u8], &str); 13] = [
         (b"", ""),
         (b"{\"method\":\"org.pody.Helper.Home.Make\"", ""),
         (b"\0", "InvalidInput"),
@@ -60,6 +60,11 @@ fn what_is_no_call_is_answered_with_words_and_does_no_harm() {
         (b"{\"method\":\"org.pody.Helper.Shell\"}\0", "MethodNotFound"),
         (
             b"{\"method\":\"org.pody.Helper.Home.Make\",\"parameters\":{\"name\":\"ada\",\"mode\":7}}\0",
+            "InvalidInput",
+        ),
+        (b"{\"method\":\"org.pody.Helper.Slice.Read\",\"parameters\":{\"from\":-1}}\0", "InvalidInput"),
+        (
+            b"{\"method\":\"org.pody.Helper.Slice.Read\",\"parameters\":{\"unit\":\"ssh.service\"}}\0",
             "InvalidInput",
         ),
         (b"{\"method\":\"\x7f\\u001b[2J\"}\0", "MethodNotFound"),

@@ -52,7 +52,9 @@ pub use login::{Decision, Login, Step, Verdict};
 pub use metrics::{Metrics, TurnedAway};
 pub use network::{Network, OpenPort, Served};
 pub use oidc::OidcCheck;
-pub use quota::{Applied, Changed, PolicyChange, Quotas, Shown, Subject, Usage, Value};
+pub use quota::{
+    Applied, Changed, ChangedField, ChangedSlice, PolicyChange, Quotas, Shown, Subject, Usage, Value,
+};
 pub use relogin::forget_ended_codes;
 pub use reservations::{Reservations, Resolved};
 pub use sessions::{Opened, Opening, Session, Sessions};

@@ -11,7 +11,7 @@ use protocol::helper::quota::{
     DiskLimits, FilesystemRecord, Filesystems, FilesystemsReply, LimitsOf, MAX_QUOTAS, QuotaRecord,
     QuotasReply, Read, Set, SetReply,
 };
-use protocol::helper::{SetSlice, SliceIsSet, SliceLimits};
+use protocol::helper::{MAX_SLICES, ReadSlices, SetSlice, SliceIsSet, SliceLimits, SliceRecord, SlicesReply};
 use protocol::{Call, Method, Reply};
 use serde_json::Value;
 
@@ -20,8 +20,21 @@ use serde_json::Value;
 pub struct TestDisk {
     /// What is known of each uid.
     pub quotas: BTreeMap<u32, QuotaRecord>,
-    /// Whether it is mounted without quotas.
-    pub is_without: bool,
+    /// How it is mounted.
+    pub state: TestState,
+}
+
+/// How a filesystem is mounted.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum TestState {
+    #[default]
+    Enforces,
+    /// Without quotas.
+    Without,
+    /// As XFS does it: there are quotas, and they stay as they are.
+    ReadOnly,
+    /// Not at all.
+    Gone,
 }
 
 /// Filesystems by where they are mounted, and all that was ever set.
@@ -31,6 +44,10 @@ pub struct Disks {
     pub sets: Vec<(String, LimitsOf)>,
     /// What systemd was told of users' slices.
     pub slices: BTreeMap<u32, SliceLimits>,
+    /// Whether systemd does not answer.
+    pub is_without_systemd: bool,
+    /// How often it was asked how they are.
+    pub slice_reads: usize,
     /// Whose slices it does not touch.
     pub refused_slices: BTreeSet<u32>,
 }
@@ -69,6 +86,11 @@ impl TestKernel {
         change(disk.quotas.entry(uid).or_insert(QuotaRecord { uid, ..QuotaRecord::default() }));
     }
 
+    /// What somebody does with mount(8) or umount(8).
+    pub fn mount(&self, path: &str, state: TestState) {
+        self.disks().disks.get_mut(path).unwrap().state = state;
+    }
+
     fn serve(&self, mut stream: UnixStream) {
         let (mut frame, mut byte) = (Vec::new(), [0]);
         while stream.read(&mut byte).unwrap() == 1 && byte[0] != 0 {
@@ -97,20 +119,66 @@ impl TestKernel {
                 }
                 serde_json::to_value(SliceIsSet { changed: disks.slices.insert(uid, limits) != Some(limits) })
             }
-            Set::NAME => serde_json::to_value(disks.set(serde_json::from_value(parameters).unwrap())),
+            ReadSlices::NAME => {
+                disks.slice_reads += 1;
+                if disks.is_without_systemd {
+                    return Err(protocol::Error::Away {
+                        message: "systemd does not run this machine".into(),
+                    });
+                }
+                let ReadSlices { from } = serde_json::from_value(parameters).unwrap();
+                serde_json::to_value(disks.slices(from))
+            }
+            Set::NAME => serde_json::to_value(disks.set(serde_json::from_value(parameters).unwrap())?),
             other => return Err(protocol::Error::MethodNotFound { message: other.to_owned() }),
         };
         Ok(reply.unwrap())
     }
 }
 
+impl TestDisk {
+    fn has_quotas(&self) -> bool {
+        matches!(self.state, TestState::Enforces | TestState::ReadOnly)
+    }
+
+    /// As podyd-helper says it, where the filesystem is as it should not be for what is asked.
+    fn objection(&self, path: &str, too_bad: TestState) -> Result<(), protocol::Error> {
+        let message = |why| format!("{path}: {why}");
+        match self.state {
+            TestState::Gone => {
+                Err(protocol::Error::NotFound { message: message("nothing is mounted there") })
+            }
+            TestState::Without => {
+                Err(protocol::Error::Conflict { message: message("it is mounted without quotas") })
+            }
+            state if state == too_bad => {
+                Err(protocol::Error::Conflict { message: message("it is mounted read-only") })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Disks {
+    /// Those that something is known of, with what is limited kept over a boot.
+    fn slices(&self, from: u32) -> SlicesReply {
+        let record = |(uid, limits): (&u32, &SliceLimits)| {
+            let kept = limits.fields().into_iter().filter(|(_, limit)| limit.is_some());
+            let kept = kept.map(|(field, _)| field.to_owned()).collect();
+            SliceRecord { uid: *uid, limits: *limits, kept }
+        };
+        let slices: Vec<_> = self.slices.range(from..).take(MAX_SLICES).map(record).collect();
+        let next = slices.last().filter(|_| slices.len() == MAX_SLICES).map(|slice| slice.uid + 1);
+        SlicesReply { slices, next }
+    }
+
     fn filesystems(&self) -> FilesystemsReply {
         let record = |(path, disk): (&String, &TestDisk)| FilesystemRecord {
             path: path.clone(),
-            type_name: "ext4".into(),
-            counts: !disk.is_without,
-            enforces: !disk.is_without,
+            type_name: if disk.state == TestState::Gone { String::new() } else { "xfs".into() },
+            counts: disk.has_quotas(),
+            enforces: disk.has_quotas(),
+            read_only: disk.state == TestState::ReadOnly,
             trouble: None,
         };
         FilesystemsReply { filesystems: self.disks.iter().map(record).collect() }
@@ -118,9 +186,7 @@ impl Disks {
 
     fn read(&self, Read { filesystem, from, only }: Read) -> Result<QuotasReply, protocol::Error> {
         let disk = &self.disks[&filesystem];
-        if disk.is_without {
-            return Err(protocol::Error::Conflict { message: format!("{filesystem}: it has no quotas") });
-        }
+        disk.objection(&filesystem, TestState::Without)?;
         if only {
             let quota = QuotaRecord { uid: from, ..QuotaRecord::default() };
             return Ok(QuotasReply { quotas: vec![*disk.quotas.get(&from).unwrap_or(&quota)], next: None });
@@ -130,14 +196,15 @@ impl Disks {
         Ok(QuotasReply { quotas, next })
     }
 
-    fn set(&mut self, Set { filesystem, limits }: Set) -> SetReply {
+    fn set(&mut self, Set { filesystem, limits }: Set) -> Result<SetReply, protocol::Error> {
         assert!(limits.len() <= MAX_QUOTAS);
         let disk = self.disks.get_mut(&filesystem).unwrap();
+        disk.objection(&filesystem, TestState::ReadOnly)?;
         for one in limits {
             let quota = QuotaRecord { uid: one.uid, ..QuotaRecord::default() };
             disk.quotas.entry(one.uid).or_insert(quota).limits = one.limits;
             self.sets.push((filesystem.clone(), one));
         }
-        SetReply::default()
+        Ok(SetReply::default())
     }
 }

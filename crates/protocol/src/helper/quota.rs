@@ -40,6 +40,9 @@ pub struct FilesystemRecord {
     /// Whether it holds them to their limits.
     #[serde(default)]
     pub enforces: bool,
+    /// Whether nothing can be written there, quotas included.
+    #[serde(default)]
+    pub read_only: bool,
     /// Why nothing else is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,

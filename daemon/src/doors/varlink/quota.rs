@@ -3,7 +3,8 @@
 use protocol::helper::quota::DiskLimits;
 use protocol::quota as wire;
 use protocol::quota::{
-    AppliedReply, Apply, ChangeRecord, Report, ReportReply, Set, Show, ShownReply, UsageRecord, ValueRecord,
+    AppliedReply, Apply, ChangeRecord, FieldChangeRecord, Report, ReportReply, Set, Show, ShownReply,
+    SliceChangeRecord, UsageRecord, ValueRecord,
 };
 use quotactl::Limits;
 
@@ -12,7 +13,9 @@ use crate::directory::{Directory, Error, Result};
 use crate::doors::record::{page_size, parse_option};
 use crate::limits::MAX_PAGE;
 use crate::quota::{Field, Limit, Source};
-use crate::service::{Caller, Changed, PolicyChange, Service, Shown, Subject, Usage, Value};
+use crate::service::{
+    Caller, Changed, ChangedField, ChangedSlice, PolicyChange, Service, Shown, Subject, Usage, Value,
+};
 
 impl<D: Directory> Handle<D> for Set {
     async fn handle(self, service: &Service<D>, caller: &Caller) -> Result<ShownReply> {
@@ -55,6 +58,7 @@ impl<D: Directory> Handle<D> for Apply {
         Ok(AppliedReply {
             differed: applied.differed,
             changes: applied.changes.into_iter().map(change).collect(),
+            slices: applied.slices.into_iter().map(slice_change).collect(),
             findings: words(applied.findings),
         })
     }
@@ -120,6 +124,17 @@ fn change(Changed { name, uid, filesystem, from, to, is_drift }: Changed) -> Cha
         filesystem: filesystem.to_string(),
         from: limits(from),
         to: limits(to),
+        drift: is_drift,
+    }
+}
+
+fn slice_change(ChangedSlice { name, uid, fields, is_drift }: ChangedSlice) -> SliceChangeRecord {
+    let field = |ChangedField { field, from, to }| FieldChangeRecord { field: field.to_owned(), from, to };
+    SliceChangeRecord {
+        user: name.map(|name| name.to_string()),
+        uid,
+        slice: format!("user-{uid}.slice"),
+        fields: fields.into_iter().map(field).collect(),
         drift: is_drift,
     }
 }

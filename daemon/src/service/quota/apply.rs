@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use identity::Name;
 use quotactl::Limits;
 
-use super::{Finding, Person, kernel};
+use super::{ChangedSlice, Finding, Person, Round, kernel};
 use crate::directory::{Directory, Result};
 use crate::limits::MAX_TOLD_CHANGES;
 use crate::quota::{Change, Merged, MountPoint, plan};
@@ -19,11 +19,13 @@ pub struct Applied {
     pub differed: u64,
     /// The first of them.
     pub changes: Vec<Changed>,
+    /// The first of those that are about slices.
+    pub slices: Vec<ChangedSlice>,
     /// What is not in force, and what to do about it.
     pub findings: Vec<Finding>,
 }
 
-/// Limits that were not what they should be.
+/// Limits on a filesystem that were not what they should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
     /// Whose; none: of somebody who was deleted.
@@ -44,10 +46,11 @@ impl<D: Directory> Service<D> {
     /// Compares everybody's limits with what they should be, and puts them right unless it is a dry run.
     pub async fn apply_quotas(&self, caller: &Caller, dry_run: bool) -> Result<Applied> {
         caller.may(Operation::Quotas)?;
-        self.reconcile_quotas(dry_run).await
+        self.reconcile_quotas(if dry_run { Round::Dry } else { Round::Whole }).await
     }
 
-    pub(super) async fn reconcile_quotas(&self, dry_run: bool) -> Result<Applied> {
+    pub(super) async fn reconcile_quotas(&self, round: Round) -> Result<Applied> {
+        let dry_run = round == Round::Dry;
         let _turn = self.quotas.turn.lock().await;
         let settings = self.current_settings();
         let picture = self.quota_picture(&settings.quota).await?;
@@ -65,7 +68,7 @@ impl<D: Directory> Service<D> {
                     for (index, path) in picture.filesystems().enumerate() {
                         let record = records.iter().find(|record| record.path == path.as_str());
                         applied.findings.extend(record.and_then(kernel::objection));
-                        if record.is_some_and(|record| record.counts) {
+                        if record.is_some_and(kernel::can_limit) {
                             self.reconcile_filesystem(path, index, &people, dry_run, &mut applied).await;
                         }
                     }
@@ -77,15 +80,13 @@ impl<D: Directory> Service<D> {
                 }
                 Err(_) => {}
             }
-            if !dry_run {
-                applied.findings.extend(self.reconcile_slices(&held, &people).await);
-            }
+            self.reconcile_slices(&held, &people, round, &mut applied).await;
             if !dry_run && applied.findings.is_empty() {
                 let notes: Vec<_> = gone.into_iter().map(|person| (person.uid, None)).collect();
                 self.node.note_held(&notes).await?;
             }
         }
-        self.quotas.known().findings.clone_from(&applied.findings);
+        self.quotas.found(&applied.findings);
         Ok(applied)
     }
 

@@ -23,7 +23,7 @@ impl<D: Directory> Service<D> {
             let began = Instant::now();
             // Nobody is known before that.
             if shown.is_some()
-                && let Err(error) = self.reconcile_quotas(false).await
+                && let Err(error) = self.reconcile_quotas(self.quotas.next_round(every)).await
             {
                 tracing::warn!(%error, "quotas stay as they are for now");
             }

@@ -1,14 +1,17 @@
 //! The kernel's side, as podyd-helper tells of it.
 
+use std::collections::HashMap;
+
 use protocol::helper::quota::{
     DiskLimits, Failed, FilesystemRecord, Filesystems, LimitsOf, MAX_QUOTAS, QuotaRecord, Read, Set,
 };
+use protocol::helper::{ReadSlices, SliceRecord};
 use quotactl::{Limits, Quota};
 use tokio::time::timeout;
 
 use super::Finding;
 use crate::directory::{Error, Result};
-use crate::limits::QUOTAS_DEADLINE;
+use crate::limits::{QUOTAS_DEADLINE, SLICES_READ_WITHIN};
 use crate::quota::{Change, MountPoint};
 use crate::service::Helper;
 
@@ -19,12 +22,16 @@ pub(super) async fn filesystems(helper: &Helper) -> Result<Vec<FilesystemRecord>
 
 /// What is wrong with a filesystem, if nobody is held to a limit there.
 pub(super) fn objection(record: &FilesystemRecord) -> Option<Finding> {
-    let FilesystemRecord { path, type_name, counts, enforces, trouble } = record;
+    let FilesystemRecord { path, type_name, counts, enforces, read_only, trouble } = record;
     let (finding, advice) = match (trouble, type_name.as_str()) {
         (Some(trouble), _) => (format!("{path}: {trouble}"), "see: journalctl -u podyd-helper".into()),
         (None, "") => (
             format!("nothing is mounted at {path}, and no limits are set there"),
             format!("mount it, or take the [[quota.filesystem]] of {path} out of /etc/pody/config.toml"),
+        ),
+        (None, _) if *read_only => (
+            format!("{path} is mounted read-only, and limits there stay as they are"),
+            format!("see dmesg for why, if nobody did it on purpose; then: mount -o remount,rw {path}"),
         ),
         (None, _) if !counts => (
             format!("{path} is mounted without quotas, and nobody has a limit there"),
@@ -39,6 +46,11 @@ pub(super) fn objection(record: &FilesystemRecord) -> Option<Finding> {
         _ => return None,
     };
     Some((finding, advice))
+}
+
+/// Whether limits can be set there.
+pub(super) fn can_limit(record: &FilesystemRecord) -> bool {
+    record.counts && !record.read_only
 }
 
 /// What a user has on a filesystem.
@@ -78,8 +90,26 @@ pub(super) async fn set(helper: &Helper, path: &MountPoint, changes: &[Change]) 
     timeout(QUOTAS_DEADLINE, setting).await.unwrap_or_else(|_| Err(too_slow(path)))
 }
 
+/// What systemd holds users to whose slices are up, or of which it keeps limits; by uid.
+pub(super) async fn slices(helper: &Helper) -> Result<HashMap<u32, SliceRecord>> {
+    let reading = async {
+        let (mut slices, mut from) = (HashMap::new(), Some(0));
+        while let Some(first) = from {
+            let reply = helper.call_within(SLICES_READ_WITHIN, &ReadSlices { from: first }).await?;
+            slices.extend(reply.slices.into_iter().map(|slice| (slice.uid, slice)));
+            from = reply.next.filter(|next| *next > first);
+        }
+        Ok(slices)
+    };
+    timeout(QUOTAS_DEADLINE, reading).await.unwrap_or_else(|_| Err(took_too_long("users' slices")))
+}
+
 fn too_slow(path: &MountPoint) -> Error {
-    Error::Busy(format!("the quotas on {path} took more than {} s", QUOTAS_DEADLINE.as_secs()))
+    took_too_long(&format!("the quotas on {path}"))
+}
+
+fn took_too_long(what: &str) -> Error {
+    Error::Busy(format!("{what} took more than {} s", QUOTAS_DEADLINE.as_secs()))
 }
 
 fn quota(record: QuotaRecord) -> Quota {

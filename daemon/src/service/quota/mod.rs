@@ -14,17 +14,20 @@ mod session;
 mod show;
 mod slices;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use identity::Name;
 use quotactl::Limits;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 pub use apply::{Applied, Changed};
 pub use policy::{PolicyChange, Subject};
 pub use report::Usage;
 pub use show::{Shown, Value};
+pub use slices::{ChangedField, ChangedSlice};
 
 use crate::quota::MountPoint;
 
@@ -45,12 +48,57 @@ struct Known {
     findings: Vec<Finding>,
     /// What the kernel was last told or found to have: whatever differs from that, somebody else has changed.
     applied: HashMap<(MountPoint, u32), Limits>,
+    /// When systemd was last read, and everything that differed put right.
+    slices_read: Option<Instant>,
+    /// Where the last login found that nobody is limited; none: in systemd.
+    without: HashSet<Option<MountPoint>>,
+}
+
+/// How thoroughly limits are compared with what they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    /// Everything is looked at, and nothing changed.
+    Dry,
+    /// Everything is looked at, and put right.
+    Whole,
+    /// Disks are looked at, which the kernel does in no time. Of slices is known what systemd was told: reading them takes a
+    /// question for each, and the directory changes all the time.
+    Quick,
 }
 
 impl Quotas {
     /// What is not in force, and what to do about it.
     pub fn findings(&self) -> Vec<Finding> {
         self.known().findings.clone()
+    }
+
+    /// How thorough the next round is, where slices are to be read so often.
+    fn next_round(&self, every: Duration) -> Round {
+        match self.known().slices_read {
+            Some(read) if read.elapsed() < every => Round::Quick,
+            _ => Round::Whole,
+        }
+    }
+
+    /// What is not in force by now; the log tells what has changed about that.
+    fn found(&self, findings: &[Finding]) {
+        let mut known = self.known();
+        for (new, advice) in findings.iter().filter(|finding| !known.findings.contains(finding)) {
+            tracing::warn!("not all limits are in force: {new} ({advice})");
+        }
+        for (over, _) in known.findings.iter().filter(|finding| !findings.contains(finding)) {
+            tracing::info!("no longer so: {over}");
+        }
+        known.findings = findings.to_vec();
+    }
+
+    /// Whether it is news that nobody is limited there, or that people are again.
+    pub(in crate::service) fn is_news(&self, place: Option<&MountPoint>, is_without: bool) -> bool {
+        let mut known = self.known();
+        match is_without {
+            true => known.without.insert(place.cloned()),
+            false => known.without.remove(&place.cloned()),
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

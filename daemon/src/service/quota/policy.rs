@@ -1,5 +1,7 @@
 //! What an admin says of a user's or a group's limits. It hangs on who they are: somebody new of the same name has none of it.
 
+use std::fmt;
+
 use identity::Name;
 use quotactl::Quota;
 
@@ -41,7 +43,33 @@ pub(super) struct Limited {
     /// What the kernel knows of them now, by filesystem.
     pub(super) found: Vec<(MountPoint, Quota)>,
     /// Why limits are not set that should be.
-    pub(super) trouble: Vec<String>,
+    pub(super) trouble: Vec<Trouble>,
+}
+
+/// Why somebody is not limited somewhere.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// On which filesystem; none: by systemd.
+    pub(super) place: Option<MountPoint>,
+    /// Why.
+    pub(super) error: Error,
+}
+
+impl Trouble {
+    /// Whether nobody is limited there.
+    pub(super) fn is_everybodys(&self) -> bool {
+        matches!(self.error, Error::NotFound(_) | Error::Conflict(_) | Error::Away(_) | Error::Busy(_))
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            // Of a filesystem, whoever has found it so says which.
+            Some(_) => self.error.fmt(f),
+            None => write!(f, "memory, processors and tasks: {}", self.error),
+        }
+    }
 }
 
 impl<D: Directory> Service<D> {
@@ -66,12 +94,20 @@ impl<D: Directory> Service<D> {
         // It is kept in any case, and in force as soon as it can be.
         let outcome = match member {
             Some(member) => self.limit_member(&member).await.map(|limited| limited.trouble),
-            None => self.reconcile_quotas(false).await.map(|_| Vec::new()),
+            None => {
+                let round = self.quotas.next_round(settings.quota.reconcile_every);
+                self.reconcile_quotas(round).await.map(|_| Vec::new())
+            }
         };
-        let trouble = outcome.unwrap_or_else(|error| vec![error.to_string()]);
+        let trouble = outcome.unwrap_or_else(|error| vec![Trouble { place: None, error }]);
         let mut shown = self.show_quotas(caller, change.subject).await?;
-        let not_yet = |why| (format!("it is not in force yet: {why}"), HELPER_ADVICE.into());
-        shown.findings.extend(trouble.into_iter().map(not_yet));
+        for trouble in trouble {
+            let not_yet = (format!("it is not in force yet: {trouble}"), HELPER_ADVICE.into());
+            // A helper that is away is away on each filesystem.
+            if !shown.findings.contains(&not_yet) {
+                shown.findings.push(not_yet);
+            }
+        }
         Ok(shown)
     }
 
@@ -117,11 +153,11 @@ impl<D: Directory> Service<D> {
         for (path, limits) in picture.filesystems().zip(&merged.filesystems) {
             match self.limit_on(path, person.uid, limits.of_kernel()).await {
                 Ok(quota) => limited.found.push((path.clone(), quota)),
-                Err(error) => limited.trouble.push(format!("{path}: {error}")),
+                Err(error) => limited.trouble.push(Trouble { place: Some(path.clone()), error }),
             }
         }
         if let Err(error) = self.limit_slice(held.get(&person.uid), &person, &merged).await {
-            limited.trouble.push(format!("memory, processors and tasks: {error}"));
+            limited.trouble.push(Trouble { place: None, error });
         }
         Ok(limited)
     }
@@ -131,7 +167,7 @@ impl<D: Directory> Service<D> {
         if quota.limits != to {
             let change = Change { id: uid, from: quota.limits, to };
             if let Some(failed) = kernel::set(&self.helper, path, &[change]).await?.into_iter().next() {
-                return Err(Error::Failed(failed.why));
+                return Err(Error::Failed(format!("{path}: {}", failed.why)));
             }
             self.metrics.quotas_changed(false, 1);
             quota = kernel::read_one(&self.helper, path, uid).await?;

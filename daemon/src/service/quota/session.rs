@@ -13,10 +13,9 @@ impl<D: Directory> Service<D> {
     pub async fn session_opens(&self, member: &Member) -> Vec<String> {
         let now = self.clock.unix_seconds();
         match timeout(QUOTA_AT_LOGIN, self.limit_member(member)).await {
-            Ok(Ok(Limited { found, trouble })) => {
-                for why in trouble {
-                    tracing::warn!(user = %member.user.name, "a session begins without a limit: {why}");
-                }
+            Ok(Ok(limited)) => {
+                self.tell_of_trouble(member, &limited);
+                let Limited { found, .. } = limited;
                 found.iter().filter_map(|(path, quota)| warning(path.as_str(), quota, now)).collect()
             }
             Ok(Err(error)) => {
@@ -28,6 +27,28 @@ impl<D: Directory> Service<D> {
                 self.quotas.wake.notify_one();
                 Vec::new()
             }
+        }
+    }
+
+    /// A filesystem that is not mounted is the trouble of all who log in: a look at everything, which tells of it once, is
+    /// for whoever finds it first, or finds it over.
+    fn tell_of_trouble(&self, member: &Member, Limited { found, trouble }: &Limited) {
+        let mut is_news = false;
+        for (path, _) in found {
+            is_news |= self.quotas.is_news(Some(path), false);
+        }
+        for one in trouble {
+            if one.is_everybodys() {
+                is_news |= self.quotas.is_news(one.place.as_ref(), true);
+            } else {
+                tracing::warn!(user = %member.user.name, "a session begins without a limit: {one}");
+            }
+        }
+        if trouble.iter().all(|one| one.place.is_some()) {
+            is_news |= self.quotas.is_news(None, false);
+        }
+        if is_news {
+            self.quotas.wake.notify_one();
         }
     }
 

@@ -3,18 +3,44 @@
 
 use std::collections::HashMap;
 
-use protocol::helper::{SetSlice, SliceLimits};
+use identity::Name;
+use protocol::helper::{SetSlice, SliceLimits, SliceRecord};
+use tokio::time::Instant;
 
-use super::Person;
 use super::apply::HELPER_ADVICE;
+use super::{Applied, Person, Round, kernel};
 use crate::directory::{Directory, Error, Result};
+use crate::limits::MAX_TOLD_CHANGES;
 use crate::quota::{Field, Merged};
 use crate::service::Service;
-use crate::service::quota::Finding;
 use crate::store::Held;
 
 /// Slices that cannot be limited are told of by so many of their users.
 const MAX_TOLD: usize = 3;
+
+/// A slice whose limits were not what they should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedSlice {
+    /// Whose; none: of somebody who was deleted.
+    pub name: Option<Name>,
+    /// The user id.
+    pub uid: u32,
+    /// What differed.
+    pub fields: Vec<ChangedField>,
+    /// Whether somebody else than podyd made it so.
+    pub is_drift: bool,
+}
+
+/// One limit of a slice that was not what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChangedField {
+    /// By its name in the helper's words, which is that of its [`Field`].
+    pub field: &'static str,
+    /// What systemd had; none: no limit.
+    pub from: Option<u64>,
+    /// What it should have; none: what everybody has, whatever systemd was told to keep.
+    pub to: Option<u64>,
+}
 
 impl<D: Directory> Service<D> {
     /// Has systemd hold a user to the limits of the slice, whoever has changed them meanwhile. Nothing is done about
@@ -30,10 +56,18 @@ impl<D: Directory> Service<D> {
         if limits == SliceLimits::default() && known.is_none() {
             return Ok(());
         }
+        let asked = written(&limits)?;
         if self.helper.call(&SetSlice { uid: person.uid, limits }).await?.changed {
+            let is_drift = known == asked.as_deref();
+            self.metrics.quotas_changed(is_drift, 1);
+            if is_drift {
+                tracing::warn!(
+                    uid = person.uid,
+                    "the limits of a slice were changed by somebody else, and are put right"
+                );
+            }
             tracing::info!(uid = person.uid, ?limits, "the limits of a slice are set");
         }
-        let asked = written(&limits)?;
         if known == asked.as_deref() {
             return Ok(());
         }
@@ -41,35 +75,107 @@ impl<D: Directory> Service<D> {
         self.node.note_held(&[(person.uid, Some(held))]).await
     }
 
-    /// Those whose slices were limited here, or who have a session, get what has changed since.
+    /// Those whose slices were limited here, are up, or who have a session, get what they should have: where systemd is
+    /// read, whatever differs, and else what has changed since they were told of it.
     pub(super) async fn reconcile_slices(
         &self,
         held: &HashMap<u32, Held>,
         people: &[(Person, Merged)],
-    ) -> Vec<Finding> {
+        round: Round,
+        applied: &mut Applied,
+    ) {
+        let found = match round {
+            Round::Quick => None,
+            Round::Dry | Round::Whole => match self.slices(held, people).await {
+                Ok(found) => Some(found),
+                Err(error) => {
+                    self.quotas.known().slices_read = None;
+                    let finding =
+                        format!("limits of memory, processors and tasks are not looked after: {error}");
+                    return applied.findings.push((finding, HELPER_ADVICE.into()));
+                }
+            },
+        };
         let with_sessions = self.uids_with_sessions().await;
-        let mut findings = Vec::new();
+        let mut untold = MAX_TOLD;
         for (person, merged) in people {
-            let held = held.get(&person.uid);
-            let known = held.and_then(|held| held.slice.as_deref());
-            let is_looked_after = known.is_some() || with_sessions.contains(&person.uid);
-            if !is_looked_after || written(&slice(merged)).is_ok_and(|wanted| wanted.as_deref() == known) {
+            let uid = person.uid;
+            let held = held.get(&uid);
+            let is_there = with_sessions.contains(&uid);
+            let Some(change) = change(person, merged, held, found.as_ref(), is_there) else { continue };
+            if !change.fields.is_empty() {
+                applied.differed += 1;
+                let has_room = applied.slices.len() < MAX_TOLD_CHANGES;
+                applied.slices.extend(has_room.then_some(change));
+            }
+            if round == Round::Dry {
                 continue;
             }
             let Err(error) = self.limit_slice(held, person, merged).await else { continue };
             // One user's trouble is no other's; a helper that is away is everybody's.
             let ends = matches!(error, Error::Away(_) | Error::Busy(_));
-            if findings.len() < MAX_TOLD {
-                let finding =
-                    format!("the slice of uid {} has not the limits that it should: {error}", person.uid);
-                findings.push((finding, HELPER_ADVICE.into()));
+            if untold > 0 {
+                untold -= 1;
+                let finding = format!("the slice of uid {uid} has not the limits that it should: {error}");
+                applied.findings.push((finding, HELPER_ADVICE.into()));
             }
             if ends {
                 break;
             }
         }
-        findings
+        if round == Round::Whole && untold == MAX_TOLD {
+            self.quotas.known().slices_read = Some(Instant::now());
+        }
     }
+
+    /// What systemd holds people to; it is not asked where nobody is to be held to anything.
+    async fn slices(
+        &self,
+        held: &HashMap<u32, Held>,
+        people: &[(Person, Merged)],
+    ) -> Result<HashMap<u32, SliceRecord>> {
+        let is_wanted = people.iter().any(|(_, merged)| slice(merged) != SliceLimits::default());
+        match is_wanted || held.values().any(|held| held.slice.is_some()) {
+            true => kernel::slices(&self.helper).await,
+            false => Ok(HashMap::new()),
+        }
+    }
+}
+
+/// What is to be done about somebody's slice, if anything: of what systemd has, where that is known, what differs; else
+/// nothing but that it was told something else.
+fn change(
+    person: &Person,
+    merged: &Merged,
+    held: Option<&Held>,
+    found: Option<&HashMap<u32, SliceRecord>>,
+    is_there: bool,
+) -> Option<ChangedSlice> {
+    let (uid, wanted) = (person.uid, slice(merged));
+    let known = held.and_then(|held| held.slice.as_deref());
+    let now = found.and_then(|found| found.get(&uid));
+    let is_looked_after = known.is_some() || now.is_some() || is_there;
+    let is_anybodys = wanted == SliceLimits::default() && known.is_none();
+    if !is_looked_after || is_anybodys {
+        return None;
+    }
+    let is_as_asked = written(&wanted).is_ok_and(|wanted| wanted.as_deref() == known);
+    let fields = if found.is_some() { differences(&wanted, now) } else { Vec::new() };
+    let is_right = is_as_asked && fields.is_empty();
+    (!is_right).then_some(ChangedSlice { name: person.name, uid, fields, is_drift: is_as_asked })
+}
+
+/// What is not as it is wanted. A limit that is wanted no more is one of it while systemd keeps it; what an admin has said in
+/// files of their own stays.
+fn differences(wanted: &SliceLimits, found: Option<&SliceRecord>) -> Vec<ChangedField> {
+    let nothing = SliceRecord::default();
+    let SliceRecord { limits, kept, .. } = found.unwrap_or(&nothing);
+    let fields = wanted.fields().into_iter().zip(limits.fields());
+    let difference = |((field, to), (_, from)): ((&'static str, Option<u64>), (_, _))| {
+        let differs = if to.is_some() { to != from } else { kept.iter().any(|kept| kept == field) };
+        differs.then_some(ChangedField { field, from, to })
+    };
+    fields.filter_map(difference).collect()
 }
 
 fn slice(merged: &Merged) -> SliceLimits {

@@ -1,8 +1,10 @@
 //! Quotas from what an admin says to what the kernel has, on filesystems in memory.
 
+mod mounts;
+mod slices;
+
 use std::sync::Arc;
 
-use protocol::helper::SliceLimits;
 use protocol::helper::quota::DiskLimits;
 
 use crate::config::{QuotaFilesystem, Settings};
@@ -17,7 +19,7 @@ use crate::testing::{
 
 const GIB_IN_KIB: u64 = 1 << 20;
 
-/// A node with quotas on /home and /scratch, and a kernel that has both.
+/// A node with quotas on /home, /scratch and maybe more, and a kernel that has them.
 struct Story {
     node: TestNode,
     kernel: TestKernel,
@@ -25,16 +27,20 @@ struct Story {
 
 impl Story {
     async fn begin() -> Self {
+        Self::on(&["/home", "/scratch"]).await
+    }
+
+    async fn on(filesystems: &[&str]) -> Self {
         let node = TestNode::start().await;
         let socket = node.folder.join("helper");
-        let kernel = TestKernel::listening_at(&socket, &["/home", "/scratch"]);
+        let kernel = TestKernel::listening_at(&socket, filesystems);
         let mut service = Arc::into_inner(node.service).unwrap();
         service.helper = Helper::at(socket, Default::default());
         let story = Self { node: TestNode { service: Arc::new(service), ..node }, kernel };
         story.configure(|settings| {
-            settings.quota.filesystems = ["/home", "/scratch"]
-                .map(|path| QuotaFilesystem { path: path.parse().unwrap(), ..QuotaFilesystem::default() })
-                .into();
+            let of =
+                |path: &&str| QuotaFilesystem { path: path.parse().unwrap(), ..QuotaFilesystem::default() };
+            settings.quota.filesystems = filesystems.iter().map(of).collect();
             settings.quota.default.set(Field::BlocksHard, Some(Limit::At(20 << 30)));
         });
         story.node.publishing.up_to_date().await;
@@ -199,82 +205,6 @@ async fn a_session_begins_with_limits_and_a_word_for_whoever_has_too_much() {
     );
     let (usage, _) = story.service().report_quotas(&Caller::Root, None).await.unwrap();
     assert_eq!(usage.iter().map(|one| one.permille).collect::<Vec<_>>(), [Some(100), Some(0)]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn slices_are_limited_when_somebody_comes_and_whenever_it_changes_after_that() {
-    let story = Story::begin().await;
-    let ada = story.add("ada").await;
-    story.add("bob").await;
-    let member = find_user(story.node.directory(), "ada").await.unwrap();
-    let slices = || story.kernel.disks().slices.clone();
-    story.set_right().await;
-    story.service().session_opens(&member).await;
-    assert_eq!(slices(), [].into(), "where nothing is said of slices, systemd is not asked");
-
-    let limit = |text| Some(Limit::parse(Field::MemoryMax, text).unwrap());
-    story.configure(|settings| settings.quota.default.set(Field::MemoryMax, limit("1G")));
-    story.set_right().await;
-    assert_eq!(slices(), [].into(), "nobody has come yet");
-    story.service().session_opens(&member).await;
-    assert_eq!(slices(), [(ada, SliceLimits { memory_max: Some(1 << 30), ..SliceLimits::default() })].into());
-    story.configure(|settings| settings.quota.default.set(Field::MemoryMax, limit("2G")));
-    story.set_right().await;
-    assert_eq!(slices()[&ada].memory_max, Some(2 << 30));
-    story.set(user("ada"), &[("tasks_max", Some("100")), ("cpu_quota", Some("150%"))]).await.unwrap();
-    assert_eq!((slices()[&ada].tasks_max, slices()[&ada].cpu_quota), (Some(100), Some(150)));
-    story.kernel.disks().slices.insert(ada, SliceLimits::default());
-    story.service().session_opens(&member).await;
-    assert_eq!(slices()[&ada].tasks_max, Some(100), "what somebody else has changed is put right at a login");
-
-    story.node.directory().delete_user(name("ada"), None).await.unwrap();
-    story.set_right().await;
-    assert_eq!(slices(), [(ada, SliceLimits::default())].into(), "taken back; bob never came");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn slices_that_cannot_be_limited_keep_no_other_from_it() {
-    let story = Story::begin().await;
-    let mut uids = Vec::new();
-    for user in ["ann", "ben", "cat", "dan", "eve"] {
-        uids.push(story.add(user).await);
-        story.set(Subject::User(name(user)), &[("tasks_max", Some("100"))]).await.unwrap();
-    }
-    let limit = Limit::parse(Field::MemoryMax, "1G").unwrap();
-    story.configure(|settings| settings.quota.default.set(Field::MemoryMax, Some(limit)));
-    story.kernel.disks().refused_slices.extend(&uids[..4]);
-    let applied = story.service().apply_quotas(&Caller::Root, false).await.unwrap();
-    assert!(applied.findings[0].0.contains("not this one"), "{applied:?}");
-    assert_eq!(story.kernel.disks().slices[&uids[4]].memory_max, Some(1 << 30));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_in_force_is_a_finding_and_keeps_nobody_out() {
-    let story = Story::begin().await;
-    story.add("ada").await;
-    let member = find_user(story.node.directory(), "ada").await.unwrap();
-    story.kernel.disks().disks.get_mut("/scratch").unwrap().is_without = true;
-    let applied = story.service().apply_quotas(&Caller::Root, false).await.unwrap();
-    assert!(applied.findings[0].0.contains("/scratch is mounted without quotas"), "{applied:?}");
-    let bob = story.add("bob").await;
-    let late = find_user(story.node.directory(), "bob").await.unwrap();
-    assert_eq!(story.service().session_opens(&late).await, [""; 0]);
-    assert_eq!(story.gib(bob), [20, 0], "what can be in force is");
-    assert_eq!(story.service().session_opens(&member).await, [""; 0]);
-    let findings = story.service().doctor(&Caller::Root).await.unwrap();
-    assert!(
-        findings.iter().any(|one| one.subject == "quota" && one.advice.contains("usrquota")),
-        "{findings:?}"
-    );
-
-    std::fs::remove_file(story.node.folder.join("helper")).unwrap();
-    let applied = story.service().apply_quotas(&Caller::Root, false).await.unwrap();
-    assert!(applied.findings[0].0.contains("podyd-helper cannot be reached"), "{applied:?}");
-    assert_eq!(story.service().session_opens(&member).await, [""; 0]);
-    assert!(
-        story.set(user("ada"), &[("tasks_max", Some("100"))]).await.is_ok(),
-        "it is kept for when it can be"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
