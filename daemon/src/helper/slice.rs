@@ -306,7 +306,7 @@ mod tests {
         assert_eq!(forget(&kept, &unit, &memory), Ok(true));
         assert_eq!(forget(&kept, &unit, &memory), Ok(false));
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
-        assert_eq!(files(), [unit.clone()]);
+        assert_eq!(files(), std::slice::from_ref(&unit));
         assert_eq!(forget(&kept, &unit, &SliceLimits::default()), Ok(true));
         assert!(files().is_empty(), "nor is an empty directory left");
         kept.subfolder("ssh.service.d");
