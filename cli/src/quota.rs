@@ -19,6 +19,9 @@ const NEAR: u64 = 900;
 const UNITS: [(u64, char); 5] =
     [(1 << 50, 'P'), (1 << 40, 'T'), (1 << 30, 'G'), (1 << 20, 'M'), (1 << 10, 'K')];
 
+const ALL_IS_WELL: &str = "All limits are as they should be.\n";
+const NOT_IN_FORCE: &str = "not all limits are in force: see above";
+
 /// Runs a command about quotas.
 pub fn run(command: QuotaCommand, session: &mut Session<'_>) -> Result<()> {
     match command {
@@ -98,6 +101,9 @@ fn report(filesystem: Option<String>, top: Option<u32>, session: &mut Session<'_
         reply.usage.iter().try_for_each(|one| array.push(one))?;
         return array.end();
     }
+    if reply.usage.is_empty() && reply.findings.is_empty() {
+        return output.text("Nobody has anything there, or a limit.\n");
+    }
     let mut listing = Listing::new(["USER", "WHERE", "DATA", "OF", "FILES", "OF", "NEAREST"]);
     listing.page(output, reply.usage.iter().map(usage_row))?;
     if reply.more && top.is_none() {
@@ -127,18 +133,22 @@ fn apply(dry_run: bool, session: &mut Session<'_>) -> Result<()> {
     let reply = Daemon::connect(&session.socket)?.call(&Apply { dry_run })?;
     let output = &mut session.output;
     if output.json {
-        return output.object(&reply);
+        output.object(&reply)?;
+    } else {
+        differences::list(&reply, output)?;
+        let whose = differences::whose(&reply).replacen('t', "T", 1);
+        match (reply.differed, dry_run) {
+            (0, _) if reply.findings.is_empty() => output.text(ALL_IS_WELL)?,
+            (0, _) => {}
+            (_, false) => output.text(&format!("{whose} were put right.\n"))?,
+            (_, true) => output.text(&format!("{whose} would be put right; nothing was changed.\n"))?,
+        }
+        remark(&reply.findings, output);
     }
-    differences::list(&reply, output)?;
-    let count = reply.differed;
-    output.text(&match (count, dry_run) {
-        (0, _) => "All limits are as they should be.\n".into(),
-        (1, false) => "1 limit was put right.\n".into(),
-        (_, false) => format!("{count} limits were put right.\n"),
-        (_, true) => format!("{count} would be put right; nothing was changed.\n"),
-    })?;
-    remark(&reply.findings, output);
-    Ok(())
+    if dry_run || reply.findings.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Code::Failed, NOT_IN_FORCE.into()))
 }
 
 fn check(session: &mut Session<'_>) -> Result<()> {
@@ -153,19 +163,17 @@ fn check(session: &mut Session<'_>) -> Result<()> {
         differences::list(&reply, output)?;
     }
     remark(&reply.findings, output);
-    if reply.differed == 0 && reply.findings.is_empty() {
-        return if output.json { Ok(()) } else { output.text("All limits are as they should be.\n") };
+    match reply.differed {
+        0 if !reply.findings.is_empty() => Err(Failure::new(Code::Failed, NOT_IN_FORCE.into())),
+        0 if output.json => Ok(()),
+        0 => output.text(ALL_IS_WELL),
+        _ => {
+            let whose = differences::whose(&reply);
+            let message =
+                format!("{whose} are not what they should be: 'podyctl quota apply' puts them right");
+            Err(Failure::new(Code::Failed, message))
+        }
     }
-    Err(Failure::new(
-        Code::Failed,
-        match reply.differed {
-            0 => "not all limits are in force: see above".to_owned(),
-            1 => "1 limit is not what it should be: 'podyctl quota apply' puts it right".to_owned(),
-            count => {
-                format!("{count} limits are not what they should be: 'podyctl quota apply' puts them right")
-            }
-        },
-    ))
 }
 
 fn remark(findings: &[String], output: &mut Output<'_>) {

@@ -8,6 +8,9 @@ use crate::{Output, Result};
 /// The blanks at both sides of a cell, which count as its width.
 const PADDING: u16 = 2;
 
+/// How narrow a column of prose may get: with fewer characters to a line, nobody reads it.
+const READABLE: u16 = 26;
+
 /// How a value is shown.
 pub enum Value {
     /// As it is.
@@ -51,9 +54,11 @@ impl<const COLUMNS: usize> Listing<COLUMNS> {
         for (width, content) in self.widths.iter_mut().zip(table.column_max_content_widths()) {
             *width = (*width).max(content.saturating_add(PADDING));
         }
-        // A narrow terminal breaks the last column, which is prose, and no id.
-        let but_last = self.widths.iter().take(COLUMNS - 1);
-        table.set_constraints(but_last.map(|&width| ColumnConstraint::Absolute(Width::Fixed(width))));
+        // A narrow terminal breaks the last column, which is prose, and no id. One that is too narrow for that breaks lines.
+        let [but_last @ .., last] = self.widths.as_slice() else { return Ok(()) };
+        let as_wide = but_last.iter().map(|&width| ColumnConstraint::Absolute(Width::Fixed(width)));
+        let readable = ColumnConstraint::LowerBoundary(Width::Fixed((*last).min(READABLE)));
+        table.set_constraints(as_wide.chain([readable]));
         output.text(&format!("{}\n", table.trim_fmt()))
     }
 }

@@ -1,5 +1,7 @@
 //! Limits that are not what they should be, as a table for people: a line for each, in the words of `podyctl quota set`.
 
+use std::collections::BTreeSet;
+
 use protocol::helper::quota::DiskLimits;
 use protocol::quota::{AppliedReply, ChangeRecord, FieldChangeRecord, SliceChangeRecord};
 
@@ -15,7 +17,24 @@ pub fn list(reply: &AppliedReply, output: &mut Output<'_>) -> Result<()> {
         return Ok(());
     }
     let rows = reply.changes.iter().flat_map(of_disk).chain(reply.slices.iter().flat_map(of_slice));
-    Listing::new(["USER", "WHERE", "FIELD", "IS", "SHOULD BE", "BECAUSE"]).page(output, rows)
+    Listing::new(["USER", "WHERE", "FIELD", "IS", "SHOULD BE", "BECAUSE"]).page(output, rows)?;
+    if has_more(reply) {
+        output.remark("There are more, which are not listed.");
+    }
+    Ok(())
+}
+
+/// Whose limits they are, for a sentence: `the limits of 3 users`.
+pub fn whose(reply: &AppliedReply) -> String {
+    let uids = reply.changes.iter().map(|one| one.uid).chain(reply.slices.iter().map(|one| one.uid));
+    let users = uids.collect::<BTreeSet<u32>>().len();
+    let at_least = if has_more(reply) { "at least " } else { "" };
+    format!("the limits of {at_least}{users} user{}", if users == 1 { "" } else { "s" })
+}
+
+/// podyd tells no more than a thousand of each kind.
+fn has_more(reply: &AppliedReply) -> bool {
+    reply.differed > (reply.changes.len() + reply.slices.len()) as u64
 }
 
 fn of_disk(change: &ChangeRecord) -> Vec<[Value; 6]> {
@@ -53,7 +72,7 @@ fn why(user: &Option<String>, drift: bool) -> Value {
     match (user, drift) {
         (None, _) => "the user was deleted".into(),
         (Some(_), true) => Value::Striking("somebody else changed it".into()),
-        (Some(_), false) => "it is not in force yet".into(),
+        (Some(_), false) => "not in force yet".into(),
     }
 }
 
@@ -122,5 +141,7 @@ mod tests {
         );
         assert_eq!(cpu.join(" "), "uid 1900000007 this node cpu_quota none 150% the user was deleted");
         assert_eq!(soft[5..].join(" "), "somebody else changed it");
+        assert_eq!(whose(&reply), "the limits of at least 2 users");
+        assert_eq!(whose(&AppliedReply { differed: 2, ..reply }), "the limits of 2 users");
     }
 }

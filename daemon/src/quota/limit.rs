@@ -89,13 +89,13 @@ fn bytes(text: &str) -> Result<u64, String> {
         None => split_letter(&lower).ok_or_else(must)?,
     };
     let factor = 1_u64 << (10 * (letter + 1));
-    let bytes = scaled(number, factor).and_then(|bytes| bytes.checked_next_multiple_of(1024));
-    bytes.ok_or_else(must)
+    let bytes = scaled(number, factor).ok_or_else(must)?;
+    Ok(bytes.checked_next_multiple_of(1024).unwrap_or(u64::MAX))
 }
 
 /// `200000`, `200k`, `1.5M`: by the powers of 1000.
 fn count(text: &str) -> Result<u64, String> {
-    let must = || format!("{text:?} is no number of things: write it as 200000, 200k or {NONE}");
+    let must = || format!("{text:?} is no number: write it as 100, 200k or {NONE}");
     let lower = text.to_ascii_lowercase();
     match split_letter(&lower) {
         Some((number, letter)) => {
@@ -127,9 +127,11 @@ fn split_letter(text: &str) -> Option<(&str, u32)> {
 fn scaled(text: &str, factor: u64) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, part)| (whole, Some(part)));
     let digits = |text: &str| -> Option<u64> {
-        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        // What is far too much is a number all the same.
+        is_number.then(|| text.parse().unwrap_or(u64::MAX))
     };
-    let whole = digits(whole)?.checked_mul(factor)?;
+    let whole = digits(whole)?.saturating_mul(factor);
     let Some(fraction) = fraction else { return Some(whole) };
     let scale = match fraction.len() {
         1 => 10,
@@ -140,7 +142,7 @@ fn scaled(text: &str, factor: u64) -> Option<u64> {
     if factor == 1 {
         return None;
     }
-    whole.checked_add(digits(fraction)?.checked_mul(factor)? / scale)
+    Some(whole.saturating_add(digits(fraction)?.checked_mul(factor)? / scale))
 }
 
 /// In the largest unit of which it is a whole number.

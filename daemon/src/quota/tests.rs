@@ -43,6 +43,9 @@ fn sizes_are_written_as_people_write_them() {
     ] {
         assert!(size(bad).is_err(), "{bad:?}");
     }
+    for much in ["9999999999999999999P", "99999999999999999999999G", "9000.5P"] {
+        assert!(size(much).unwrap_err().contains("must be from 1K to 1024P"), "{much}: {:?}", size(much));
+    }
     assert!(size("20GB").unwrap_err().contains("write 20G, which"), "{:?}", size("20GB"));
 }
 

@@ -6,7 +6,7 @@ use identity::Name;
 use quotactl::Limits;
 
 use super::{ChangedSlice, Finding, Person, Round, kernel};
-use crate::directory::{Directory, Result};
+use crate::directory::{Directory, Error, Result};
 use crate::limits::MAX_TOLD_CHANGES;
 use crate::quota::{Change, Merged, MountPoint, plan};
 use crate::service::{Caller, Operation, Service};
@@ -63,6 +63,8 @@ impl<D: Directory> Service<D> {
                 self.note_whose_limits_are_set(&held, &people).await?;
             }
             people.extend(gone.iter().map(|person| (person.clone(), Merged::default())));
+            // A helper that is away is one finding, and not one more for systemd.
+            let mut is_away = false;
             match kernel::filesystems(&self.helper).await {
                 Ok(records) => {
                     for (index, path) in picture.filesystems().enumerate() {
@@ -74,13 +76,16 @@ impl<D: Directory> Service<D> {
                     }
                 }
                 Err(error) if !settings.quota.filesystems.is_empty() => {
+                    is_away = matches!(error, Error::Away(_) | Error::Busy(_));
                     applied
                         .findings
                         .push((format!("limits are not looked after: {error}"), HELPER_ADVICE.into()));
                 }
                 Err(_) => {}
             }
-            self.reconcile_slices(&held, &people, round, &mut applied).await;
+            if !is_away {
+                self.reconcile_slices(&held, &people, round, &mut applied).await;
+            }
             if !dry_run && applied.findings.is_empty() {
                 let notes: Vec<_> = gone.into_iter().map(|person| (person.uid, None)).collect();
                 self.node.note_held(&notes).await?;
@@ -100,7 +105,8 @@ impl<D: Directory> Service<D> {
     ) {
         let outcome = self.limit_everybody(path, index, people, dry_run).await;
         match outcome {
-            Ok(changes) => {
+            Ok((changes, unset)) => {
+                applied.findings.extend(unset);
                 applied.differed += changes.len() as u64;
                 let room = MAX_TOLD_CHANGES.saturating_sub(applied.changes.len());
                 applied.changes.extend(changes.into_iter().take(room));
@@ -115,7 +121,7 @@ impl<D: Directory> Service<D> {
         index: usize,
         people: &[(Person, Merged)],
         dry_run: bool,
-    ) -> Result<Vec<Changed>> {
+    ) -> Result<(Vec<Changed>, Option<Finding>)> {
         let actual = kernel::read_all(&self.helper, path).await?;
         let wanted = |(person, merged): &(Person, Merged)| {
             (person.uid, merged.filesystems.get(index).map(|limits| limits.of_kernel()).unwrap_or_default())
@@ -123,11 +129,18 @@ impl<D: Directory> Service<D> {
         let changes = plan(people.iter().map(wanted), &actual);
         let names: HashMap<u32, Option<Name>> =
             people.iter().map(|(person, _)| (person.uid, person.name)).collect();
-        let told: Vec<Changed> = changes.iter().map(|change| self.told(path, change, &names)).collect();
+        let mut told: Vec<Changed> = changes.iter().map(|change| self.told(path, change, &names)).collect();
         if dry_run {
-            return Ok(told);
+            return Ok((told, None));
         }
         let failed = kernel::set(&self.helper, path, &changes).await?;
+        let unset = failed.first().map(|first| {
+            let (count, uid, why) = (failed.len(), first.uid, &first.why);
+            let finding = format!(
+                "users without the limits on {path} that they should have: {count}, such as uid {uid}: {why}"
+            );
+            (finding, HELPER_ADVICE.into())
+        });
         let failed: HashSet<u32> = failed
             .iter()
             .map(|failed| {
@@ -136,16 +149,17 @@ impl<D: Directory> Service<D> {
             })
             .collect();
         self.settled(path, people.iter().map(wanted).filter(|(uid, _)| !failed.contains(uid)));
-        for change in told.iter().filter(|change| !failed.contains(&change.uid)) {
+        told.retain(|change| !failed.contains(&change.uid));
+        for change in &told {
             self.metrics.quotas_changed(change.is_drift, 1);
             if change.is_drift {
                 tracing::warn!(uid = change.uid, filesystem = %path, "a quota was changed by somebody else, and is put right");
             }
         }
         if !told.is_empty() {
-            tracing::info!(filesystem = %path, users = told.len() - failed.len(), "quotas are set");
+            tracing::info!(filesystem = %path, users = told.len(), "quotas are set");
         }
-        Ok(told)
+        Ok((told, unset))
     }
 
     fn told(&self, path: &MountPoint, change: &Change, names: &HashMap<u32, Option<Name>>) -> Changed {
@@ -210,5 +224,4 @@ impl<D: Directory> Service<D> {
     }
 }
 
-pub(super) const HELPER_ADVICE: &str =
-    "see: systemctl status podyd-helper.socket, and journalctl -u podyd-helper";
+pub(super) const HELPER_ADVICE: &str = "see: journalctl -u podyd-helper";

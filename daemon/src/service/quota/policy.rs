@@ -1,14 +1,14 @@
 //! What an admin says of a user's or a group's limits. It hangs on who they are: somebody new of the same name has none of it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use identity::Name;
 use quotactl::Quota;
 
-use super::apply::HELPER_ADVICE;
 use super::{Person, Shown, kernel};
 use crate::config;
-use crate::directory::{Directory, Error, Key, Member, Result};
+use crate::directory::{Directory, Error, Key, Member, Result, Team};
 use crate::quota::{Change, Field, Limit, Limits, MountPoint, Policy};
 use crate::service::{Caller, Operation, Service};
 use crate::store::{PolicyOwner, Statement};
@@ -22,6 +22,16 @@ pub enum Subject {
     Group(Name),
     /// Everybody: that is for the configuration to say.
     Everybody,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(name) => write!(f, "user {name}"),
+            Self::Group(name) => write!(f, "group {name}"),
+            Self::Everybody => f.write_str("everybody"),
+        }
+    }
 }
 
 /// What is said.
@@ -90,7 +100,7 @@ impl<D: Directory> Service<D> {
             .try_for_each(Limits::are_in_order)
             .map_err(|why| Error::invalid("limits", why))?;
         self.node.state_policy(&owner, &statements, change.only).await?;
-        tracing::info!(subject = ?change.subject, by = %caller, "what is said of quotas has changed");
+        tracing::info!(subject = %change.subject, by = %caller, "what is said of quotas has changed");
         // It is kept in any case, and in force as soon as it can be.
         let outcome = match member {
             Some(member) => self.limit_member(&member).await.map(|limited| limited.trouble),
@@ -101,8 +111,13 @@ impl<D: Directory> Service<D> {
         };
         let trouble = outcome.unwrap_or_else(|error| vec![Trouble { place: None, error }]);
         let mut shown = self.show_quotas(caller, change.subject).await?;
-        for trouble in trouble {
-            let not_yet = (format!("it is not in force yet: {trouble}"), HELPER_ADVICE.into());
+        if matches!(change.subject, Subject::User(_)) {
+            // What else is not in force on this machine has nothing to do with what was asked for.
+            shown.findings.clear();
+        }
+        let touches = |one: &Trouble| change.only || is_about(&statements, one.place.as_ref());
+        for one in trouble.iter().filter(|one| touches(one)) {
+            let not_yet = (format!("this is not in force yet: {one}"), "see: podyctl quota check".into());
             // A helper that is away is away on each filesystem.
             if !shown.findings.contains(&not_yet) {
                 shown.findings.push(not_yet);
@@ -114,26 +129,40 @@ impl<D: Directory> Service<D> {
     async fn policy_owner(&self, subject: Subject) -> Result<(PolicyOwner, Option<Member>)> {
         match subject {
             Subject::User(name) => {
-                let found =
-                    self.directory.user(Key::Name(name)).await?.ok_or_else(|| Error::no_user(name))?;
+                let found = self.user_with_quotas(name).await?;
                 let (uuid, id) = (found.user.uuid.clone(), found.user.uid.0);
                 Ok((PolicyOwner { uuid, is_group: false, id }, Some(found)))
             }
             Subject::Group(name) => {
-                let found =
-                    self.directory.group(Key::Name(name)).await?.ok_or_else(|| Error::no_group(name))?;
-                if found.private_of.is_some() {
-                    let why = format!("{name} is the private group of a user: say it of the user");
-                    return Err(Error::invalid("group", why));
-                }
-                let (uuid, id) = (found.group.uuid, found.group.gid.0);
-                Ok((PolicyOwner { uuid, is_group: true, id }, None))
+                let Team { group, .. } = self.group_with_quotas(name).await?;
+                Ok((PolicyOwner { uuid: group.uuid, is_group: true, id: group.gid.0 }, None))
             }
             Subject::Everybody => Err(Error::invalid(
                 "subject",
                 "name a user or a group: what holds for everybody stands in [quota.default] of /etc/pody/config.toml",
             )),
         }
+    }
+
+    /// The user of this name. Where there is only a group, whoever asks has forgotten to say so.
+    pub(super) async fn user_with_quotas(&self, name: Name) -> Result<Member> {
+        match self.directory.user(Key::Name(name)).await? {
+            Some(member) => Ok(member),
+            None if self.directory.group(Key::Name(name)).await?.is_some() => {
+                Err(Error::NotFound(format!("there is no user {name}, but a group: say --group")))
+            }
+            None => Err(Error::no_user(name)),
+        }
+    }
+
+    /// The group of this name, which is not that of one user.
+    pub(super) async fn group_with_quotas(&self, name: Name) -> Result<Team> {
+        let found = self.directory.group(Key::Name(name)).await?.ok_or_else(|| Error::no_group(name))?;
+        if found.private_of.is_some() {
+            let why = format!("{name} is the private group of a user: leave out --group");
+            return Err(Error::invalid("group", why));
+        }
+        Ok(found)
     }
 
     /// Puts the limits of one user right, and returns what the kernel knows of each filesystem. One that fails does not keep
@@ -177,6 +206,11 @@ impl<D: Directory> Service<D> {
     }
 }
 
+/// Whether anything of this is about that filesystem or, without one, about what systemd limits.
+fn is_about(statements: &[Statement], place: Option<&MountPoint>) -> bool {
+    statements.iter().any(|(filesystem, field, _)| filesystem.as_ref() == place && *field != Field::Sessions)
+}
+
 /// Which filesystem each field is about.
 fn statements(change: &PolicyChange, quota: &config::Quota) -> Result<Vec<Statement>> {
     let of_filesystem = || match (&change.filesystem, quota.filesystems.as_slice()) {
@@ -199,5 +233,9 @@ fn statements(change: &PolicyChange, quota: &config::Quota) -> Result<Vec<Statem
         let filesystem = field.is_of_filesystem().then(of_filesystem).transpose()?;
         Ok((filesystem, *field, *limit))
     };
+    let mut named = BTreeSet::new();
+    if let Some((field, _)) = change.limits.iter().find(|(field, _)| !named.insert(*field)) {
+        return Err(Error::invalid("limits", format!("{field} is named twice: leave one out")));
+    }
     change.limits.iter().map(statement).collect()
 }

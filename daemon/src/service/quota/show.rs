@@ -6,7 +6,7 @@ use identity::Name;
 use quotactl::Quota;
 
 use super::{Finding, Subject, kernel};
-use crate::directory::{Directory, Error, Key, Member, Result};
+use crate::directory::{Directory, Member, Result};
 use crate::limits::MAX_PAGE;
 use crate::quota::{Effective, Field, MountPoint, Policy, Said, Source};
 use crate::service::{Caller, Operation, Service};
@@ -41,14 +41,11 @@ impl<D: Directory> Service<D> {
         let values = match subject {
             Subject::User(name) => {
                 caller.may(Operation::LookAt(name))?;
-                let member =
-                    self.directory.user(Key::Name(name)).await?.ok_or_else(|| Error::no_user(name))?;
-                self.values_of(&member).await?
+                self.values_of(&self.user_with_quotas(name).await?).await?
             }
             Subject::Group(name) => {
                 caller.may(Operation::Quotas)?;
-                let team =
-                    self.directory.group(Key::Name(name)).await?.ok_or_else(|| Error::no_group(name))?;
+                let team = self.group_with_quotas(name).await?;
                 let policies = self.node.policies().await?;
                 let policy = policies.into_iter().find(|(owner, _)| owner.uuid == team.group.uuid);
                 policy.map(|(_, policy)| said(&policy, Source::Group(name))).unwrap_or_default()

@@ -223,6 +223,12 @@ async fn what_makes_no_sense_is_refused_with_words() {
     assert!(refused(on(Some("/srv"))).await.contains("/srv is no [[quota.filesystem]]"));
     assert!(refused(change(group("ada"), &hard)).await.contains("private group of a user"));
     assert!(refused(change(user("eve"), &hard)).await.contains("eve"));
+    add_group(story.node.directory(), "chemists").await;
+    assert!(refused(change(user("chemists"), &hard)).await.contains("but a group: say --group"));
+    let shown = story.service().show_quotas(&Caller::Root, group("ada")).await.unwrap_err();
+    assert!(shown.to_string().contains("leave out --group"), "{shown}");
+    let twice = change(user("ada"), &[("blocks_hard", Some("1G")), ("blocks_hard", Some("2G"))]);
+    assert!(refused(twice).await.contains("blocks_hard is named twice"));
     assert!(refused(change(Subject::Everybody, &hard)).await.contains("[quota.default]"));
     story.set(user("ada"), &hard).await.unwrap();
     let crossed = change(user("ada"), &[("blocks_soft", Some("2G"))]);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{GIB_IN_KIB, Story, hard, user};
+use super::{GIB_IN_KIB, Story, change, hard, user};
 use crate::service::{Caller, Severity};
 use crate::testing::{TestState, add_user, find_user, until};
 
@@ -89,4 +89,21 @@ async fn whoever_logs_in_first_finds_a_filesystem_gone_and_nobody_after_that_doe
         assert_eq!(story.gib(ada.user.uid.0), [20, 20]);
     }
     following.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_says_something_is_told_whether_that_is_in_force_and_nothing_else() {
+    let story = Story::begin().await;
+    story.add("ada").await;
+    let said = async |limits: &[(&str, Option<&str>)]| {
+        let change = change(user("ada"), limits);
+        let shown = story.service().set_policy(&Caller::Root, change).await.unwrap();
+        shown.findings.into_iter().map(|(finding, _)| finding).collect::<Vec<_>>()
+    };
+    story.kernel.mount("/scratch", TestState::Gone);
+    assert_eq!(said(&[("blocks_hard", Some("1G"))]).await, [""; 0]);
+    story.kernel.mount("/home", TestState::Gone);
+    assert_eq!(said(&[("sessions", Some("1"))]).await, [""; 0]);
+    let not_yet = said(&[("blocks_hard", Some("2G"))]).await;
+    assert_eq!(not_yet, ["this is not in force yet: /home: nothing is mounted there"]);
 }
