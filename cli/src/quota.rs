@@ -148,7 +148,7 @@ fn apply(dry_run: bool, session: &mut Session<'_>) -> Result<()> {
     if dry_run || reply.findings.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(Code::Failed, NOT_IN_FORCE.into()))
+    Err(Failure::new(Code::Failed, NOT_IN_FORCE))
 }
 
 fn check(session: &mut Session<'_>) -> Result<()> {
@@ -164,7 +164,7 @@ fn check(session: &mut Session<'_>) -> Result<()> {
     }
     remark(&reply.findings, output);
     match reply.differed {
-        0 if !reply.findings.is_empty() => Err(Failure::new(Code::Failed, NOT_IN_FORCE.into())),
+        0 if !reply.findings.is_empty() => Err(Failure::new(Code::Failed, NOT_IN_FORCE)),
         0 if output.json => Ok(()),
         0 => output.text(ALL_IS_WELL),
         _ => {
