@@ -22,6 +22,8 @@ pub struct Oidc {
     pub scopes: Scopes,
     /// The claim that names a person's groups.
     pub groups_claim: ClaimName,
+    /// Whether the userinfo endpoint is asked for what ID tokens leave out.
+    pub userinfo: bool,
     /// Whose certificates are trusted (PEM), beside the system's authorities.
     pub ca_file: Option<PathBuf>,
     /// How long the provider may take for one answer.
@@ -99,6 +101,7 @@ impl Default for Oidc {
             client_secret: Secret::default(),
             scopes: Scopes("openid profile email".into()),
             groups_claim: ClaimName("groups".into()),
+            userinfo: false,
             ca_file: None,
             timeout: Duration::from_secs(5),
             recheck_interval: Duration::ZERO,

@@ -38,6 +38,13 @@ pub(super) static OIDC_SETTINGS: &[Setting] = &[
         "The claim that names the groups of whoever logs in.",
     ),
     setting(
+        "oidc.userinfo",
+        Flag(|draft| &mut draft.settings.oidc.userinfo),
+        "Whether the provider's userinfo endpoint is asked at each login and recheck, too, for what ID tokens leave out: at many \
+         providers groups, or e-mail addresses. It counts where this node decides who somebody is: not where that is another \
+         node, or the ID token was brought by somebody else (podyctl login --code).",
+    ),
+    setting(
         "oidc.ca_file",
         OptionalPath(|draft| &mut draft.settings.oidc.ca_file),
         "Authorities (PEM) that may have signed the provider's certificate, beside those that the system trusts.",

@@ -21,7 +21,7 @@ use crate::limits::{
     RECHECK_AGAIN_AT_LEAST_EVERY, RECHECK_TICK, RECHECKS_AT_ONCE,
 };
 use crate::store::{RefreshToken, Vault};
-use crate::verifiers::oidc::{Claims, Provider, Refreshed, Trouble};
+use crate::verifiers::oidc::{self, Claims, Provider, Refreshed, Trouble};
 
 /// What a person is told whom the provider has ended.
 pub const REFUSED: &str =
@@ -194,7 +194,7 @@ impl<D: Directory> Reception<D> {
         let asked = RefreshToken { answer_is_lost: true, ..token.clone() };
         self.node.renew_refresh_token(token, &asked).await?;
         match provider.refresh(&secret).await {
-            Refreshed::Vouched { id_token, refresh_token } => {
+            Refreshed::Vouched { id_token, access_token, refresh_token } => {
                 let sealed = match refresh_token {
                     Some(new) => self.vault()?.seal(&token.user_uuid, &new),
                     None => token.sealed.clone(),
@@ -203,7 +203,8 @@ impl<D: Directory> Reception<D> {
                 let renewed = RefreshToken { sealed, next_check, answer_is_lost: false, ..token.clone() };
                 let is_current = self.node.renew_refresh_token(token, &renewed).await?;
                 if let Some(id_token) = id_token.filter(|_| is_current) {
-                    self.bring_up_to_date(provider, &member, &renewed, id_token).await?;
+                    let said = provider.verify_and_ask(id_token.expose(), access_token.as_ref()).await;
+                    self.bring_up_to_date(&member, &renewed, id_token, said).await?;
                 }
                 Ok(Contact::Answers)
             }
@@ -231,13 +232,13 @@ impl<D: Directory> Reception<D> {
     /// Takes what the provider says now to the directory, as at a login.
     async fn bring_up_to_date(
         &self,
-        provider: &Provider,
         member: &Member,
         token: &RefreshToken,
         id_token: Secret,
+        said: oidc::Result<Claims>,
     ) -> Result<()> {
         let user = member.user.name;
-        let claims = match provider.verify(id_token.expose()).await {
+        let claims = match said {
             Ok(claims) if claims.subject == token.identity.subject() => claims,
             Ok(_) => {
                 tracing::warn!(%user, "the provider's new ID token is about somebody else: nothing changes");
@@ -245,7 +246,7 @@ impl<D: Directory> Reception<D> {
             }
             Err(why) if why.trouble == Trouble::Away => return Ok(()),
             Err(why) => {
-                tracing::warn!(%user, %why, "the provider's new ID token proves nothing: nothing changes");
+                tracing::warn!(%user, %why, "what the provider says now proves nothing: nothing changes");
                 return Ok(());
             }
         };

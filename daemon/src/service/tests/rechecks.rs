@@ -266,6 +266,24 @@ async fn whoever_logs_in_with_a_browser_is_asked_about_and_whoever_brings_an_id_
     assert!(ask_later(&node).await && is_refused(&node).await);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_follow_that_the_provider_tells_of_at_its_userinfo_endpoint_alone() {
+    let idp = OidcProvider::start(OidcOptions { claims_by_userinfo: true, ..OidcOptions::default() }).await;
+    let node = node_that_asks(&idp).await;
+    change_settings(&node, |settings| settings.oidc.userinfo = true);
+    let groups = async || {
+        let ada = find_user(node.directory(), "ada").await.unwrap();
+        ada.groups.iter().map(|(_, group)| group.to_string()).collect::<Vec<_>>()
+    };
+    approved(&node, &idp, login("ada")).await;
+    assert_eq!(groups().await, ["engines"]);
+    idp.set_accounts(with_ada_in(&["poets"])).await;
+    idp.answer([("/me", Answer::json(200, &json!({ "sub": "sub-bob", "groups": ["engines"] })))]).await;
+    assert!(ask_later(&node).await && groups().await == ["engines"], "that is about somebody else");
+    idp.answer([]).await;
+    assert!(ask_later(&node).await && groups().await == ["poets"] && !is_refused(&node).await);
+}
+
 /// A provider that says nothing of the owner of one token, and vouches on for all others.
 async fn provider_in_trouble_with(token: &'static str) -> Oidc {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -47,6 +47,11 @@ impl Checks {
         };
         let keys = provider.fetch_keys().await.and_then(usable);
         let _ = self.note("keys", keys, |count| format!("{count} to check signatures with"));
+        if settings.userinfo {
+            let _ = self.note("userinfo", provider.userinfo_endpoint().await, |place| {
+                format!("people are told of at {place}")
+            });
+        }
         // A login that nobody is told of ends by itself.
         let begun = provider.begin_device().await;
         self.note("device flow", begun, |login| {

@@ -1,4 +1,4 @@
-//! What an ID token says of somebody, typed and bounded. Whether they may come in, and as whom, is decided elsewhere.
+//! What a provider says of somebody, typed and bounded. Whether they may come in, and as whom, is decided elsewhere.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,6 +36,25 @@ pub struct Claims {
     all: Map<String, Value>,
 }
 
+/// What a token says of itself (RFC 7519; OpenID Connect Core, section 2).
+const ABOUT_TOKENS: [&str; 15] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "nonce",
+    "azp",
+    "acr",
+    "amr",
+    "auth_time",
+    "at_hash",
+    "c_hash",
+    "sid",
+];
+
 /// The claims that OpenID Connect does not define for ID tokens, or leaves to us to check.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Further {
@@ -72,6 +91,42 @@ impl Claims {
             issued_at: claims.issue_time().timestamp(),
             expires_at: claims.expiration().timestamp(),
             all,
+        })
+    }
+
+    /// These claims, and whatever they leave out of what the provider says elsewhere of the same person. What a token says of
+    /// itself is nobody else's to say.
+    pub fn completed(mut self, said: Map<String, Value>, groups_claim: &str) -> Result<Self> {
+        if said.get("sub").and_then(Value::as_str) != Some(&self.subject) {
+            return Err(Error::invalid_token("the provider's userinfo is about somebody else, or nobody"));
+        }
+        let is_said =
+            |claims: &Map<String, Value>, name: &str| claims.get(name).is_some_and(|said| !said.is_null());
+        // Whether an address is somebody's goes with the address.
+        if !is_said(&self.all, "email") {
+            self.all.remove("email_verified");
+        }
+        let is_another_address = is_said(&self.all, "email") && self.all.get("email") != said.get("email");
+        for (name, value) in said {
+            let is_kept = is_said(&self.all, &name)
+                || ABOUT_TOKENS.contains(&name.as_str())
+                || (is_another_address && name == "email_verified");
+            if !is_kept {
+                self.all.insert(name, value);
+            }
+        }
+        let text = |name: &str| match self.all.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => bounded(name, text).map(Some),
+            Some(_) => Err(Error::invalid_token(format!("the provider's {name} is no text"))),
+        };
+        Ok(Self {
+            preferred_username: text("preferred_username")?,
+            name: text("name")?,
+            email: text("email")?,
+            email_verified: self.all.get("email_verified") == Some(&Value::Bool(true)),
+            groups: groups(groups_claim, find(&self.all, groups_claim))?,
+            ..self
         })
     }
 
@@ -114,18 +169,18 @@ fn find<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 fn bounded(name: &str, text: &str) -> Result<String> {
     if text.len() > MAX_CLAIM_BYTES {
         return Err(Error::invalid_token(format!(
-            "the ID token's {name} has more than {MAX_CLAIM_BYTES} bytes"
+            "the provider's {name} has more than {MAX_CLAIM_BYTES} bytes"
         )));
     }
     if text.contains(char::is_control) {
-        return Err(Error::invalid_token(format!("the ID token's {name} has control characters")));
+        return Err(Error::invalid_token(format!("the provider's {name} has control characters")));
     }
     Ok(text.to_owned())
 }
 
 /// A list of names, or one name.
 fn groups(claim: &str, given: Option<&Value>) -> Result<Option<Vec<String>>> {
-    let wrong = |what: &str| Err(Error::invalid_token(format!("the ID token's {} {what}", quoted(claim))));
+    let wrong = |what: &str| Err(Error::invalid_token(format!("the provider's {} {what}", quoted(claim))));
     let names = match given {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(name)) => return bounded(claim, name).map(|name| Some(vec![name])),
@@ -140,7 +195,7 @@ fn groups(claim: &str, given: Option<&Value>) -> Result<Option<Vec<String>>> {
     let names = names.iter().map(|name| match name {
         Value::String(name) => bounded(claim, name),
         _ => Err(Error::invalid_token(format!(
-            "the ID token's {} holds something else than names",
+            "the provider's {} holds something else than names",
             quoted(claim)
         ))),
     });
@@ -163,6 +218,43 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_is_said_elsewhere_fills_in_and_changes_nothing() {
+        let token = json!({ "sub": "1", "name": "Ada", "department": "physics" });
+        let said = json!({ "sub": "1", "name": "Eve", "department": "chemistry", "iss": "https://evil.example", "exp": 7,
+            "iat": 7, "preferred_username": "ada", "email": "ada@a.example", "email_verified": true, "groups": "one" });
+        let complete = |token: &Value, said: &Value| {
+            Claims::of(token).completed(said.as_object().unwrap().clone(), "groups")
+        };
+        let claims = complete(&token, &said).unwrap();
+        assert_eq!(
+            (claims.issuer.as_str(), claims.issued_at, claims.expires_at),
+            ("https://login.example.com", 0, 0)
+        );
+        assert_eq!((claims.name.as_deref(), claims.text("department")), (Some("Ada"), Some("physics")));
+        assert_eq!((claims.text("iss"), claims.text("exp")), (Some("https://login.example.com"), None));
+        assert_eq!(
+            (claims.preferred_username.as_deref(), claims.groups),
+            (Some("ada"), Some(vec!["one".into()]))
+        );
+        assert!(claims.email_verified && claims.email.as_deref() == Some("ada@a.example"));
+
+        let is_verified = |token: Value, said: Value| {
+            let claims = complete(&token, &said).unwrap();
+            (claims.email.unwrap(), claims.email_verified)
+        };
+        let (a, b) = (|| "a@a.example".to_owned(), "b@b.example");
+        let other = json!({ "sub": "1", "email": b, "email_verified": true });
+        assert_eq!(is_verified(json!({ "sub": "1", "email": a() }), other), (a(), false), "another address");
+        let same = json!({ "sub": "1", "email": a(), "email_verified": true });
+        assert_eq!(is_verified(json!({ "sub": "1", "email": a() }), same.clone()), (a(), true));
+        let no = json!({ "sub": "1", "email": a(), "email_verified": false });
+        assert_eq!(is_verified(no, same), (a(), false), "what the token says counts");
+        let unsaid = json!({ "sub": "1", "email": b });
+        assert_eq!(is_verified(json!({ "sub": "1", "email_verified": true }), unsaid), (b.to_owned(), false));
+        assert!(complete(&token, &json!({ "sub": "2" })).is_err() && complete(&token, &json!({})).is_err());
+    }
 
     #[test]
     fn a_claim_is_found_by_its_name_and_inside_of_others() {

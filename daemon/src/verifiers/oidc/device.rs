@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use super::error::{Error, Result, Trouble};
-use super::exchange::{Exchanged, SignedIn};
+use super::exchange::{Exchanged, SignedIn, Tokens};
 use super::token::ExpectedNonce;
 use super::{Provider, exchange};
 use crate::config::{Secret, is_private};
@@ -75,6 +75,18 @@ impl Provider {
 
     /// Asks what became of a login; `None`: nothing yet. Not to be called more often than [`DeviceLogin::next_poll`] says.
     pub async fn poll_device(&self, login: &mut DeviceLogin) -> Result<Option<SignedIn>> {
+        match self.ask_for_tokens(login).await? {
+            Some(tokens) => self.signed_in_by(login, tokens).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn signed_in_by(&self, login: &DeviceLogin, tokens: Tokens) -> Result<SignedIn> {
+        self.signed_in(tokens, ExpectedNonce::EqualIfThere(&login.nonce)).await
+    }
+
+    /// Once it has given tokens, a code is used up.
+    async fn ask_for_tokens(&self, login: &mut DeviceLogin) -> Result<Option<Tokens>> {
         if Instant::now() >= login.ends {
             return Err(Error::expired("nobody has approved this login in time: begin again"));
         }
@@ -82,9 +94,7 @@ impl Provider {
         let exchanged = self.exchange(&fields).await;
         login.next_poll = Instant::now() + login.interval;
         match exchanged {
-            Ok(Exchanged::Tokens(tokens)) => {
-                self.signed_in(tokens, ExpectedNonce::EqualIfThere(&login.nonce)).await.map(Some)
-            }
+            Ok(Exchanged::Tokens(tokens)) => Ok(Some(tokens)),
             Ok(Exchanged::Pending) => Ok(None),
             Ok(Exchanged::TooFast) => {
                 login.slow_down(SLOWER_BY);
@@ -98,8 +108,8 @@ impl Provider {
     /// ever more slowly.
     pub async fn finish_device(&self, login: &mut DeviceLogin, deadline: Instant) -> Result<SignedIn> {
         loop {
-            let away = match self.poll_device(login).await {
-                Ok(Some(signed_in)) => return Ok(signed_in),
+            let away = match self.ask_for_tokens(login).await {
+                Ok(Some(tokens)) => return self.signed_in_by(login, tokens).await,
                 Ok(None) => None,
                 Err(error) if error.trouble == Trouble::Away => {
                     login.slow_down(login.interval);

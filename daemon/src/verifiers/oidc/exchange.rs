@@ -30,15 +30,24 @@ pub enum Exchanged {
 }
 
 #[derive(Deserialize)]
-pub struct Tokens {
+struct Answered {
     id_token: Option<String>,
+    access_token: Option<String>,
     refresh_token: Option<String>,
 }
 
-impl Tokens {
-    /// The ID token and the refresh token, where there are any.
-    pub fn into_parts(self) -> (Option<Secret>, Option<Secret>) {
-        (self.id_token.map(Secret::from), self.refresh_token.map(Secret::from))
+/// The tokens that came, which are wiped when dropped.
+pub struct Tokens {
+    pub id_token: Option<Secret>,
+    pub access_token: Option<Secret>,
+    pub refresh_token: Option<Secret>,
+}
+
+impl From<Answered> for Tokens {
+    fn from(Answered { id_token, access_token, refresh_token }: Answered) -> Self {
+        let [id_token, access_token, refresh_token] =
+            [id_token, access_token, refresh_token].map(|token| token.map(Secret::from));
+        Self { id_token, access_token, refresh_token }
     }
 }
 
@@ -53,7 +62,7 @@ impl Provider {
         let metadata = self.metadata().await?;
         let answer = self.transport.post(&metadata.token_endpoint, fields, &self.proof(&metadata)).await?;
         if answer.status.is_success() {
-            return answer.json().map(Exchanged::Tokens);
+            return answer.json().map(|answered: Answered| Exchanged::Tokens(answered.into()));
         }
         let refusal: Refusal = answer.json()?;
         match refusal.error.as_str() {
@@ -69,12 +78,9 @@ impl Provider {
                 "the provider sends no ID token: is this client one of OpenID Connect there?",
             )
         })?;
-        let claims = self.verify_with(&id_token, nonce).await?;
-        Ok(SignedIn {
-            claims,
-            id_token: id_token.into(),
-            refresh_token: tokens.refresh_token.map(Secret::from),
-        })
+        let claims = self.verify_with(id_token.expose(), nonce).await?;
+        let claims = self.complete(claims, tokens.access_token.as_ref()).await?;
+        Ok(SignedIn { claims, id_token, refresh_token: tokens.refresh_token })
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Metadata {
     pub authorization_endpoint: Option<Url>,
     /// Where device flows begin, if it has any.
     pub device_authorization_endpoint: Option<Url>,
+    /// Where it tells more of somebody than ID tokens do, if it has such a place.
+    pub userinfo_endpoint: Option<Url>,
     /// How it can sign ID tokens.
     #[serde(default)]
     pub id_token_signing_alg_values_supported: Vec<String>,
@@ -56,8 +58,10 @@ impl Metadata {
             )));
         }
         let places = [Some(&self.jwks_uri), Some(&self.token_endpoint)];
-        let others = [self.authorization_endpoint.as_ref(), self.device_authorization_endpoint.as_ref()];
-        match places.into_iter().chain(others).flatten().find(|place| !is_private(place)) {
+        let others =
+            [&self.authorization_endpoint, &self.device_authorization_endpoint, &self.userinfo_endpoint];
+        match places.into_iter().chain(others.map(Option::as_ref)).flatten().find(|place| !is_private(place))
+        {
             None => Ok(()),
             Some(place) => Err(Error::misconfigured(format!(
                 "the provider at {issuer} is to be asked at {}, without TLS: nobody is",

@@ -14,6 +14,7 @@ mod metadata;
 mod refresh;
 mod token;
 mod transport;
+mod userinfo;
 
 #[cfg(test)]
 mod tests;

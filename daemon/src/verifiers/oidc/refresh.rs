@@ -3,7 +3,7 @@
 
 use super::Provider;
 use super::error::{Error, Trouble};
-use super::exchange::Exchanged;
+use super::exchange::{Exchanged, Tokens};
 use crate::config::Secret;
 
 /// What the provider says. `Debug` shows no token.
@@ -13,6 +13,8 @@ pub enum Refreshed {
     Vouched {
         /// For what; some do not say, and one that does is to be checked like any other.
         id_token: Option<Secret>,
+        /// What more can be asked with.
+        access_token: Option<Secret>,
         /// What is to be used the next time; none: the same again.
         refresh_token: Option<Secret>,
     },
@@ -39,8 +41,8 @@ impl Provider {
         let fields = [("grant_type", "refresh_token"), ("refresh_token", token.expose())];
         match self.exchange(&fields).await {
             Ok(Exchanged::Tokens(tokens)) => {
-                let (id_token, refresh_token) = tokens.into_parts();
-                Refreshed::Vouched { id_token, refresh_token }
+                let Tokens { id_token, access_token, refresh_token } = tokens;
+                Refreshed::Vouched { id_token, access_token, refresh_token }
             }
             Ok(Exchanged::Pending | Exchanged::TooFast) => {
                 let why = Error::away("the provider wants to be asked later");

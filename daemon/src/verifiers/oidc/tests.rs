@@ -6,6 +6,7 @@ mod device;
 mod forged;
 mod keys;
 mod trouble;
+mod userinfo;
 
 use openidconnect::core::{CoreHmacKey, CoreJwsSigningAlgorithm, CoreRsaPrivateSigningKey};
 use openidconnect::{JsonWebKey, PrivateSigningKey};

@@ -13,7 +13,7 @@ use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::error::{Error, Result, quoted};
-use crate::config::Oidc;
+use crate::config::{Oidc, Secret};
 use crate::limits::MAX_OIDC_ANSWER_BYTES;
 
 /// The way to one provider.
@@ -73,6 +73,11 @@ impl Transport {
 
     pub async fn get(&self, place: &Url) -> Result<Answer> {
         self.send(place, self.http.get(place.clone())).await
+    }
+
+    /// The same with a token that says what may be told.
+    pub async fn get_with(&self, place: &Url, access_token: &Secret) -> Result<Answer> {
+        self.send(place, self.http.get(place.clone()).bearer_auth(access_token.expose())).await
     }
 
     /// Sends a form.
