@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod arguments;
+mod cause;
 pub mod clock;
 pub mod config;
 pub mod directory;

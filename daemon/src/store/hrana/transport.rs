@@ -9,6 +9,7 @@ use reqwest::{Response, StatusCode, Url};
 
 use super::wire::{Failure, short};
 use super::{Error, Result};
+use crate::cause::innermost;
 use crate::limits::{HRANA_CONNECT_DEADLINE, HRANA_DEADLINE, MAX_HRANA_ANSWER_BYTES};
 
 /// How long a connection is kept for the next request: less than servers commonly wait for one (60 s), so that we
@@ -124,14 +125,9 @@ fn broken(place: &Url, error: reqwest::Error) -> Error {
     }
 }
 
-/// The innermost cause, without the layers that only say that there is one.
+/// The innermost cause, without the address.
 fn reason(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    short(&cause.to_string())
+    short(&innermost(&error.without_url()).to_string())
 }
 
 /// What a bad HTTP status means.

@@ -13,6 +13,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Url};
 
 use super::refusal::{refused_tls, short};
+use crate::cause::innermost;
 use crate::config::Provider;
 use crate::directory::{Error, Result};
 use crate::limits::REMOTE_CONNECT_DEADLINE;
@@ -172,14 +173,9 @@ fn bearer(token: &str) -> Result<HeaderValue> {
     Ok(value)
 }
 
-/// The innermost cause, without the layers that only say that there is one, and without the address.
+/// The innermost cause, without the address.
 fn reason(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    short(&cause.to_string())
+    short(&innermost(&error.without_url()).to_string())
 }
 
 /// By how many seconds the clock here is ahead of that of whoever sent these headers.

@@ -13,6 +13,7 @@ use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::error::{Error, Result, quoted};
+use crate::cause::innermost;
 use crate::config::{Oidc, Secret};
 use crate::limits::MAX_OIDC_ANSWER_BYTES;
 
@@ -63,7 +64,7 @@ impl Transport {
             builder = authorities.into_iter().fold(builder, |builder, one| builder.add_root_certificate(one));
         }
         let http = builder.build().map_err(|why| {
-            let why = innermost(&why);
+            let why = reason(&why);
             Error::misconfigured(format!(
                 "HTTPS does not work here; install ca-certificates, or name the provider's authority in oidc.ca_file: {why}"
             ))
@@ -126,7 +127,7 @@ impl Transport {
 
     /// What it means that there is no answer.
     fn broken(&self, place: &Url, why: &reqwest::Error) -> Error {
-        let reason = innermost(why);
+        let reason = reason(why);
         if why.is_timeout() {
             Error::lost(format!("{place} does not answer within {} s", self.timeout.as_secs()))
         } else if reason.contains("certificate") {
@@ -169,11 +170,7 @@ fn encoded(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect()
 }
 
-/// The innermost cause, without the layers that only say that there is one.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    quoted(&cause.to_string())
+/// Why a request failed, fit for one line of a log.
+fn reason(error: &reqwest::Error) -> String {
+    quoted(&innermost(error).to_string())
 }
