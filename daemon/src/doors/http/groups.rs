@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fields::Fields;
 use super::given::InPath;
-use super::page::{page, size};
+use super::page::{Paging, page, size};
 use super::version::{Shown, seen};
 use super::{Asked, Asking, Http, Problem, Sent, users};
 use crate::directory::{Directory, Error, Key, Team};
@@ -102,13 +102,6 @@ async fn delete<D: Directory>(
 ) -> Result<Json<Done>, Problem> {
     let revision = http.service.delete_group(&caller, named(&name)?, seen(&headers)?).await?;
     Ok(Json(Done { revision }))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Paging {
-    after: Option<String>,
-    limit: Option<String>,
 }
 
 async fn members<D: Directory>(

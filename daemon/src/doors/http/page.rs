@@ -4,11 +4,21 @@ use axum::Json;
 use axum::http::HeaderValue;
 use axum::http::header::LINK;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::directory::{Error, Result};
 use crate::doors::record::parse;
 use crate::limits::MAX_PAGE;
+
+/// What is asked of a listing that can be asked for nothing else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Paging {
+    /// Behind which name it begins.
+    pub after: Option<String>,
+    /// How many records it has.
+    pub limit: Option<String>,
+}
 
 /// How many records a page has: as many as were asked for, up to a limit.
 pub fn size(limit: Option<&str>, most: u32) -> Result<u32> {

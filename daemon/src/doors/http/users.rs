@@ -10,11 +10,10 @@ use axum::routing::get;
 use axum::{Extension, Json, Router};
 use identity::{Name, Uid};
 use protocol::directory::{Done, UsersReply};
-use serde::Deserialize;
 
 use super::fields::Fields;
 use super::given::InPath;
-use super::page::{page, size};
+use super::page::{Paging, page, size};
 use super::version::{Shown, seen};
 use super::{Asked, Asking, Code, Http, Problem, Sent, Visitor};
 use crate::directory::{Directory, Error, Key, Member, UserChange};
@@ -31,13 +30,6 @@ pub(super) fn routes<D: Directory>() -> Router<Arc<Http<D>>> {
 /// The user that a path speaks of.
 pub(super) fn named(text: &str) -> Result<Name, Problem> {
     text.parse().map_err(|why| Error::no_user(format_args!("of this name: {why}")).into())
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Paging {
-    after: Option<String>,
-    limit: Option<String>,
 }
 
 async fn list<D: Directory>(
