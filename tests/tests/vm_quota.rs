@@ -30,6 +30,10 @@ fn people_are_held_to_what_an_admin_says_on_ext4_and_xfs() {
         let ada = Person { name: format!("ada{number}"), password: "Analytical-Engine1".into() };
         Pody.add(&vm, &ada);
         story(&vm, &ada, option);
+        vm.run("mount -o remount,ro /mnt").succeeds();
+        let fixed = vm.run("podyctl quota check").fails();
+        assert!(fixed.stderr.contains("/mnt is mounted read-only"), "{option}: {fixed:#?}");
+        vm.run("mount -o remount,rw /mnt && podyctl quota check").succeeds();
         vm.run("umount /mnt").succeeds();
         let away = vm.run("podyctl quota check").fails();
         assert!(away.stderr.contains("nothing is mounted at /mnt"), "{away:#?}");

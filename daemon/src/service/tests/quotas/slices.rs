@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::helper::SliceLimits;
+use protocol::helper::{MAX_SLICES, SliceLimits};
 
 use super::{Story, group, user};
 use crate::directory::Directory;
@@ -148,4 +148,21 @@ async fn a_systemd_that_cannot_be_read_is_a_finding_and_is_read_again_soon() {
     assert!(found.findings[0].0.contains("memory, processors and tasks"), "{found:?}");
     story.kernel.disks().is_without_systemd = false;
     assert_eq!(check().await.findings, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_slices_than_one_answer_holds_are_all_compared() {
+    let story = Story::begin().await;
+    let limit = Limit::parse(Field::TasksMax, "100").unwrap();
+    story.configure(|settings| settings.quota.default.set(Field::TasksMax, Some(limit)));
+    let count = 2 * MAX_SLICES + 1;
+    for number in 0..count {
+        let uid = story.add(&format!("user{number}")).await;
+        story.kernel.disks().slices.insert(uid, SliceLimits::default());
+    }
+    let dry = story.service().apply_quotas(&Caller::Root, true).await.unwrap();
+    assert_eq!((dry.slices.len(), story.kernel.disks().slice_reads), (count, 3));
+    story.set_right().await;
+    assert!(story.kernel.disks().slices.values().all(|limits| *limits == tasks(100)));
+    assert_eq!(story.set_right().await, 0);
 }
