@@ -2,7 +2,9 @@
 
 mod differences;
 
-use protocol::quota::{Apply, GivenLimit, Report, Set, Show, ShownReply, Subject, UsageRecord, ValueRecord};
+use protocol::quota::{
+    AppliedReply, Apply, GivenLimit, Report, Set, Show, ShownReply, Subject, UsageRecord, ValueRecord,
+};
 
 use crate::arguments::{QuotaCommand, QuotaOf, SetQuota, UnsetQuota};
 use crate::daemon::Daemon;
@@ -130,12 +132,13 @@ fn usage_row(usage: &UsageRecord) -> [Value; 7] {
 }
 
 fn apply(dry_run: bool, session: &mut Session<'_>) -> Result<()> {
-    let reply = Daemon::connect(&session.socket)?.call(&Apply { dry_run })?;
+    let reply = apply_on_and_on(dry_run, session)?;
     let output = &mut session.output;
     if output.json {
         output.object(&reply)?;
     } else {
         differences::list(&reply, output)?;
+        say_what_was_counted(&reply, output)?;
         let whose = differences::whose(&reply).replacen('t', "T", 1);
         match (reply.differed, dry_run) {
             (0, _) if reply.findings.is_empty() => output.text(ALL_IS_WELL)?,
@@ -149,6 +152,38 @@ fn apply(dry_run: bool, session: &mut Session<'_>) -> Result<()> {
         return Ok(());
     }
     Err(Failure::new(Code::Failed, NOT_IN_FORCE))
+}
+
+fn say_what_was_counted(reply: &AppliedReply, output: &mut Output<'_>) -> Result<()> {
+    let AppliedReply { counted, left, .. } = reply;
+    if *left > 0 {
+        output
+            .remark(&format!("{left} were left alone: they belong to somebody else, or have several names."));
+    }
+    match counted {
+        0 => Ok(()),
+        _ => output.text(&format!("{counted} files and directories in homes have their project id now.\n")),
+    }
+}
+
+/// Homes with millions of files take more than one call, and each shows how far it got.
+fn apply_on_and_on(dry_run: bool, session: &mut Session<'_>) -> Result<AppliedReply> {
+    let (mut differed, mut counted, mut left) = (0, 0, 0);
+    let (mut changes, mut slices) = (Vec::new(), Vec::new());
+    loop {
+        let reply = Daemon::connect(&session.socket)?.call(&Apply { dry_run })?;
+        differed += reply.differed;
+        counted += reply.counted;
+        left += reply.left;
+        changes.extend(reply.changes);
+        slices.extend(reply.slices);
+        if !reply.more || reply.counted == 0 {
+            return Ok(AppliedReply { differed, counted, left, changes, slices, ..reply });
+        }
+        session
+            .output
+            .remark(&format!("{counted} files and directories in homes have their project id; going on."));
+    }
 }
 
 fn check(session: &mut Session<'_>) -> Result<()> {

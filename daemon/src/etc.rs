@@ -1,5 +1,6 @@
 //! `/etc/passwd` and `/etc/group`, read directly (never through NSS, which would lead back to us) and watched.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +35,35 @@ pub fn local_uid(name: &str) -> io::Result<Option<u32>> {
     Ok(uid.flatten())
 }
 
+/// The names of projects that an admin has named, by their ids (projid(5)).
+pub fn projects() -> io::Result<BTreeMap<u32, String>> {
+    match std::fs::read(Path::new(DIRECTORY).join("projid")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        text => Ok(parse_projects(&String::from_utf8_lossy(&text?))),
+    }
+}
+
+fn parse_projects(projid: &str) -> BTreeMap<u32, String> {
+    let named = |line: &str| {
+        let (name, id) = line.trim().split_once(':')?;
+        Some((id.parse().ok()?, name.to_owned()))
+    };
+    projid.lines().filter(|line| !line.starts_with('#')).filter_map(named).collect()
+}
+
 /// Tells `changed` whenever one of the two files may have changed.
 pub fn watch(changed: Arc<Notify>) -> io::Result<()> {
     watch::files(Path::new(DIRECTORY), &FILES.map(Into::into), changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn projects_have_names_that_admins_gave_them() {
+        let projid = "# number of the backup\nbackup:70005\n\nbroken\nnone:x\n home : 7\nweb:70006\n";
+        let expected = [(70_005, "backup".to_owned()), (70_006, "web".to_owned())];
+        assert_eq!(parse_projects(projid), expected.into());
+    }
 }

@@ -501,6 +501,12 @@ pub const SLICES_READ_WITHIN: Duration = Duration::from_secs(10);
 /// How long reading or setting the quotas of everybody on one filesystem may take: a hundred thousand users take seconds.
 pub const QUOTAS_DEADLINE: Duration = Duration::from_secs(60);
 
+/// How many homes that no project quota counts are told of, each by itself.
+pub const MAX_TOLD_HOMES: usize = 10;
+
+/// For how long one call of podyctl has homes counted: it asks again, and shows how far that is.
+pub const HOMES_COUNTED_FOR: Duration = Duration::from_secs(10);
+
 /// How long a login waits for its user's quotas: what is not in force by then will be soon.
 pub const QUOTA_AT_LOGIN: Duration = Duration::from_secs(1);
 

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use benches::{median, shown};
-use daemon::quota::{Field, Limit, Limits, MountPoint, Policy, merge, plan};
+use daemon::quota::{Field, Limit, Limits, Disk, Policy, merge, plan};
 use identity::Name;
 use quotactl::Quota;
 
@@ -22,9 +22,9 @@ const FIRST_UID: u32 = 1_900_000_000;
 const ROUNDS: usize = 21;
 
 fn main() {
-    let paths = ["/home", "/scratch"].map(|path| path.parse::<MountPoint>().expect("a mount point"));
+    let paths = ["/home", "/scratch"].map(|path| path.parse::<Disk>().expect("a disk"));
     let none = Limits::default();
-    let default = Policy::of_node(&said(20), paths.iter().map(|path| (path, &none)));
+    let default = Policy::of_node(&said(20), paths.iter().map(|path| (path.clone(), &none)));
     let groups: Vec<(Name, Policy)> = (0..GROUPS)
         .map(|number| {
             (format!("group{number}").parse().expect("a name"), policy(&paths, u64::from(number) + 1))
@@ -93,7 +93,7 @@ fn said(gib: u64) -> Limits {
     limits
 }
 
-fn policy(paths: &[MountPoint], gib: u64) -> Policy {
+fn policy(paths: &[Disk], gib: u64) -> Policy {
     let none = Limits::default();
-    Policy::of_node(&said(gib), paths.iter().map(|path| (path, &none)))
+    Policy::of_node(&said(gib), paths.iter().map(|path| (path.clone(), &none)))
 }

@@ -60,7 +60,8 @@ pub enum QuotaCommand {
     /// Put all limits right now, and say which were not; for root and admins
     ///
     /// Of memory, processors and tasks, those whose slices are up or were limited before. podyd does so by itself whenever
-    /// something changes, and now and then ([quota] reconcile_every).
+    /// something changes, and now and then ([quota] reconcile_every). Homes that were there before a project quota get their
+    /// project id, with all that is in them; that is done only here.
     #[command(after_help = "Examples:\n  podyctl quota apply\n  podyctl quota apply --dry-run")]
     Apply {
         /// Change nothing
@@ -91,7 +92,7 @@ pub struct SetQuota {
     #[arg(long)]
     pub group: bool,
 
-    /// Where blocks and inodes are counted; needed where several filesystems have quotas
+    /// Where blocks and inodes are counted, with project: before it where homes are; needed where there are several
     #[arg(long, value_name = "PATH")]
     pub filesystem: Option<String>,
 }
@@ -121,7 +122,7 @@ pub struct UnsetQuota {
     #[arg(long)]
     pub group: bool,
 
-    /// Where blocks and inodes are counted; needed where several filesystems have quotas
+    /// Where blocks and inodes are counted, with project: before it where homes are; needed where there are several
     #[arg(long, value_name = "PATH")]
     pub filesystem: Option<String>,
 }

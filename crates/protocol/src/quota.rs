@@ -138,7 +138,7 @@ pub struct UsageRecord {
     pub user: String,
     /// The user id.
     pub uid: u32,
-    /// Where the filesystem is mounted.
+    /// Where the filesystem is mounted, with `project:` before that where projects count.
     pub filesystem: String,
     /// Data, in bytes.
     pub bytes: u64,
@@ -176,6 +176,15 @@ pub struct AppliedReply {
     /// The first of those that are about memory, processors and tasks.
     #[serde(default)]
     pub slices: Vec<SliceChangeRecord>,
+    /// How many files and directories in homes that were there before a project quota got their project id.
+    #[serde(default)]
+    pub counted: u64,
+    /// How many in these homes were left alone: those of others, and files with several names.
+    #[serde(default)]
+    pub left: u64,
+    /// Whether there are more: the same call goes on.
+    #[serde(default)]
+    pub more: bool,
     /// What is not in force, and why.
     #[serde(default)]
     pub findings: Vec<String>,
@@ -189,7 +198,7 @@ pub struct ChangeRecord {
     pub user: Option<String>,
     /// The user id.
     pub uid: u32,
-    /// Where the filesystem is mounted.
+    /// Where the filesystem is mounted, with `project:` before that where projects count.
     pub filesystem: String,
     /// What the kernel had.
     pub from: DiskLimits,

@@ -16,10 +16,18 @@ pub enum Error {
     Io(io::Error),
 }
 
-/// Whether the kernel says that there are no quotas: it, or the filesystem, has none (ENOSYS, EOPNOTSUPP), not of this kind
+/// Whether the kernel says that there are no quotas: it, or the filesystem, has none (ENOSYS, EOPNOTSUPP, ENOTTY), not of this kind
 /// (EINVAL), they are not turned on (ESRCH), or there is no disk below (ENOTBLK, ENODEV).
 pub(crate) fn means_off(error: &io::Error) -> bool {
-    let off = [libc::ENOSYS, libc::EOPNOTSUPP, libc::EINVAL, libc::ESRCH, libc::ENOTBLK, libc::ENODEV];
+    let off = [
+        libc::ENOSYS,
+        libc::EOPNOTSUPP,
+        libc::ENOTTY,
+        libc::EINVAL,
+        libc::ESRCH,
+        libc::ENOTBLK,
+        libc::ENODEV,
+    ];
     error.raw_os_error().is_some_and(|code| off.contains(&code))
 }
 

@@ -3,13 +3,13 @@
 use std::ffi::CString;
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use libc::{c_int, c_long, c_ulong};
 
-use crate::{Grace, Kind, Limits, Quota, State};
+use crate::{Grace, Kind, Limits, Project, Quota, State};
 
 /// Commands of linux/quota.h, and one of linux/dqblk_xfs.h that every filesystem answers.
 const Q_GETINFO: c_int = 0x80_0005;
@@ -179,15 +179,20 @@ fn call<T: Plain>(
     if outcome == 0 { Ok(data) } else { Err(io::Error::last_os_error()) }
 }
 
-pub(crate) fn project(file: BorrowedFd<'_>) -> io::Result<u32> {
-    Ok(attributes(file)?.project)
+pub(crate) fn project_of(file: BorrowedFd<'_>) -> io::Result<Project> {
+    let Attributes { project: id, flags, .. } = attributes(file)?;
+    Ok(Project { id, inherits: flags & INHERITS_PROJECT != 0 })
 }
 
-pub(crate) fn set_project(directory: BorrowedFd<'_>, project: u32) -> io::Result<()> {
-    let found = attributes(directory)?;
-    let wanted = Attributes { project, flags: found.flags | INHERITS_PROJECT, ..found };
+pub(crate) fn set_project(file: BorrowedFd<'_>, Project { id, inherits }: Project) -> io::Result<()> {
+    let found = attributes(file)?;
+    let flags = match inherits {
+        true => found.flags | INHERITS_PROJECT,
+        false => found.flags & !INHERITS_PROJECT,
+    };
+    let wanted = Attributes { project: id, flags, ..found };
     // SAFETY: ioctl_xfs_fssetxattr(2) reads a `struct fsxattr`, which lives until the call is over.
-    let outcome = unsafe { libc::ioctl(directory.as_fd().as_raw_fd(), SET_ATTRIBUTES, &raw const wanted) };
+    let outcome = unsafe { libc::ioctl(file.as_raw_fd(), SET_ATTRIBUTES, &raw const wanted) };
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -143,14 +143,23 @@ impl Filesystem {
     }
 }
 
-/// Gives a directory a project id, which all that is made below it has, too. What is there already keeps its own.
-pub fn set_project(directory: &File, id: u32) -> Result<(), Error> {
-    Ok(kernel::set_project(directory.as_fd(), id)?)
+/// What a file or directory counts for where projects have quotas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Project {
+    /// Its id; 0 is none.
+    pub id: u32,
+    /// Of a directory: whether all that is made in it is of the same project. Then nothing of another can be moved there.
+    pub inherits: bool,
 }
 
-/// The project id of a file or directory.
-pub fn project(file: &File) -> Result<u32, Error> {
-    Ok(kernel::project(file.as_fd())?)
+/// The project of a file or directory.
+pub fn project_of(file: impl AsFd) -> Result<Project, Error> {
+    Ok(kernel::project_of(file.as_fd())?)
+}
+
+/// Makes a file or directory one of a project. What is in a directory already keeps its own.
+pub fn set_project(file: impl AsFd, project: Project) -> Result<(), Error> {
+    Ok(kernel::set_project(file.as_fd(), project)?)
 }
 
 #[cfg(test)]
@@ -173,6 +182,13 @@ mod tests {
             "{:?}",
             proc.quota(Kind::User, 1000)
         );
+    }
+
+    #[test]
+    fn what_keeps_no_projects_says_so() {
+        let proc = File::open("/proc/self").unwrap();
+        assert!(matches!(project_of(&proc), Err(Error::Off)));
+        assert!(matches!(set_project(&proc, Project { id: 7, inherits: true }), Err(Error::Off)));
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub use load::{Checked, backend_of, candidate, check, load, load_for_helper, par
 pub use oidc::{ClaimName, ClientId, Issuer, Oidc, Scopes, is_private};
 pub use oidc_login::{OidcLogin, PamService};
 pub use oidc_users::{ClaimIs, ClaimedGroup, Domain, GroupOfUsers, GroupRule, NameSuffix, OidcUsers};
-pub use quota::{Quota, QuotaFilesystem, QuotaKind};
+pub use quota::{Quota, QuotaFilesystem};
 pub use reload::Reload;
 pub use remote_user_profile::{Compat, Endpoint, ProfileService, Provider};
 pub use secret::Secret;

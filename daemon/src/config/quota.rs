@@ -1,13 +1,11 @@
 //! `[quota]`: the filesystems of this node that have quotas, and what holds for everybody there.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::draft::Draft;
 use super::setting::Repeats;
 use crate::limits::MAX_QUOTA_FILESYSTEMS;
-use crate::quota::{Limits, MountPoint, Policy};
+use crate::quota::{Disk, Limits, MountPoint, Policy, QuotaKind};
 
 /// `[quota]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,25 +33,32 @@ pub struct QuotaFilesystem {
     pub limits: Limits,
 }
 
-/// What counts on a filesystem.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum QuotaKind {
-    /// What a user owns, wherever it is.
-    #[default]
-    User,
-    /// What is in a user's home, whoever owns it.
-    Project,
-}
-
 impl Quota {
     /// What holds for everybody, on the node and on each of its filesystems.
     pub fn default_policy(&self) -> Policy {
-        Policy::of_node(&self.default, self.filesystems.iter().map(|one| (&one.path, &one.limits)))
+        Policy::of_node(&self.default, self.filesystems.iter().map(|one| (one.disk(), &one.limits)))
     }
 
-    /// The filesystem that is mounted there, if it has quotas.
-    pub fn filesystem(&self, path: &MountPoint) -> Option<&QuotaFilesystem> {
-        self.filesystems.iter().find(|one| one.path == *path)
+    /// The one that somebody means: the kind has to be said only where both count.
+    pub fn meant_by(&self, disk: &Disk) -> Option<Disk> {
+        let mut there =
+            self.filesystems.iter().map(QuotaFilesystem::disk).filter(|one| one.path == disk.path);
+        match (there.clone().find(|one| one == disk), disk.kind) {
+            (None, QuotaKind::User) => there.next(),
+            (found, _) => found,
+        }
+    }
+
+    /// Whether the homes of this node are to be counted.
+    pub fn has_projects(&self) -> bool {
+        self.filesystems.iter().any(|one| one.kind == QuotaKind::Project)
+    }
+}
+
+impl QuotaFilesystem {
+    /// What is called by a name.
+    pub fn disk(&self) -> Disk {
+        Disk { path: self.path.clone(), kind: self.kind }
     }
 }
 
@@ -72,8 +77,11 @@ pub(super) const FILESYSTEMS: Repeats = Repeats {
         if last.path.as_str().is_empty() {
             return Err("has no path: say where the filesystem is mounted, such as path = \"/home\"".into());
         }
-        if others.iter().any(|other| other.path == last.path) {
-            return Err(format!("stands here twice for {}: keep one of them", last.path));
+        if others.iter().any(|other| other.disk() == last.disk()) {
+            return Err(format!(
+                "stands here twice for {} with kind = \"{}\": keep one of them",
+                last.path, last.kind
+            ));
         }
         last.limits.are_in_order()
     },
@@ -107,27 +115,6 @@ impl Default for QuotaFilesystem {
             block_grace: GRACE,
             inode_grace: GRACE,
             limits: Limits::default(),
-        }
-    }
-}
-
-impl fmt::Display for QuotaKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::User => "user",
-            Self::Project => "project",
-        })
-    }
-}
-
-impl FromStr for QuotaKind {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "user" => Ok(Self::User),
-            "project" => Ok(Self::Project),
-            _ => Err("is \"user\" or \"project\""),
         }
     }
 }

@@ -79,7 +79,7 @@ pub(super) static QUOTA_SETTINGS: &[Setting] = &[
         "quota.filesystem.kind",
         Text(|draft| &mut last_filesystem(draft).kind),
         "What counts. \"user\": all that a user owns there (mount option usrquota, of XFS uquota). \"project\": all that is in \
-         a user's home, whoever owns it (prjquota, of XFS pquota); the project's number is the uid.",
+         a user's home, whoever owns it (prjquota); the project's number is the uid. For both, write two tables with one path.",
     ),
     setting(
         "quota.filesystem.block_grace",

@@ -37,6 +37,8 @@ fn carry_out(method: &str, parameters: Value, node: &Node, turns: &Turns) -> Opt
         quota::Filesystems::NAME => handle::<quota::Filesystems>(parameters, node, turns),
         quota::Read::NAME => handle::<quota::Read>(parameters, node, turns),
         quota::Set::NAME => handle::<quota::Set>(parameters, node, turns),
+        quota::Homes::NAME => handle::<quota::Homes>(parameters, node, turns),
+        quota::CountHome::NAME => handle::<quota::CountHome>(parameters, node, turns),
         EndSessions::NAME => handle::<EndSessions>(parameters, node, turns),
         ReadSlices::NAME => handle::<ReadSlices>(parameters, node, turns),
         SetSlice::NAME => handle::<SetSlice>(parameters, node, turns),

@@ -40,6 +40,12 @@ pub const MAX_SKEL_DEPTH: usize = 32;
 /// How long one call deletes: a home may have millions of files, and podyd asks again.
 pub const DELETE_FOR: Duration = Duration::from_secs(2);
 
+/// How long one call gives files their project id: as with deleting, podyd asks again.
+pub const COUNT_FOR: Duration = Duration::from_secs(2);
+
+/// Directories of a home inside each other whose contents get their project id: each keeps two descriptors open.
+pub const MAX_COUNTED_DEPTH: usize = 64;
+
 /// Homes of one user that are archived on one day.
 pub const MAX_ARCHIVED_A_DAY: u32 = 100;
 

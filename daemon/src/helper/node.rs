@@ -1,5 +1,6 @@
 //! What this node allows, out of files that are root's, read anew for each connection: podyd is not asked.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use identity::{AbsolutePath, Gid, Name, Uid};
@@ -16,6 +17,8 @@ pub struct Node {
     pub settings: Settings,
     /// The ids that are accepted, and this machine's own accounts.
     pub rules: Rules,
+    /// The names of projects that an admin looks after, by their ids.
+    pub projects: BTreeMap<u32, String>,
 }
 
 /// A user of Pody, as far as root can tell: nobody local, and of ids that Pody has.
@@ -35,13 +38,17 @@ impl Node {
         let settings = config::load_for_helper(Paths::default())
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         let local = etc::local_accounts().map_err(|error| format!("/etc/passwd and /etc/group: {error}"))?;
-        Ok(Self::of(settings, local))
+        let mut node = Self::of(settings, local);
+        if node.settings.quota.has_projects() {
+            node.projects = etc::projects().map_err(|error| format!("/etc/projid: {error}"))?;
+        }
+        Ok(node)
     }
 
-    /// One with these settings, on a machine with these accounts.
+    /// One with these settings, on a machine with these accounts, where no admin has projects.
     pub fn of(settings: Settings, local: LocalAccounts) -> Self {
         let rules = Rules::of(&settings, local);
-        Self { settings, rules }
+        Self { settings, rules, projects: BTreeMap::new() }
     }
 
     /// A user that a call names.
@@ -69,6 +76,16 @@ impl Node {
             let home = Path::new(home);
             is_below_a_root(home) && (home.starts_with(path) || path.starts_with(home))
         })
+    }
+
+    /// Whether a project of this id is a user's of Pody, and no admin's.
+    pub fn project(&self, uid: Uid) -> Result<(), Error> {
+        match self.projects.get(&uid.0) {
+            None => Ok(()),
+            Some(name) => Err(refused(format!(
+                "/etc/projid gives the number {uid} to the project {name}, which is left alone: give that one another number"
+            ))),
+        }
     }
 
     /// The uid of a user of Pody.

@@ -1,6 +1,7 @@
 //! `Quota.*`: disk quotas of Pody's users, on filesystems that root has configured and nowhere else. What limits should be is
 //! podyd's to say; that nobody else's are touched is seen to here.
 
+use identity::Uid;
 use nix::sys::statvfs::{FsFlags, statvfs};
 use protocol::Error;
 use protocol::helper::quota::{
@@ -12,7 +13,8 @@ use quotactl::{Error as Trouble, Filesystem, Grace, Kind, Limits, Quota, State};
 use super::dispatch::Handle;
 use super::turns::Subject;
 use super::{Node, conflict, failed, invalid, refused};
-use crate::config::{QuotaFilesystem, QuotaKind};
+use crate::config::QuotaFilesystem;
+use crate::quota::QuotaKind;
 
 /// No disk is larger, in KiB, and no filesystem has more files.
 const MOST: u64 = 1 << 50;
@@ -29,8 +31,8 @@ impl Handle for Filesystems {
 }
 
 fn record(configured: &QuotaFilesystem) -> FilesystemRecord {
-    let path = configured.path.to_string();
-    let found = Filesystem::mounted_at(path.as_ref())
+    let path = configured.disk().to_string();
+    let found = Filesystem::mounted_at(configured.path.as_str().as_ref())
         .and_then(|filesystem| Ok((filesystem.state(kind(configured))?, filesystem)));
     match found {
         Ok((state, filesystem)) => FilesystemRecord {
@@ -94,9 +96,12 @@ impl Handle for Set {
             return Err(conflict(format!("{}: it is mounted read-only", configured.path)));
         }
         keep_grace(configured, &filesystem).map_err(|error| words(configured, error))?;
+        let kind = kind(configured);
         let set = |LimitsOf { uid, limits }: &LimitsOf| {
-            let outcome = filesystem.set_limits(kind(configured), *uid, of_kernel(*limits));
-            outcome.err().map(|error| Failed { uid: *uid, why: error.to_string() })
+            let refused = (kind == Kind::Project).then(|| node.project(Uid(*uid)).err()).flatten();
+            let set = || filesystem.set_limits(kind, *uid, of_kernel(*limits)).err();
+            let why = refused.map(|error| error.to_string()).or_else(|| set().map(|error| error.to_string()));
+            why.map(|why| Failed { uid: *uid, why })
         };
         Ok(SetReply { failed: self.limits.iter().filter_map(set).collect() })
     }
@@ -106,12 +111,12 @@ impl Handle for Set {
     }
 }
 
-fn open<'n>(node: &'n Node, path: &str) -> Result<(&'n QuotaFilesystem, Filesystem), Error> {
-    let configured = node.settings.quota.filesystems.iter().find(|one| one.path.as_str() == path);
-    let configured = configured.ok_or_else(|| {
-        refused(format!("no [[quota.filesystem]] in the configuration has the path {path:?}"))
-    })?;
-    let filesystem = Filesystem::mounted_at(path.as_ref()).map_err(|error| words(configured, error))?;
+fn open<'n>(node: &'n Node, name: &str) -> Result<(&'n QuotaFilesystem, Filesystem), Error> {
+    let configured = node.settings.quota.filesystems.iter().find(|one| one.disk().to_string() == name);
+    let configured = configured
+        .ok_or_else(|| refused(format!("no [[quota.filesystem]] in the configuration is {name:?}")))?;
+    let filesystem = Filesystem::mounted_at(configured.path.as_str().as_ref())
+        .map_err(|error| words(configured, error))?;
     Ok((configured, filesystem))
 }
 

@@ -4,6 +4,7 @@
 //! A policy speaks of some fields and leaves others to whoever is less particular: the defaults of the node, then groups, then
 //! the user.
 
+mod disk;
 mod field;
 mod limit;
 mod merge;
@@ -11,11 +12,12 @@ mod plan;
 mod policy;
 mod usage;
 
+pub use disk::{Disk, MountPoint, QuotaKind};
 pub use field::{Field, Unit};
 pub use limit::{Limit, approximately};
 pub use merge::{Effective, Merged, Said, Source, merge};
 pub use plan::{Change, plan};
-pub use policy::{Limits, MountPoint, Policy};
+pub use policy::{Limits, Policy};
 pub use usage::{permille_used, warning};
 
 #[cfg(test)]

@@ -1,10 +1,8 @@
 //! What an admin says about somebody: limits for some fields, and for the filesystems of this node each some.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
-use super::{Field, Limit};
+use super::{Disk, Field, Limit};
 
 /// A limit for each of the fields that are spoken of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,12 +14,8 @@ pub struct Policy {
     /// What is about the node as a whole.
     pub node: Limits,
     /// What is about filesystems.
-    pub filesystems: BTreeMap<MountPoint, Limits>,
+    pub filesystems: BTreeMap<Disk, Limits>,
 }
-
-/// Where a filesystem is mounted: an absolute path, written in one way. Empty only where nothing was said yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MountPoint(String);
 
 impl Limits {
     /// What is said of a field.
@@ -64,16 +58,13 @@ impl Limits {
 
 impl Policy {
     /// What a node says of everybody: one set of limits, and for each of its filesystems what is different there.
-    pub fn of_node<'a>(
-        general: &Limits,
-        filesystems: impl IntoIterator<Item = (&'a MountPoint, &'a Limits)>,
-    ) -> Self {
+    pub fn of_node<'a>(general: &Limits, filesystems: impl IntoIterator<Item = (Disk, &'a Limits)>) -> Self {
         let (mut node, mut of_disk) = (Limits::default(), Limits::default());
         for (field, limit) in general.iter() {
             let part = if field.is_of_filesystem() { &mut of_disk } else { &mut node };
             part.set(field, Some(limit));
         }
-        let filesystems = filesystems.into_iter().map(|(path, own)| (path.clone(), own.or(&of_disk)));
+        let filesystems = filesystems.into_iter().map(|(disk, own)| (disk, own.or(&of_disk)));
         Self { node, filesystems: filesystems.collect() }
     }
 
@@ -84,7 +75,7 @@ impl Policy {
     }
 
     /// What is said of a field, of that filesystem where it is about one.
-    pub fn get(&self, field: Field, filesystem: Option<&MountPoint>) -> Option<Limit> {
+    pub fn get(&self, field: Field, filesystem: Option<&Disk>) -> Option<Limit> {
         match filesystem {
             Some(path) => self.filesystems.get(path)?.get(field),
             None => self.node.get(field),
@@ -92,7 +83,7 @@ impl Policy {
     }
 
     /// Says something of a field, or nothing any more.
-    pub fn set(&mut self, field: Field, filesystem: Option<&MountPoint>, limit: Option<Limit>) {
+    pub fn set(&mut self, field: Field, filesystem: Option<&Disk>, limit: Option<Limit>) {
         match filesystem {
             Some(path) => self.filesystems.entry(path.clone()).or_default().set(field, limit),
             None => self.node.set(field, limit),
@@ -100,7 +91,7 @@ impl Policy {
     }
 
     /// All that is said, and of which filesystem.
-    pub fn iter(&self) -> impl Iterator<Item = (Option<&MountPoint>, Field, Limit)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Option<&Disk>, Field, Limit)> {
         let of_filesystems = self
             .filesystems
             .iter()
@@ -108,34 +99,3 @@ impl Policy {
         of_filesystems.chain(self.node.iter().map(|(field, limit)| (None, field, limit)))
     }
 }
-
-impl MountPoint {
-    /// The path.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for MountPoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl FromStr for MountPoint {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let path = text
-            .strip_prefix('/')
-            .ok_or("must be the absolute path that a filesystem is mounted at, such as /home")?;
-        let is_plain = path.is_empty() || path.split('/').all(|part| !matches!(part, "" | "." | ".."));
-        if !is_plain || text.len() > MAX_PATH_BYTES || text.contains(char::is_control) {
-            return Err("must be a path as mount shows it: without //, . and .. in it and / at its end");
-        }
-        Ok(Self(text.into()))
-    }
-}
-
-/// A path with which the kernel can be called (PATH_MAX), and far longer than anybody's mount point.
-const MAX_PATH_BYTES: usize = 1024;

@@ -100,7 +100,22 @@ fn a_mount_point_has_one_spelling() {
     }
 }
 
-fn home() -> MountPoint {
+#[test]
+fn both_kinds_may_count_on_one_filesystem_and_have_names_of_their_own() {
+    for name in ["/home", "project:/home", "project:/"] {
+        assert_eq!(name.parse::<Disk>().unwrap().to_string(), name);
+    }
+    let [user, project] = ["/home", "project:/home"].map(|name| name.parse::<Disk>().unwrap());
+    assert_eq!(
+        (user.kind, project.kind, user.path == project.path),
+        (QuotaKind::User, QuotaKind::Project, true)
+    );
+    for bad in ["user:/home", "project:", "project:home", "project:project:/home"] {
+        assert!(bad.parse::<Disk>().is_err(), "{bad}");
+    }
+}
+
+fn home() -> Disk {
     "/home".parse().unwrap()
 }
 
@@ -114,7 +129,7 @@ fn policy(field: Field, text: &str) -> Policy {
 fn default_of(field: Field, text: &str) -> Policy {
     let mut general = Limits::default();
     general.set(field, Some(Limit::parse(field, text).unwrap()));
-    Policy::of_node(&general, [(&home(), &Limits::default())])
+    Policy::of_node(&general, [(home(), &Limits::default())])
 }
 
 #[test]
@@ -145,8 +160,8 @@ fn a_filesystem_says_what_is_different_there() {
     general.set(Field::TasksMax, Some(Limit::At(500)));
     let mut own = Limits::default();
     own.set(Field::BlocksHard, Some(Limit::At(GIB)));
-    let scratch: MountPoint = "/scratch".parse().unwrap();
-    let policy = Policy::of_node(&general, [(&home(), &Limits::default()), (&scratch, &own)]);
+    let scratch: Disk = "/scratch".parse().unwrap();
+    let policy = Policy::of_node(&general, [(home(), &Limits::default()), (scratch.clone(), &own)]);
     assert_eq!(policy.get(Field::BlocksHard, Some(&home())), Some(Limit::At(20 * GIB)));
     assert_eq!(policy.get(Field::BlocksHard, Some(&scratch)), Some(Limit::At(GIB)));
     assert_eq!(
@@ -289,19 +304,19 @@ fn nearness_is_that_of_whatever_is_nearest() {
 #[test]
 fn whoever_has_too_much_is_told_how_much_time_is_left() {
     let gib = 1 << 20;
-    assert_eq!(warning("/home", &quota(10 * gib, 20 * gib, 10 * GIB), 0), None);
+    assert_eq!(warning(&home(), &quota(10 * gib, 20 * gib, 10 * GIB), 0), None);
     let over = Quota { bytes_until: Some(1_000_000), ..quota(10 * gib, 20 * gib, 12 * GIB) };
     assert_eq!(
-        warning("/home", &over, 1_000_000 - (6 * 86_400 + 3 * 3_600)).unwrap(),
+        warning(&home(), &over, 1_000_000 - (6 * 86_400 + 3 * 3_600)).unwrap(),
         "You have 12.0G on /home, where you may have 10.0G. Please remove something within 6 days and 3 hours: then nothing \
          more can be written there."
     );
-    assert!(warning("/home", &over, 2_000_000).unwrap().contains("The time for that is over"));
-    let full = warning("/home", &quota(0, 10 * gib, 10 * GIB), 0).unwrap();
+    assert!(warning(&home(), &over, 2_000_000).unwrap().contains("The time for that is over"));
+    let full = warning(&home(), &quota(0, 10 * gib, 10 * GIB), 0).unwrap();
     assert!(full.ends_with("Nothing more can be written there: please remove something."), "{full}");
     let limits = OfKernel { soft_inodes: 10, ..OfKernel::default() };
     let files = Quota { limits, inodes: 11, inodes_until: Some(90), ..Quota::default() };
-    assert!(warning("/srv", &files, 0).unwrap().contains(
-        "You have 11 files on /srv, where you may have 10. Please remove something within 1 minute"
+    assert!(warning(&"project:/srv".parse().unwrap(), &files, 0).unwrap().contains(
+        "You have 11 files in your home, where you may have 10. Please remove something within 1 minute"
     ));
 }

@@ -2,7 +2,7 @@
 
 use quotactl::Quota;
 
-use super::approximately;
+use super::{Disk, QuotaKind, approximately};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -24,20 +24,24 @@ pub fn permille_used(quota: &Quota) -> Option<u64> {
 
 /// What somebody is told at a login who has more on a filesystem than is allowed for long; one line. `now` is in seconds
 /// since 1970.
-pub fn warning(path: &str, quota: &Quota, now: i64) -> Option<String> {
+pub fn warning(disk: &Disk, quota: &Quota, now: i64) -> Option<String> {
     let limits = &quota.limits;
+    let place = match disk.kind {
+        QuotaKind::User => format!("on {}", disk.path),
+        QuotaKind::Project => "in your home".to_owned(),
+    };
     let over = |used: u64, soft: u64, hard: u64| (soft > 0 && used > soft) || (hard > 0 && used >= hard);
     let (soft, hard) = (limits.soft_kib.saturating_mul(1024), limits.hard_kib.saturating_mul(1024));
     if over(quota.bytes, soft, hard) {
         let (used, allowed) = (approximately(quota.bytes), approximately(allowed(soft, hard)));
         let rest = time_left(quota.bytes >= hard && hard > 0, quota.bytes_until, now, "written");
-        return Some(format!("You have {used} on {path}, where you may have {allowed}. {rest}"));
+        return Some(format!("You have {used} {place}, where you may have {allowed}. {rest}"));
     }
     if over(quota.inodes, limits.soft_inodes, limits.hard_inodes) {
         let (used, allowed) = (quota.inodes, allowed(limits.soft_inodes, limits.hard_inodes));
         let is_full = quota.inodes >= limits.hard_inodes && limits.hard_inodes > 0;
         let rest = time_left(is_full, quota.inodes_until, now, "made");
-        return Some(format!("You have {used} files on {path}, where you may have {allowed}. {rest}"));
+        return Some(format!("You have {used} files {place}, where you may have {allowed}. {rest}"));
     }
     None
 }

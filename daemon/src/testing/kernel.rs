@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use protocol::helper::quota::{
-    DiskLimits, FilesystemRecord, Filesystems, FilesystemsReply, LimitsOf, MAX_QUOTAS, QuotaRecord,
-    QuotasReply, Read, Set, SetReply,
+    CountHome, CountedHome, DiskLimits, FilesystemRecord, Filesystems, FilesystemsReply, HomeOf, Homes,
+    HomesReply, LimitsOf, MAX_HOMES, MAX_QUOTAS, QuotaRecord, QuotasReply, Read, Set, SetReply, Uncounted,
 };
 use protocol::helper::{MAX_SLICES, ReadSlices, SetSlice, SliceIsSet, SliceLimits, SliceRecord, SlicesReply};
 use protocol::{Call, Method, Reply};
@@ -48,6 +48,8 @@ pub struct Disks {
     pub is_without_systemd: bool,
     /// How often it was asked how they are.
     pub slice_reads: usize,
+    /// Homes that nothing counts, and how many calls it takes to change that; none: it cannot be changed.
+    pub uncounted: BTreeMap<String, Option<u32>>,
     /// Whose slices it does not touch.
     pub refused_slices: BTreeSet<u32>,
 }
@@ -129,6 +131,10 @@ impl TestKernel {
                 let ReadSlices { from } = serde_json::from_value(parameters).unwrap();
                 serde_json::to_value(disks.slices(from))
             }
+            Homes::NAME => serde_json::to_value(disks.homes(serde_json::from_value(parameters).unwrap())),
+            CountHome::NAME => {
+                serde_json::to_value(disks.count(serde_json::from_value(parameters).unwrap())?)
+            }
             Set::NAME => serde_json::to_value(disks.set(serde_json::from_value(parameters).unwrap())?),
             other => return Err(protocol::Error::MethodNotFound { message: other.to_owned() }),
         };
@@ -194,6 +200,28 @@ impl Disks {
         let quotas: Vec<_> = disk.quotas.range(from..).take(MAX_QUOTAS).map(|(_, quota)| *quota).collect();
         let next = quotas.last().filter(|_| quotas.len() == MAX_QUOTAS).map(|quota| quota.uid + 1);
         Ok(QuotasReply { quotas, next })
+    }
+
+    fn homes(&self, Homes { homes }: Homes) -> HomesReply {
+        assert!(homes.len() <= MAX_HOMES);
+        let uncounted = |HomeOf { uid, home, .. }: HomeOf| {
+            let can_be = self.uncounted.get(&home)?.is_some();
+            Some(Uncounted { uid, why: "a reason".into(), can_be })
+        };
+        HomesReply { uncounted: homes.into_iter().filter_map(uncounted).collect() }
+    }
+
+    fn count(&mut self, CountHome { home }: CountHome) -> Result<CountedHome, protocol::Error> {
+        let left = self.uncounted.get_mut(&home.home).and_then(Option::as_mut);
+        let Some(left) = left else {
+            return Err(protocol::Error::Refused { message: "not this one".into() });
+        };
+        *left = left.saturating_sub(1);
+        let done = *left == 0;
+        if done {
+            self.uncounted.remove(&home.home);
+        }
+        Ok(CountedHome { done, changed: 10, left: 1 })
     }
 
     fn set(&mut self, Set { filesystem, limits }: Set) -> Result<SetReply, protocol::Error> {

@@ -1,5 +1,6 @@
 //! The part of `org.pody.Helper` that is about disk quotas. Which filesystems have them, and what counts there, the helper knows
-//! from the configuration: a call names one by where it is mounted. Ids are uids, also where projects count.
+//! from the configuration: a call names one by where it is mounted, and `project:/home` are the quotas of projects there. Ids are
+//! uids, also where projects count.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +8,9 @@ use crate::Method;
 
 /// How many quotas are read or set by one call: a message is 64 KiB at the most.
 pub const MAX_QUOTAS: usize = 200;
+
+/// How many homes are looked at by one call: their paths have 255 bytes at the most.
+pub const MAX_HOMES: usize = 100;
 
 /// Tells how the configured filesystems are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +33,7 @@ pub struct FilesystemsReply {
 /// A filesystem with quotas, or one that should have them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilesystemRecord {
-    /// Where it is mounted.
+    /// Its name: where it is mounted, with `project:` before that where projects count.
     pub path: String,
     /// `ext4`, `xfs`, …; empty: nothing is mounted there.
     #[serde(default)]
@@ -89,7 +93,7 @@ pub struct QuotaRecord {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Read {
-    /// Where the filesystem is mounted.
+    /// The name of the filesystem.
     pub filesystem: String,
     /// The first uid that is wanted.
     #[serde(default)]
@@ -119,7 +123,7 @@ pub struct QuotasReply {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
-    /// Where the filesystem is mounted.
+    /// The name of the filesystem.
     pub filesystem: String,
     /// Whose, and how much; [`MAX_QUOTAS`] at the most.
     #[serde(default)]
@@ -156,4 +160,77 @@ pub struct Failed {
     pub uid: u32,
     /// Why not.
     pub why: String,
+}
+
+/// Looks at homes: whether project quotas count what is in them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Homes {
+    /// The homes; [`MAX_HOMES`] at the most.
+    #[serde(default)]
+    pub homes: Vec<HomeOf>,
+}
+
+/// A home and whose it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HomeOf {
+    /// Whose.
+    pub name: String,
+    /// The owner, and the project's id.
+    pub uid: u32,
+    /// Where.
+    pub home: String,
+}
+
+impl Method for Homes {
+    const NAME: &'static str = "org.pody.Helper.Quota.Homes";
+    type Reply = HomesReply;
+}
+
+/// Homes that are there and that nothing counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HomesReply {
+    /// The homes.
+    #[serde(default)]
+    pub uncounted: Vec<Uncounted>,
+}
+
+/// A home that nothing counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uncounted {
+    /// Whose.
+    pub uid: u32,
+    /// Why.
+    pub why: String,
+    /// Whether [`CountHome`] would help.
+    #[serde(default)]
+    pub can_be: bool,
+}
+
+/// Gives a home that is there, and what is in it, the owner's project id, or as much of it as there is time for in one call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CountHome {
+    /// The home.
+    pub home: HomeOf,
+}
+
+impl Method for CountHome {
+    const NAME: &'static str = "org.pody.Helper.Quota.CountHome";
+    type Reply = CountedHome;
+}
+
+/// How far it got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountedHome {
+    /// Whether all of it is counted; if not, the same call goes on.
+    #[serde(default)]
+    pub done: bool,
+    /// How many files and directories got their id.
+    #[serde(default)]
+    pub changed: u64,
+    /// How many were left alone: those of others, and files with several names.
+    #[serde(default)]
+    pub left: u64,
 }

@@ -1,8 +1,7 @@
 //! Quotas: what holds for everybody, and tables of which there are several.
 
 use super::*;
-use crate::config::QuotaKind;
-use crate::quota::{Field, Limit};
+use crate::quota::{Disk, Field, Limit, QuotaKind};
 
 const TWO: &str = "[quota.default]\nblocks_hard = \"20G\"\ntasks_max = 500\n\
                    [[quota.filesystem]]\npath = \"/home\"\nblock_grace = \"1d\"\n\
@@ -17,7 +16,10 @@ fn each_filesystem_has_a_table_of_its_own() {
     assert_eq!(graces.collect::<Vec<_>>(), [86_400, 7 * 86_400]);
     let policy = quota.default_policy();
     let blocks = |path: &str| policy.get(Field::BlocksHard, Some(&path.parse().unwrap()));
-    assert_eq!((blocks("/home"), blocks("/scratch")), (Some(Limit::At(20 << 30)), Some(Limit::Unlimited)));
+    assert_eq!(
+        (blocks("/home"), blocks("project:/scratch")),
+        (Some(Limit::At(20 << 30)), Some(Limit::Unlimited))
+    );
     assert_eq!(policy.get(Field::TasksMax, None), Some(Limit::At(500)), "with or without quotes");
 }
 
@@ -31,6 +33,15 @@ fn what_is_wrong_with_one_of_them_is_told_where_it_is() {
         "3:1: quota.filesystem: has no path: say where the filesystem is mounted, such as path = \"/home\""
     );
     assert!(second("path = \"/home\"").contains("stands here twice for /home"));
+    assert_eq!(
+        parse("[[quota.filesystem]]\npath = \"/home\"\n[[quota.filesystem]]\npath = \"/home\"\nkind = \"project\"")
+            .quota
+            .default_policy()
+            .filesystems
+            .len(),
+        2,
+        "of each kind"
+    );
     assert!(second("path = \"home\"").starts_with("4:8: quota.filesystem.path: must be the absolute path"));
     assert!(second("path = \"/x\"\npath = \"/y\"").contains("TOML"));
     assert!(second("path = \"/x\"\nkind = \"group\"").contains("is \"user\" or \"project\""));
@@ -68,4 +79,24 @@ fn a_changed_list_of_filesystems_is_told_of_as_one() {
         (vec!["quota.default.blocks_hard", "quota.filesystem"], 0)
     );
     assert_eq!(parse(TWO).reload_diff(&parse(TWO)), Default::default());
+}
+
+#[test]
+fn the_kind_is_said_only_where_both_count() {
+    let both = "[[quota.filesystem]]\npath = \"/home\"\n[[quota.filesystem]]\npath = \"/home\"\nkind = \"project\"\n\
+                [[quota.filesystem]]\npath = \"/scratch\"\nkind = \"project\"\n";
+    let quota = parse(both).quota;
+    let meant = |name: &str| quota.meant_by(&name.parse::<Disk>().unwrap()).map(|disk| disk.to_string());
+    for (said, meant_by_it) in [
+        ("/home", Some("/home")),
+        ("project:/home", Some("project:/home")),
+        ("/scratch", Some("project:/scratch")),
+        ("project:/scratch", Some("project:/scratch")),
+        ("/srv", None),
+        ("project:/srv", None),
+    ] {
+        assert_eq!(meant(said).as_deref(), meant_by_it, "{said}");
+    }
+    let user_alone = parse("[[quota.filesystem]]\npath = \"/home\"\n").quota;
+    assert_eq!(user_alone.meant_by(&"project:/home".parse().unwrap()), None);
 }

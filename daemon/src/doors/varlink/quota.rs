@@ -59,6 +59,9 @@ impl<D: Directory> Handle<D> for Apply {
             differed: applied.differed,
             changes: applied.changes.into_iter().map(change).collect(),
             slices: applied.slices.into_iter().map(slice_change).collect(),
+            counted: applied.counted.changed,
+            left: applied.counted.left,
+            more: applied.counted.more,
             findings: words(applied.findings),
         })
     }

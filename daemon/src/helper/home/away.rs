@@ -124,7 +124,8 @@ fn move_to(place: &Place, directory: &OwnedFd, name: &str) -> Result<bool, Error
         Err(Errno::EXDEV) => {
             let path = &place.path;
             Err(refused(format!(
-                "{path} stays: [homes] archive_to is on another file system, which homes are not copied to"
+                "{path} stays: [homes] archive_to is on another file system, which homes are not copied to, or has a project \
+                 quota of its own (lsattr -pd)"
             )))
         }
         Err(error) => Err(stays(&place.path, error)),

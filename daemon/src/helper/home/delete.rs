@@ -13,6 +13,7 @@ use nix::sys::stat::fstat;
 use nix::unistd::{UnlinkatFlags, getpid, unlinkat};
 
 use super::place::{open_in, rename};
+use super::project;
 use super::skel::{entries, is_dots};
 
 const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY);
@@ -25,6 +26,7 @@ pub fn delete(parent: &OwnedFd, name: &str, until: Instant) -> Result<bool, Errn
         Err(error) => return Err(error),
     };
     let device = fstat(&top)?.st_dev;
+    project::leave(&top);
     while empty(&top, device, until)? == Pass::More {
         if Instant::now() >= until {
             return Ok(false);

@@ -20,8 +20,7 @@ use super::super::{Node, conflict, failed, node::Owner};
 use super::delete::delete;
 use super::label::Labels;
 use super::place::{Found, Place, make_directory, open_in, rename};
-use super::{explain, skel};
-use crate::config::Homes;
+use super::{explain, project, skel};
 
 /// Makes it, or says that it is there. Nobody else on this node is at work on homes of this user meanwhile.
 pub fn make(node: &Node, owner: Owner, home: &AbsolutePath) -> Result<MadeHome, Error> {
@@ -34,7 +33,7 @@ pub fn make(node: &Node, owner: Owner, home: &AbsolutePath) -> Result<MadeHome, 
     let draft = format!(".pody-new-{}-{}", owner.uid.0, this_node());
     // What a helper that was killed has left.
     forget(&place, &draft)?;
-    let built = labelled(&place, |labels| build(&node.settings.homes, owner, &place, &draft, labels));
+    let built = labelled(&place, |labels| build(node, owner, &place, &draft, labels));
     let made = built.and_then(|built| publish(&place, &draft, &built));
     if !matches!(made, Ok(true)) {
         forget(&place, &draft)?;
@@ -84,18 +83,20 @@ fn labelled(
 }
 
 fn build(
-    homes: &Homes,
+    node: &Node,
     owner: Owner,
     place: &Place,
     draft: &str,
     labels: Option<&Labels>,
 ) -> Result<OwnedFd, Error> {
+    let homes = &node.settings.homes;
     let explain = |error| explain(&place.path, error);
     labels.inspect(|labels| labels.for_the_home());
     make_directory(&place.parent, draft, 0o700).map_err(explain)?;
     labels.inspect(|labels| labels.for_what_is_inside());
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
     let home = open_in(&place.parent, draft, flags, ResolveFlag::RESOLVE_NO_XDEV).map_err(explain)?;
+    project::give(node, place, &home, owner.uid);
     skel::copy(homes.skel.as_str(), &home, owner)?;
     hand_over(&home, owner, homes.mode.0).and_then(|()| written(&home)).map_err(explain)?;
     Ok(home)

@@ -7,6 +7,7 @@ mod label;
 mod make;
 mod mounts;
 mod place;
+mod project;
 mod skel;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use std::path::Path;
 use identity::{AbsolutePath, Uid};
 use nix::errno::Errno;
 use protocol::Error;
+use protocol::helper::quota::{CountHome, CountedHome, Homes, HomesReply, MAX_HOMES};
 use protocol::helper::{ArchiveHome, ArchivedHome, MadeHome, MakeHome, RemoveHome, RemovedHome};
 
 use super::dispatch::Handle;
@@ -64,6 +66,36 @@ impl Handle for RemoveHome {
 fn touches(uid: u32, home: &str) -> Vec<Subject> {
     let mount = mounts::of(Path::new(home)).unwrap_or_default();
     vec![Subject::HomesOf(uid), Subject::HomesOn(mount), Subject::Homes]
+}
+
+impl Handle for Homes {
+    fn handle(self, node: &Node) -> Result<HomesReply, Error> {
+        if self.homes.len() > MAX_HOMES {
+            return Err(invalid("homes", format!("are more than {MAX_HOMES}: take fewer at a time")));
+        }
+        let uncounted = self.homes.iter().filter_map(|home| project::look(node, home)).collect();
+        Ok(HomesReply { uncounted })
+    }
+
+    fn touches(&self) -> Vec<Subject> {
+        beside_others(self.homes.iter().map(|home| home.home.as_str()))
+    }
+}
+
+impl Handle for CountHome {
+    fn handle(self, node: &Node) -> Result<CountedHome, Error> {
+        project::count(node, &self.home)
+    }
+
+    fn touches(&self) -> Vec<Subject> {
+        beside_others([self.home.home.as_str()].into_iter())
+    }
+}
+
+/// Of what is counted nothing is moved: a login of the owner does not wait for that.
+fn beside_others<'p>(homes: impl Iterator<Item = &'p str>) -> Vec<Subject> {
+    let mounts = mounts::of_all(homes).unwrap_or_default();
+    mounts.into_iter().map(Subject::HomesOn).chain([Subject::Homes]).collect()
 }
 
 /// A path that is no local account's, nor on the way to or from one's.

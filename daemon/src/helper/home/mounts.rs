@@ -1,6 +1,7 @@
 //! What is mounted where: what belongs to another file system is nobody's home, and where one is to be mounted and is not,
 //! there are no homes at all.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -21,6 +22,17 @@ pub fn of(path: &Path) -> io::Result<PathBuf> {
     let mountinfo = fs::read(MOUNTED)?;
     let above = mounted(&mountinfo).filter(|point| path.starts_with(point));
     Ok(above.max_by_key(|point| point.as_os_str().len()).unwrap_or_default())
+}
+
+/// The same of several paths.
+pub fn of_all<'p>(paths: impl Iterator<Item = &'p str>) -> io::Result<BTreeSet<PathBuf>> {
+    let mountinfo = fs::read(MOUNTED)?;
+    let points: Vec<PathBuf> = mounted(&mountinfo).collect();
+    let of = |path: &str| {
+        let above = points.iter().filter(|point| Path::new(path).starts_with(point));
+        above.max_by_key(|point| point.as_os_str().len()).cloned()
+    };
+    Ok(paths.filter_map(of).collect())
 }
 
 /// The mount point that this directory is, or is in, if /etc/fstab has it and nothing is mounted there now.

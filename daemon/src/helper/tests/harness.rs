@@ -157,5 +157,5 @@ pub fn node(settings: Settings) -> Node {
          below:x:1900000003:1900000003::{root}/deep/below:/bin/sh\n"
     );
     let local = LocalAccounts::parse(&local, "");
-    Node::of(settings, local)
+    Node { projects: [(1_900_000_008, "backup".to_owned())].into(), ..Node::of(settings, local) }
 }

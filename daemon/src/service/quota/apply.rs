@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use identity::Name;
 use quotactl::Limits;
 
-use super::{ChangedSlice, Finding, Person, Round, kernel};
+use super::{ChangedSlice, Counted, Finding, Person, Round, kernel};
 use crate::directory::{Directory, Error, Result};
 use crate::limits::MAX_TOLD_CHANGES;
-use crate::quota::{Change, Merged, MountPoint, plan};
+use crate::quota::{Change, Disk, Merged, plan};
 use crate::service::{Caller, Operation, Service};
 use crate::store::Held;
 
@@ -21,6 +21,8 @@ pub struct Applied {
     pub changes: Vec<Changed>,
     /// The first of those that are about slices.
     pub slices: Vec<ChangedSlice>,
+    /// What was done about homes.
+    pub counted: Counted,
     /// What is not in force, and what to do about it.
     pub findings: Vec<Finding>,
 }
@@ -33,7 +35,7 @@ pub struct Changed {
     /// The user id.
     pub uid: u32,
     /// Where.
-    pub filesystem: MountPoint,
+    pub filesystem: Disk,
     /// What the kernel had.
     pub from: Limits,
     /// What it should have.
@@ -46,10 +48,24 @@ impl<D: Directory> Service<D> {
     /// Compares everybody's limits with what they should be, and puts them right unless it is a dry run.
     pub async fn apply_quotas(&self, caller: &Caller, dry_run: bool) -> Result<Applied> {
         caller.may(Operation::Quotas)?;
-        self.reconcile_quotas(if dry_run { Round::Dry } else { Round::Whole }).await
+        let (round, counted) = match dry_run {
+            true => (Round::Dry, Counted::default()),
+            false => (Round::Whole, self.count_homes().await.unwrap_or_default()),
+        };
+        let mut applied = self.reconcile_quotas(round).await?;
+        applied.findings.extend(counted.failed.iter().cloned());
+        Ok(Applied { counted, ..applied })
     }
 
     pub(super) async fn reconcile_quotas(&self, round: Round) -> Result<Applied> {
+        let mut applied = self.reconcile_limits(round).await?;
+        // No login waits while homes are looked at.
+        applied.findings.extend(self.findings_about_homes(round).await);
+        self.quotas.found(&applied.findings);
+        Ok(applied)
+    }
+
+    async fn reconcile_limits(&self, round: Round) -> Result<Applied> {
         let dry_run = round == Round::Dry;
         let _turn = self.quotas.turn.lock().await;
         let settings = self.current_settings();
@@ -68,7 +84,7 @@ impl<D: Directory> Service<D> {
             match kernel::filesystems(&self.helper).await {
                 Ok(records) => {
                     for (index, path) in picture.filesystems().enumerate() {
-                        let record = records.iter().find(|record| record.path == path.as_str());
+                        let record = records.iter().find(|record| record.path == path.to_string());
                         applied.findings.extend(record.and_then(kernel::objection));
                         if record.is_some_and(kernel::can_limit) {
                             self.reconcile_filesystem(path, index, &people, dry_run, &mut applied).await;
@@ -91,13 +107,12 @@ impl<D: Directory> Service<D> {
                 self.node.note_held(&notes).await?;
             }
         }
-        self.quotas.found(&applied.findings);
         Ok(applied)
     }
 
     async fn reconcile_filesystem(
         &self,
-        path: &MountPoint,
+        path: &Disk,
         index: usize,
         people: &[(Person, Merged)],
         dry_run: bool,
@@ -117,7 +132,7 @@ impl<D: Directory> Service<D> {
 
     async fn limit_everybody(
         &self,
-        path: &MountPoint,
+        path: &Disk,
         index: usize,
         people: &[(Person, Merged)],
         dry_run: bool,
@@ -162,7 +177,7 @@ impl<D: Directory> Service<D> {
         Ok((told, unset))
     }
 
-    fn told(&self, path: &MountPoint, change: &Change, names: &HashMap<u32, Option<Name>>) -> Changed {
+    fn told(&self, path: &Disk, change: &Change, names: &HashMap<u32, Option<Name>>) -> Changed {
         let Change { id: uid, from, to } = *change;
         let before = self.quotas.known().applied.get(&(path.clone(), uid)).copied();
         Changed {
@@ -176,7 +191,7 @@ impl<D: Directory> Service<D> {
     }
 
     /// What the kernel has by now.
-    pub(super) fn settled(&self, path: &MountPoint, limits: impl Iterator<Item = (u32, Limits)>) {
+    pub(super) fn settled(&self, path: &Disk, limits: impl Iterator<Item = (u32, Limits)>) {
         let mut known = self.quotas.known();
         known.applied.extend(limits.map(|(uid, limits)| ((path.clone(), uid), limits)));
     }

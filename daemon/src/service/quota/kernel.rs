@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::Finding;
 use crate::directory::{Error, Result};
 use crate::limits::{QUOTAS_DEADLINE, SLICES_READ_WITHIN};
-use crate::quota::{Change, MountPoint};
+use crate::quota::{Change, Disk, QuotaKind};
 use crate::service::Helper;
 
 /// How the configured filesystems are.
@@ -22,7 +22,9 @@ pub(super) async fn filesystems(helper: &Helper) -> Result<Vec<FilesystemRecord>
 
 /// What is wrong with a filesystem, if nobody is held to a limit there.
 pub(super) fn objection(record: &FilesystemRecord) -> Option<Finding> {
-    let FilesystemRecord { path, type_name, counts, enforces, read_only, trouble } = record;
+    let FilesystemRecord { path: name, type_name, counts, enforces, read_only, trouble } = record;
+    let disk: Disk = name.parse().unwrap_or_default();
+    let (path, is_of_projects) = (&disk.path, disk.kind == QuotaKind::Project);
     let (finding, advice) = match (trouble, type_name.as_str()) {
         (Some(trouble), _) => (format!("{path}: {trouble}"), "see: journalctl -u podyd-helper".into()),
         (None, "") => (
@@ -33,15 +35,21 @@ pub(super) fn objection(record: &FilesystemRecord) -> Option<Finding> {
             format!("{path} is mounted read-only, and limits there stay as they are"),
             format!("see dmesg for why, if nobody did it on purpose; then: mount -o remount,rw {path}"),
         ),
+        (None, _) if !counts && is_of_projects => (
+            format!("{path} is mounted without quotas of projects, and no home has a limit there"),
+            "mount it with prjquota; ext4 needs tune2fs -O quota,project -Q prjquota before that".into(),
+        ),
         (None, _) if !counts => (
             format!("{path} is mounted without quotas, and nobody has a limit there"),
-            "mount it with usrquota (ext4, after tune2fs -O quota) or uquota (XFS); for projects prjquota or pquota".into(),
+            "mount it with usrquota (ext4, after tune2fs -O quota) or uquota (XFS)".into(),
+        ),
+        (None, _) if !enforces && is_of_projects => (
+            format!("{path} counts what homes hold and holds nobody to a limit"),
+            format!("turn quotas on: quotaon -P {path}, or the mount option prjquota"),
         ),
         (None, _) if !enforces => (
             format!("{path} counts what people have and holds nobody to a limit"),
-            format!(
-                "turn quotas on: quotaon {path}, or the mount option usrquota (XFS: uquota); for projects prjquota"
-            ),
+            format!("turn quotas on: quotaon {path}, or the mount option usrquota (XFS: uquota)"),
         ),
         _ => return None,
     };
@@ -54,14 +62,14 @@ pub(super) fn can_limit(record: &FilesystemRecord) -> bool {
 }
 
 /// What a user has on a filesystem.
-pub(super) async fn read_one(helper: &Helper, path: &MountPoint, uid: u32) -> Result<Quota> {
+pub(super) async fn read_one(helper: &Helper, path: &Disk, uid: u32) -> Result<Quota> {
     let read = Read { filesystem: path.to_string(), from: uid, only: true };
     let found = helper.call(&read).await?.quotas.into_iter().next();
     Ok(found.map_or(Quota { id: uid, ..Quota::default() }, quota))
 }
 
 /// What everybody has on a filesystem.
-pub(super) async fn read_all(helper: &Helper, path: &MountPoint) -> Result<Vec<Quota>> {
+pub(super) async fn read_all(helper: &Helper, path: &Disk) -> Result<Vec<Quota>> {
     let reading = async {
         let (mut quotas, mut from) = (Vec::new(), Some(0));
         while let Some(first) = from {
@@ -77,7 +85,7 @@ pub(super) async fn read_all(helper: &Helper, path: &MountPoint) -> Result<Vec<Q
 }
 
 /// Sets limits; what is returned are those that could not be.
-pub(super) async fn set(helper: &Helper, path: &MountPoint, changes: &[Change]) -> Result<Vec<Failed>> {
+pub(super) async fn set(helper: &Helper, path: &Disk, changes: &[Change]) -> Result<Vec<Failed>> {
     let setting = async {
         let mut failed = Vec::new();
         for some in changes.chunks(MAX_QUOTAS) {
@@ -104,7 +112,7 @@ pub(super) async fn slices(helper: &Helper) -> Result<HashMap<u32, SliceRecord>>
     timeout(QUOTAS_DEADLINE, reading).await.unwrap_or_else(|_| Err(took_too_long("users' slices")))
 }
 
-fn too_slow(path: &MountPoint) -> Error {
+fn too_slow(path: &Disk) -> Error {
     took_too_long(&format!("the quotas on {path}"))
 }
 

@@ -6,6 +6,7 @@
 
 mod apply;
 mod follow;
+mod homes;
 mod kernel;
 mod picture;
 mod policy;
@@ -24,12 +25,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use apply::{Applied, Changed};
+pub use homes::Counted;
 pub use policy::{PolicyChange, Subject};
 pub use report::Usage;
 pub use show::{Shown, Value};
 pub use slices::{ChangedField, ChangedSlice};
 
-use crate::quota::MountPoint;
+use crate::quota::Disk;
 
 /// What is not in force, and what to do about it.
 pub type Finding = (String, String);
@@ -47,11 +49,13 @@ pub struct Quotas {
 struct Known {
     findings: Vec<Finding>,
     /// What the kernel was last told or found to have: whatever differs from that, somebody else has changed.
-    applied: HashMap<(MountPoint, u32), Limits>,
+    applied: HashMap<(Disk, u32), Limits>,
     /// When systemd was last read, and everything that differed put right.
     slices_read: Option<Instant>,
     /// Where the last login found that nobody is limited; none: in systemd.
-    without: HashSet<Option<MountPoint>>,
+    without: HashSet<Option<Disk>>,
+    /// What there was to say about homes when they were last looked at.
+    homes: Option<Vec<Finding>>,
 }
 
 /// How thoroughly limits are compared with what they should be.
@@ -93,7 +97,7 @@ impl Quotas {
     }
 
     /// Whether it is news that nobody is limited there, or that people are again.
-    pub(in crate::service) fn is_news(&self, place: Option<&MountPoint>, is_without: bool) -> bool {
+    pub(in crate::service) fn is_news(&self, place: Option<&Disk>, is_without: bool) -> bool {
         let mut known = self.known();
         match is_without {
             true => known.without.insert(place.cloned()),

@@ -8,7 +8,7 @@ use super::Person;
 use crate::config::Quota;
 use crate::directory::{Directory, Member, Present, Result};
 use crate::limits::MAX_PAGE;
-use crate::quota::{Merged, MountPoint, Policy, merge};
+use crate::quota::{Disk, Merged, Policy, merge};
 use crate::service::Service;
 use crate::store::PolicyOwner;
 
@@ -38,7 +38,7 @@ impl Picture {
     }
 
     /// The node's filesystems, in the order of what [`Self::of`] says of them.
-    pub(super) fn filesystems(&self) -> impl Iterator<Item = &MountPoint> {
+    pub(super) fn filesystems(&self) -> impl Iterator<Item = &Disk> {
         self.default.filesystems.keys()
     }
 }

@@ -9,7 +9,7 @@ use quotactl::Quota;
 use super::{Person, Shown, kernel};
 use crate::config;
 use crate::directory::{Directory, Error, Key, Member, Result, Team};
-use crate::quota::{Change, Field, Limit, Limits, MountPoint, Policy};
+use crate::quota::{Change, Disk, Field, Limit, Limits, Policy};
 use crate::service::{Caller, Operation, Service};
 use crate::store::{PolicyOwner, Statement};
 
@@ -40,7 +40,7 @@ pub struct PolicyChange {
     /// Of whom.
     pub subject: Subject,
     /// Where, for fields that are about filesystems; none: on the one that there is.
-    pub filesystem: Option<MountPoint>,
+    pub filesystem: Option<Disk>,
     /// What; nothing of a field: what was said is forgotten.
     pub limits: Vec<(Field, Option<Limit>)>,
     /// Whether all else that was said is forgotten.
@@ -51,7 +51,7 @@ pub struct PolicyChange {
 #[derive(Debug, Default)]
 pub(super) struct Limited {
     /// What the kernel knows of them now, by filesystem.
-    pub(super) found: Vec<(MountPoint, Quota)>,
+    pub(super) found: Vec<(Disk, Quota)>,
     /// Why limits are not set that should be.
     pub(super) trouble: Vec<Trouble>,
 }
@@ -60,7 +60,7 @@ pub(super) struct Limited {
 #[derive(Debug)]
 pub(super) struct Trouble {
     /// On which filesystem; none: by systemd.
-    pub(super) place: Option<MountPoint>,
+    pub(super) place: Option<Disk>,
     /// Why.
     pub(super) error: Error,
 }
@@ -191,7 +191,7 @@ impl<D: Directory> Service<D> {
         Ok(limited)
     }
 
-    async fn limit_on(&self, path: &MountPoint, uid: u32, to: quotactl::Limits) -> Result<Quota> {
+    async fn limit_on(&self, path: &Disk, uid: u32, to: quotactl::Limits) -> Result<Quota> {
         let mut quota = kernel::read_one(&self.helper, path, uid).await?;
         if quota.limits != to {
             let change = Change { id: uid, from: quota.limits, to };
@@ -207,26 +207,26 @@ impl<D: Directory> Service<D> {
 }
 
 /// Whether anything of this is about that filesystem or, without one, about what systemd limits.
-fn is_about(statements: &[Statement], place: Option<&MountPoint>) -> bool {
+fn is_about(statements: &[Statement], place: Option<&Disk>) -> bool {
     statements.iter().any(|(filesystem, field, _)| filesystem.as_ref() == place && *field != Field::Sessions)
 }
 
 /// Which filesystem each field is about.
 fn statements(change: &PolicyChange, quota: &config::Quota) -> Result<Vec<Statement>> {
     let of_filesystem = || match (&change.filesystem, quota.filesystems.as_slice()) {
-        (Some(path), _) if quota.filesystem(path).is_some() => Ok(path.clone()),
-        (Some(path), _) => Err(Error::invalid(
-            "filesystem",
-            format!("{path} is no [[quota.filesystem]] of /etc/pody/config.toml: add it there first"),
-        )),
-        (None, [one]) => Ok(one.path.clone()),
+        (Some(disk), _) => quota.meant_by(disk).ok_or_else(|| {
+            let why =
+                format!("{disk} is no [[quota.filesystem]] of /etc/pody/config.toml: add it there first");
+            Error::invalid("filesystem", why)
+        }),
+        (None, [one]) => Ok(one.disk()),
         (None, []) => Err(Error::invalid(
             "filesystem",
             "there is no [[quota.filesystem]] in /etc/pody/config.toml: say there which filesystem has quotas",
         )),
         (None, several) => {
-            let paths: Vec<&str> = several.iter().map(|one| one.path.as_str()).collect();
-            Err(Error::invalid("filesystem", format!("which one? There are {}", paths.join(", "))))
+            let names: Vec<String> = several.iter().map(|one| one.disk().to_string()).collect();
+            Err(Error::invalid("filesystem", format!("which one? There are {}", names.join(", "))))
         }
     };
     let statement = |(field, limit): &(Field, Option<Limit>)| {

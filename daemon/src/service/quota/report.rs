@@ -8,7 +8,7 @@ use quotactl::Quota;
 
 use super::{Finding, kernel};
 use crate::directory::{Directory, Error, Result};
-use crate::quota::{MountPoint, permille_used};
+use crate::quota::{Disk, permille_used};
 use crate::service::{Caller, Operation, Service};
 
 /// What somebody uses of a filesystem.
@@ -17,7 +17,7 @@ pub struct Usage {
     /// Who.
     pub name: Name,
     /// Where.
-    pub filesystem: MountPoint,
+    pub filesystem: Disk,
     /// How much, and how much is allowed.
     pub quota: Quota,
     /// How much of what is nearest to its limit is used, in thousandths; none: there is no limit.
@@ -30,23 +30,25 @@ impl<D: Directory> Service<D> {
     pub async fn report_quotas(
         &self,
         caller: &Caller,
-        filesystem: Option<&MountPoint>,
+        filesystem: Option<&Disk>,
     ) -> Result<(Vec<Usage>, Vec<Finding>)> {
         caller.may(Operation::Quotas)?;
         let settings = self.current_settings();
         let picture = self.quota_picture(&settings.quota).await?;
-        if let Some(path) = filesystem.filter(|path| settings.quota.filesystem(path).is_none()) {
-            return Err(Error::NotFound(format!(
-                "{path} is no [[quota.filesystem]] of /etc/pody/config.toml"
-            )));
-        }
+        let meant = |disk| {
+            let none =
+                || Error::NotFound(format!("{disk} is no [[quota.filesystem]] of /etc/pody/config.toml"));
+            settings.quota.meant_by(disk).ok_or_else(none)
+        };
+        let wanted = filesystem.map(meant).transpose()?;
         let people = self.everybody_limited(&picture).await?;
         let names: HashMap<u32, Name> =
             people.iter().filter_map(|(person, _)| Some((person.uid, person.name?))).collect();
         let (mut usage, mut findings) = (Vec::new(), Vec::new());
         let records = kernel::filesystems(&self.helper).await?;
-        for path in picture.filesystems().filter(|path| filesystem.is_none_or(|wanted| wanted == *path)) {
-            let record = records.iter().find(|record| record.path == path.as_str());
+        for path in picture.filesystems().filter(|disk| wanted.as_ref().is_none_or(|wanted| wanted == *disk))
+        {
+            let record = records.iter().find(|record| record.path == path.to_string());
             findings.extend(record.and_then(kernel::objection));
             if record.is_none_or(|record| !record.counts) {
                 continue;

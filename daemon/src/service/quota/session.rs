@@ -16,7 +16,7 @@ impl<D: Directory> Service<D> {
             Ok(Ok(limited)) => {
                 self.tell_of_trouble(member, &limited);
                 let Limited { found, .. } = limited;
-                found.iter().filter_map(|(path, quota)| warning(path.as_str(), quota, now)).collect()
+                found.iter().filter_map(|(path, quota)| warning(path, quota, now)).collect()
             }
             Ok(Err(error)) => {
                 tracing::warn!(user = %member.user.name, %error, "a session begins without its limits");

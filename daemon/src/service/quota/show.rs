@@ -8,7 +8,7 @@ use quotactl::Quota;
 use super::{Finding, Subject, kernel};
 use crate::directory::{Directory, Member, Result};
 use crate::limits::MAX_PAGE;
-use crate::quota::{Effective, Field, MountPoint, Policy, Said, Source};
+use crate::quota::{Disk, Effective, Field, Policy, Said, Source};
 use crate::service::{Caller, Operation, Service};
 
 /// What holds for somebody, or is said of somebody.
@@ -28,7 +28,7 @@ pub struct Value {
     /// Of what.
     pub field: Field,
     /// Where, if it is about a filesystem.
-    pub filesystem: Option<MountPoint>,
+    pub filesystem: Option<Disk>,
     /// How much, and who says so.
     pub said: Said,
     /// How much of it is used now, where that is known.
@@ -83,7 +83,7 @@ impl<D: Directory> Service<D> {
 
 fn values_in(
     limits: &Effective,
-    filesystem: Option<&MountPoint>,
+    filesystem: Option<&Disk>,
     used: impl Fn(Field) -> Option<u64>,
 ) -> Vec<Value> {
     let value = |field| {
@@ -95,7 +95,7 @@ fn values_in(
 
 /// A policy by itself.
 fn said(policy: &Policy, source: Source) -> Vec<Value> {
-    let value = |(filesystem, field, limit): (Option<&MountPoint>, Field, _)| Value {
+    let value = |(filesystem, field, limit): (Option<&Disk>, Field, _)| Value {
         field,
         filesystem: filesystem.cloned(),
         said: Said { limit, source },

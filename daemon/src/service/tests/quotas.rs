@@ -1,6 +1,7 @@
 //! Quotas from what an admin says to what the kernel has, on filesystems in memory.
 
 mod mounts;
+mod projects;
 mod slices;
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::NodeStore;
 use crate::directory::{Error, Result};
-use crate::quota::{Field, Limit, MountPoint, Policy};
+use crate::quota::{Disk, Field, Limit, Policy};
 use crate::store::sql::database_error;
 
 /// Of whom a policy is.
@@ -19,7 +19,7 @@ pub struct PolicyOwner {
 }
 
 /// Something that is said, or nothing any more, of a field: of that filesystem, where it is about one.
-pub type Statement = (Option<MountPoint>, Field, Option<Limit>);
+pub type Statement = (Option<Disk>, Field, Option<Limit>);
 
 /// A user whose limits were set here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl NodeStore {
                 .map_err(database_error)?;
         }
         for (filesystem, field, limit) in statements {
-            let filesystem = filesystem.as_ref().map_or("", MountPoint::as_str);
+            let filesystem = filesystem.as_ref().map(ToString::to_string).unwrap_or_default();
             let statement = match limit {
                 Some(limit) => {
                     let at = limit.number().map(i64::try_from).transpose();
