@@ -2,6 +2,7 @@
 //!
 //! What is asked, and what an answer is worth, podyd alone decides; nothing is remembered here.
 
+use identity::Name;
 use protocol::login::{Begin, Step, Verdict};
 
 use crate::pam::{Code, Level, Question, Token, Typed};
@@ -19,6 +20,8 @@ const UNAVAILABLE: &str =
 pub fn authenticate(request: &mut Request<'_>) -> Code {
     let name = match request.user() {
         Ok(name) => name,
+        // It is not known who is local. The stack ends with "unavailable", and must not for them.
+        Err(Code::AuthinfoUnavail) => return Code::SystemErr,
         Err(code) => return code,
     };
     let begin = Begin {
@@ -42,11 +45,21 @@ pub fn authenticate(request: &mut Request<'_>) -> Code {
             Ok(Step::Wait { login }) => request.podyd.answer(&login, ""),
             Ok(Step::Done { verdict, message }) => return conclude(request, verdict, message),
             Err(error) => {
-                return unavailable(request, was_asked, &format!("{name} cannot be authenticated: {error}"));
+                return unavailable(
+                    request,
+                    &name,
+                    was_asked,
+                    &format!("{name} cannot be authenticated: {error}"),
+                );
             }
         };
     }
-    unavailable(request, was_asked, &format!("podyd's login of {name} has no end after {MAX_STEPS} steps"))
+    unavailable(
+        request,
+        &name,
+        was_asked,
+        &format!("podyd's login of {name} has no end after {MAX_STEPS} steps"),
+    )
 }
 
 /// The answer to a question: a password that an earlier module left, or what the person types now.
@@ -90,12 +103,14 @@ fn conclude(request: &mut Request<'_>, verdict: Verdict, message: Option<String>
     code
 }
 
-/// Whoever has answered a question is told; before that the name may be another module's, whose user
-/// need not hear of Pody.
-fn unavailable(request: &mut Request<'_>, was_asked: bool, why: &str) -> Code {
+/// Whoever has answered a question, or is known to be Pody's, is told. Anybody else may be another module's, whose user need
+/// not hear of Pody, and is left to it if it is certain that Pody has no such user.
+fn unavailable(request: &mut Request<'_>, name: &Name, was_asked: bool, why: &str) -> Code {
     request.log(Level::Error, why);
-    if was_asked {
-        request.tell(UNAVAILABLE, true);
+    match request.accounts.knows(name) {
+        Some(false) if !was_asked => return Code::UserUnknown,
+        None if !was_asked => {}
+        _ => request.tell(UNAVAILABLE, true),
     }
     Code::AuthinfoUnavail
 }
@@ -106,6 +121,7 @@ mod tests {
 
     use super::*;
     use crate::options::Options;
+    use crate::request::Lookup;
     use crate::script::{Event, Event::*, Stage, ask_password, away, done};
 
     #[test]
@@ -294,6 +310,40 @@ mod tests {
             ],
         );
         assert_eq!(stage.run(authenticate), Code::AuthinfoUnavail);
+    }
+
+    #[test]
+    fn in_trouble_podys_people_are_told_and_those_of_other_directories_are_left_to_them() {
+        let known = crate::request::Account { locked: false, reserved: false, expires_at: None };
+        for (lookup, told, code) in [
+            (Lookup::Found(known), true, Code::AuthinfoUnavail),
+            (Lookup::Absent, false, Code::UserUnknown),
+            (Lookup::Unusable, false, Code::AuthinfoUnavail),
+        ] {
+            let mut script = vec![Begin("ada", Err(away())), Log(Level::Error)];
+            script.extend(told.then_some(Tell(UNAVAILABLE)));
+            let mut stage = Stage::new("ada", script);
+            stage.lookup = lookup;
+            assert_eq!(stage.run(authenticate), code, "{lookup:?}");
+        }
+        let asked = [
+            Begin("ada", Ok(ask_password())),
+            Ask("Password: ", "secret"),
+            Remember(Token::Current, "secret"),
+            Answer("L1", "secret", Err(away())),
+            Log(Level::Error),
+            Tell(UNAVAILABLE),
+        ];
+        let mut stage = Stage::new("ada", asked);
+        stage.lookup = Lookup::Absent;
+        assert_eq!(stage.run(authenticate), Code::AuthinfoUnavail, "podyd knows whom it asks");
+    }
+
+    #[test]
+    fn where_nobody_knows_who_is_local_nobody_is_kept_out_by_us() {
+        let mut stage = Stage::new("ada", [Log(Level::Error)]);
+        stage.passwd = std::path::Path::new("/nonexistent/passwd");
+        assert_eq!(stage.run(authenticate), Code::SystemErr);
     }
 
     #[test]

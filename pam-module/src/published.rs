@@ -2,7 +2,7 @@
 //! keeps nothing has nothing that a fork, a chroot or a checkpoint could break.
 
 use identity::{Day, Name};
-use snapshot::{LoadedAccounts, Places};
+use snapshot::{Loaded, LoadedAccounts, Places};
 
 use crate::request::{Account, AccountPart, Lookup};
 
@@ -20,6 +20,16 @@ impl AccountPart for Published {
             }
             Ok(None) if accounts.is_complete() => Lookup::Absent,
             _ => Lookup::Unusable,
+        }
+    }
+
+    fn knows(&self, name: &Name) -> Option<bool> {
+        let loaded = Loaded::open(Places::SYSTEM, None).ok()?;
+        let view = loaded.view();
+        match view.user_by_name(name.as_bytes()) {
+            Ok(Some(_)) => Some(true),
+            Ok(None) if view.is_complete() => Some(false),
+            _ => None,
         }
     }
 }

@@ -58,6 +58,8 @@ pub struct Account {
 pub trait AccountPart {
     /// Looks a user up.
     fn lookup(&self, name: &Name) -> Lookup;
+    /// Whether there is such a user of Pody's, which anybody may know; `None`: that cannot be said.
+    fn knows(&self, name: &Name) -> Option<bool>;
 }
 
 /// One call of one entry, with everything it may use.

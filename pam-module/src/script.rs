@@ -220,4 +220,12 @@ impl AccountPart for Actor<'_> {
     fn lookup(&self, _: &Name) -> Lookup {
         self.0.lookup
     }
+
+    fn knows(&self, _: &Name) -> Option<bool> {
+        match self.0.lookup {
+            Lookup::Found(_) => Some(true),
+            Lookup::Absent => Some(false),
+            Lookup::Unusable => None,
+        }
+    }
 }

@@ -133,6 +133,16 @@ pub fn su(host: &Host, name: &str, password: &str) -> Outcome {
     host.converse(&format!("runuser -u nobody -- su {name} -c {{id -un}}"), &[("assword:", password)])
 }
 
+/// The same of somebody about whom nobody can decide now: who is told so, and asked for nothing.
+#[track_caller]
+pub fn su_is_undecided(host: &Host, name: &str) {
+    let ran = host.converse(&format!("runuser -u nobody -- su {name} -c {{id -un}}"), &[]).fails();
+    assert!(
+        ran.stdout.contains("It cannot be decided just now") && !ran.stdout.contains("assword:"),
+        "{ran:#?}"
+    );
+}
+
 /// This person becomes root by `sudo`; [`may_sudo`] allows it.
 pub fn sudo(host: &Host, name: &str, password: &str) -> Outcome {
     host.converse(&format!("runuser -u {name} -- sudo id -un"), &[("assword", password)])

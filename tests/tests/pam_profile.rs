@@ -75,7 +75,7 @@ fn debian_makes_these_stacks_of_our_profiles() {
     let auth = lines(&stage, "auth");
     assert_eq!(
         auth[0],
-        "auth [success=2 auth_err=die maxtries=die perm_denied=die acct_expired=die default=ignore] pam_pody.so"
+        "auth [success=2 auth_err=die authinfo_unavail=die maxtries=die perm_denied=die acct_expired=die default=ignore] pam_pody.so"
     );
     assert_eq!(auth[1], "auth [success=1 default=ignore] pam_unix.so nullok try_first_pass");
     let account = lines(&stage, "account");
@@ -146,9 +146,15 @@ fn a_denied_account_is_final_whether_podyd_is_up_or_down() {
 fn with_podyd_down_local_people_notice_nothing_and_nobody_else_logs_in() {
     let stage = with_pody();
     local_people_are_as_ever(&stage);
-    for name in ["ada", "liz", "eve"] {
-        stage.pamtester(&format!("login {name} authenticate"), &["secret"]).fails_with(AUTH_ERR);
+    for name in ["ada", "liz"] {
+        let told = stage.pamtester(&format!("login {name} authenticate"), &["secret"]);
+        assert!(!told.output.contains("Password:"), "nobody is asked in vain: {told:?}");
+        told.fails_with("It cannot be decided just now").fails_with(AUTHINFO_UNAVAIL);
     }
+    // Whose directory it is, if anybody's, is asked.
+    let other = stage.pamtester("login eve authenticate", &["secret"]);
+    assert!(other.output.contains("Password:"), "{other:?}");
+    other.fails_with(AUTH_ERR);
     stage.pamtester("login ada chauthtok", &["new", "new"]).fails_with("Pody cannot be reached now");
     // Neither podyd nor a snapshot: nobody knows who is locked.
     fs::remove_dir_all(stage.path("cache")).unwrap();
@@ -185,7 +191,7 @@ fn the_snippets_for_hand_written_files_do_the_same() {
     );
     local_people_are_as_ever(&stage);
     stage.pamtester("login liz acct_mgmt", &[]).fails_with(PERM_DENIED);
-    stage.pamtester("login ada authenticate", &["secret"]).fails_with(AUTH_ERR);
+    stage.pamtester("login ada authenticate", &["secret"]).fails_with(AUTHINFO_UNAVAIL);
     let _podyd = FakePodyd::honest(&stage);
     stage.pamtester("login ada authenticate setcred acct_mgmt open_session", &["secret"]).succeeds();
     stage.pamtester("login ada chauthtok", &["new", "new"]).succeeds();
