@@ -18,20 +18,24 @@ use super::super::limits::{DELETE_FOR, MAX_ARCHIVED_A_DAY};
 use super::super::{conflict, failed, refused};
 use super::delete::delete;
 use super::explain;
-use super::place::{Found, Place, open_in, open_root, rename};
+use super::place::{Found, Place, names_written, open_in, open_root, rename};
 use crate::clock::Clock;
 use crate::config::Homes;
 
 /// Where homes are archived that are to go nowhere else.
 const ARCHIVE: &str = ".archived";
 
-/// Deletes it, or goes on with that.
+/// Deletes it, or goes on with that. What is said to be done is done after a power cut, too: podyd asks no more.
 pub fn remove(homes: &Homes, name: &str, was: Uid, home: &AbsolutePath) -> Result<RemovedHome, Error> {
     let until = Instant::now() + DELETE_FOR;
     // A root that is away has not lost its homes.
     let place = Place::find(homes, home, false)?;
     let doomed = format!(".pody-removed-{}", was.0);
-    let go_on = || delete(&place.parent, &doomed, until).map_err(|error| stays(&place.path, error));
+    let go_on = || {
+        let done = delete(&place.parent, &doomed, until)?;
+        names_written(&place.parent).map(|()| done)
+    };
+    let go_on = || go_on().map_err(|error| stays(&place.path, error));
     if !go_on()? {
         return Ok(RemovedHome { done: false });
     }
@@ -118,7 +122,8 @@ fn open_archive(homes: &Homes, home: &AbsolutePath) -> Result<(OwnedFd, String),
 
 /// Gives a home another name, if nothing has that yet.
 fn move_to(place: &Place, directory: &OwnedFd, name: &str) -> Result<bool, Error> {
-    match rename(&place.parent, place.name.as_str(), directory, name) {
+    let moved = rename(&place.parent, place.name.as_str(), directory, name);
+    match moved.and_then(|()| names_written(directory)).and_then(|()| names_written(&place.parent)) {
         Ok(()) => Ok(true),
         Err(Errno::EEXIST) => Ok(false),
         Err(Errno::EXDEV) => {

@@ -1,7 +1,8 @@
 //! The SELinux labels of a new home, where there is SELinux: what its policy says of the path, set as files are made
 //! (setfscreatecon(3)). A home without its label is better than none: what fails here is only told of.
 
-use std::fs;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -54,7 +55,9 @@ impl Labels {
 }
 
 fn create_with(label: &str) {
-    if let Err(error) = fs::write(FSCREATE, label) {
+    // It is there, and SELinux counts an open that might create it as a try.
+    let fscreate = OpenOptions::new().write(true).open(FSCREATE);
+    if let Err(error) = fscreate.and_then(|mut fscreate| fscreate.write_all(label.as_bytes())) {
         tracing::warn!(label, %error, "a home is made without its label: restorecon -R may help");
     }
 }

@@ -10,16 +10,16 @@ use identity::AbsolutePath;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, ResolveFlag};
 use nix::sys::stat::{Mode, fchmod, fstat, fstatat};
-use nix::unistd::{Gid, Uid, fchown, fsync};
+use nix::unistd::{Gid, Uid, fchown};
 use protocol::Error;
 use protocol::helper::MadeHome;
 use sha2::{Digest, Sha256};
 
 use super::super::limits::DELETE_FOR;
-use super::super::{Node, conflict, failed, node::Owner};
+use super::super::{Node, conflict, failed, node::Owner, refused};
 use super::delete::delete;
 use super::label::Labels;
-use super::place::{Found, Place, make_directory, open_in, rename};
+use super::place::{Found, Place, make_directory, names_written, open_in, rename, written};
 use super::{explain, project, skel};
 
 /// Makes it, or says that it is there. Nobody else on this node is at work on homes of this user meanwhile.
@@ -29,6 +29,13 @@ pub fn make(node: &Node, owner: Owner, home: &AbsolutePath) -> Result<MadeHome, 
     let place = Place::find(&node.settings.homes, home, on_the_way)?;
     if is_there(&place, owner)? {
         return Ok(MadeHome { made: false });
+    }
+    if place.is_automounters()? {
+        return Err(refused(format!(
+            "{}: the automounter has nothing of that name, and nothing can be made there: make the home on the server \
+             that it mounts from",
+            place.path
+        )));
     }
     let draft = format!(".pody-new-{}-{}", owner.uid.0, this_node());
     // What a helper that was killed has left.
@@ -108,15 +115,6 @@ pub fn hand_over(what: &OwnedFd, owner: Owner, mode: u32) -> Result<(), Errno> {
     fchmod(what, Mode::from_bits_truncate(mode))
 }
 
-/// Waits until it is on the disk: after a power cut a home is whole, too, or is not there.
-pub fn written(what: &OwnedFd) -> Result<(), Errno> {
-    match fsync(what) {
-        // A file system that has no such thing.
-        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(()),
-        written => written,
-    }
-}
-
 /// Whether the name was free.
 fn publish(place: &Place, draft: &str, built: &OwnedFd) -> Result<bool, Error> {
     let Place { parent, name, path, .. } = place;
@@ -134,9 +132,7 @@ fn publish(place: &Place, draft: &str, built: &OwnedFd) -> Result<bool, Error> {
         Err(Errno::EEXIST) => return Ok(false),
         Err(error) => return Err(explain(error)),
     }
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-    let parent = open_in(parent, ".", flags, ResolveFlag::RESOLVE_NO_XDEV).map_err(explain)?;
-    written(&parent).map_err(explain)?;
+    names_written(parent).map_err(explain)?;
     Ok(true)
 }
 

@@ -6,10 +6,13 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 const MOUNTED: &str = "/proc/thread-self/mountinfo";
+
+/// Units of admins and of generators.
+const UNITS: [&str; 3] = ["/etc/systemd/system", "/run/systemd/system", "/run/systemd/generator"];
 
 /// Where something is mounted in this directory, or on it.
 pub fn inside(directory: &OwnedFd) -> io::Result<Option<PathBuf>> {
@@ -35,13 +38,37 @@ pub fn of_all<'p>(paths: impl Iterator<Item = &'p str>) -> io::Result<BTreeSet<P
     Ok(paths.filter_map(of).collect())
 }
 
-/// The mount point that this directory is, or is in, if /etc/fstab has it and nothing is mounted there now.
+/// The mount point that this directory is, or is in, if /etc/fstab or a unit of systemd has it and nothing is mounted there now.
 pub fn missing(directory: &OwnedFd) -> io::Result<Option<PathBuf>> {
     let fstab = match fs::read("/etc/fstab") {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         fstab => fstab?,
     };
-    Ok(find_missing(&fstab, &fs::read(MOUNTED)?, &path_of(directory)?))
+    Ok(find_missing(&fstab, has_unit, &fs::read(MOUNTED)?, &path_of(directory)?))
+}
+
+/// Whether an admin, or what makes units at boot, wants something mounted there. What distributions ship is for other places.
+fn has_unit(point: &Path) -> bool {
+    let unit = unit_of(point);
+    UNITS.iter().any(|directory| {
+        // A unit that is masked is a link to nothing.
+        fs::metadata(Path::new(directory).join(&unit)).is_ok_and(|unit| unit.is_file())
+    })
+}
+
+/// As systemd-escape(1) has it.
+fn unit_of(point: &Path) -> String {
+    let mut unit = String::new();
+    for &byte in point.as_os_str().as_bytes().iter().skip(1) {
+        match byte {
+            b'/' => unit.push('-'),
+            b'.' if unit.is_empty() => unit.push_str("\\x2e"),
+            b':' | b'_' | b'.' => unit.push(byte.into()),
+            byte if byte.is_ascii_alphanumeric() => unit.push(byte.into()),
+            byte => unit.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    unit + ".mount"
 }
 
 fn path_of(directory: &OwnedFd) -> io::Result<PathBuf> {
@@ -49,12 +76,19 @@ fn path_of(directory: &OwnedFd) -> io::Result<PathBuf> {
 }
 
 /// What is mounted only when somebody asks for it (noauto) counts: without it, the directory is not the one that is meant.
-fn find_missing(fstab: &[u8], mountinfo: &[u8], path: &Path) -> Option<PathBuf> {
+fn find_missing(
+    fstab: &[u8],
+    has_unit: impl Fn(&Path) -> bool,
+    mountinfo: &[u8],
+    path: &Path,
+) -> Option<PathBuf> {
     let lines = fstab.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#"));
     let points = lines.filter_map(|line| {
         let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
         fields.nth(1).map(unescaped)
     });
+    let with_units = path.ancestors().filter(|point| *point != Path::new("/") && has_unit(point));
+    let points = points.chain(with_units.map(Path::to_path_buf));
     let mut expected = points.filter(|point| point.is_absolute() && path.starts_with(point));
     expected.find(|expected| mounted(mountinfo).all(|point| point != *expected))
 }
@@ -88,7 +122,6 @@ fn unescaped(point: &[u8]) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
 
     use super::*;
 
@@ -109,14 +142,28 @@ mod tests {
     fn a_file_system_that_is_to_be_mounted_and_is_not_is_missed() {
         let fstab = b"# /dev/sda9 /srv ext4 defaults\nUUID=1 / ext4 defaults 0 1\nUUID=2 none swap sw\n\n\
                       server:/home\t/home  nfs noauto\nserver:/d /data\\040of nfs defaults\n/dev/sdb1 /home/big xfs\n";
+        let is_srv = |point: &Path| point == Path::new("/srv/nfs");
         let bare = b"21 1 8:1 / / rw - ext4 /dev/sda1 rw\n";
         let whole = b"21 1 8:1 / / rw - ext4 /dev/sda1 rw\n22 21 0:5 / /home rw - nfs s rw\n";
-        let missing = |mountinfo: &[u8], path: &str| find_missing(fstab, mountinfo, Path::new(path));
+        let missing = |mountinfo: &[u8], path: &str| find_missing(fstab, is_srv, mountinfo, Path::new(path));
         assert_eq!(missing(bare, "/home"), Some("/home".into()));
         assert_eq!(missing(bare, "/data of/homes"), Some("/data of".into()), "above a root, too");
         assert_eq!(missing(whole, "/home"), None);
         assert_eq!(missing(whole, "/home/big"), Some("/home/big".into()));
         assert_eq!(missing(bare, "/srv/home"), None, "a comment");
         assert_eq!(missing(bare, "/homes"), None);
+        assert_eq!(missing(bare, "/srv/nfs/homes"), Some("/srv/nfs".into()), "a unit");
+    }
+
+    #[test]
+    fn units_are_named_as_systemd_names_them() {
+        for (point, unit) in [
+            ("/home", "home.mount"),
+            ("/srv/home", "srv-home.mount"),
+            ("/.homes/a-b c", "\\x2ehomes-a\\x2db\\x20c.mount"),
+            ("/h\u{e4}", "h\\xc3\\xa4.mount"),
+        ] {
+            assert_eq!(unit_of(Path::new(point)), unit);
+        }
     }
 }

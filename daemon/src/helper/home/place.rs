@@ -8,7 +8,8 @@ use nix::NixPath;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, RenameFlags, ResolveFlag, open, openat2, renameat, renameat2};
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmodat, fstat, fstatat, mkdirat};
-use nix::unistd::geteuid;
+use nix::sys::statfs::{AUTOFS_SUPER_MAGIC, fstatfs};
+use nix::unistd::{fsync, geteuid};
 use protocol::Error;
 
 use super::super::{failed, invalid, refused};
@@ -67,18 +68,29 @@ impl Place {
         Ok(Self { parent, name, path: path.to_owned() })
     }
 
-    /// What is there now. A link is looked at and not followed.
+    /// What is there now. A link is looked at and not followed. A directory is opened, *because* an automounter mounts what
+    /// belongs there for that, and not for a look at it.
     pub fn look(&self) -> Result<Found, Error> {
-        let status = match fstatat(&self.parent, self.name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Ok(status) => status,
+        let explain = |error| explain(&self.path, error);
+        let name = self.name.as_str();
+        match open_in(&self.parent, name, OFlag::O_PATH | OFlag::O_DIRECTORY, ResolveFlag::empty()) {
+            Ok(directory) => return Ok(Found::Directory(fstat(&directory).map_err(explain)?.st_uid)),
             Err(Errno::ENOENT) => return Ok(Found::Nothing),
-            Err(error) => return Err(explain(&self.path, error)),
-        };
-        Ok(match kind(&status) {
-            SFlag::S_IFDIR => Found::Directory(status.st_uid),
-            SFlag::S_IFLNK if status.st_uid == 0 => Found::LinkOfRoot,
-            _ => Found::Other,
-        })
+            Err(Errno::ENOTDIR | Errno::ELOOP) => {}
+            Err(error) => return Err(explain(error)),
+        }
+        match fstatat(&self.parent, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(status) if kind(&status) == SFlag::S_IFLNK && status.st_uid == 0 => Ok(Found::LinkOfRoot),
+            Ok(_) => Ok(Found::Other),
+            Err(Errno::ENOENT) => Ok(Found::Nothing),
+            Err(error) => Err(explain(error)),
+        }
+    }
+
+    /// Whether an automounter says what there is, and nothing can be made beside that.
+    pub fn is_automounters(&self) -> Result<bool, Error> {
+        let status = fstatfs(&self.parent).map_err(|error| explain(&self.path, error))?;
+        Ok(status.filesystem_type() == AUTOFS_SUPER_MAGIC)
     }
 }
 
@@ -96,7 +108,8 @@ pub fn open_root(path: &str) -> Result<OwnedFd, Error> {
         Ok(Some(point)) => {
             let point = point.display();
             Err(refused(format!(
-                "{point} is in /etc/fstab and not mounted, and {path} is not meant to be what is below: mount {point}"
+                "{point} is to be mounted by /etc/fstab or a unit of systemd and is not, and {path} is not meant to be what \
+                 is below: mount {point}"
             )))
         }
         Err(error) => Err(failed(format!("nobody knows whether {path} is mounted: {error}"))),
@@ -107,6 +120,21 @@ pub fn open_root(path: &str) -> Result<OwnedFd, Error> {
 pub fn make_directory(parent: &OwnedFd, name: &str, mode: u32) -> Result<(), Errno> {
     mkdirat(parent, name, Mode::S_IRWXU)?;
     fchmodat(parent, name, Mode::from_bits_truncate(mode), FchmodatFlags::FollowSymlink)
+}
+
+/// Waits until it is on the disk: after a power cut a home is whole, too, or is not there.
+pub fn written(what: &OwnedFd) -> Result<(), Errno> {
+    match fsync(what) {
+        // A file system that has no such thing.
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(()),
+        written => written,
+    }
+}
+
+/// The same for the names in a directory that was opened as a path alone.
+pub fn names_written(directory: &OwnedFd) -> Result<(), Errno> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+    written(&open_in(directory, ".", flags, ResolveFlag::RESOLVE_NO_XDEV)?)
 }
 
 /// Opens something in a directory, which is not left through a link, whatever takes its place meanwhile.

@@ -16,8 +16,8 @@ use protocol::Error;
 use super::super::limits::{MAX_SKEL_BYTES, MAX_SKEL_DEPTH, MAX_SKEL_ENTRIES};
 use super::super::{failed, node::Owner};
 use super::explain;
-use super::make::{hand_over, written};
-use super::place::{kind, open_in};
+use super::make::hand_over;
+use super::place::{kind, open_in, written};
 
 const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 
