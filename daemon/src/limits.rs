@@ -495,6 +495,10 @@ pub const DELETIONS_EVERY: Duration = Duration::from_secs(5);
 /// How many limits that were not as they should be are told of in one answer: nobody reads more, and they are counted.
 pub const MAX_TOLD_CHANGES: usize = 1000;
 
+/// How long podyd-helper may take to limit some slices: it gives systemd 4 s for all of them. A login waits no longer than
+/// [`QUOTA_AT_LOGIN`].
+pub const SLICES_SET_WITHIN: Duration = Duration::from_secs(5);
+
 /// How long podyd-helper may take to read a page of slices: it gives systemd 4 s, and nobody's login waits for this.
 pub const SLICES_READ_WITHIN: Duration = Duration::from_secs(10);
 

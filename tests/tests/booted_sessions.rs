@@ -144,7 +144,14 @@ fn neither_a_podyd_that_is_away_nor_one_that_hangs_keeps_a_session_from_beginnin
     machine.write("/etc/systemd/system/podyd.service.d/story.conf", "[Service]\nWatchdogSec=0\n");
     machine.run("systemctl daemon-reload && systemctl start podyd").succeeds();
     assert!(sessions(&machine, "").is_empty(), "it was gone before podyd came back");
+    begin_session(&machine, "ada", "sleep 1002");
     machine.run("systemctl kill --signal STOP podyd").succeeds();
+    let began = Instant::now();
+    end_by_itself(&machine, "sleep 1002");
+    wait::until("the logout", PATIENCE, || machine.run("pgrep --full '[s]shd: ada'").status != 0);
+    println!("a logout took {:.3} s with a podyd that hangs", began.elapsed().as_secs_f32());
+    let failed = machine.run("journalctl --no-pager --unit ssh --grep pam_close_session").fails();
+    assert!(!failed.stdout.contains("ada"), "{failed:#?}");
     // Three seconds for the beginning and one for the end, which ssh need not wait for.
     let frozen = timed();
     assert!(frozen > 2.5 && frozen < usual + 8.0, "{frozen} s, and {usual} s with podyd");
@@ -173,7 +180,7 @@ fn a_slice_has_limits_before_anybody_is_there_and_after_a_boot_and_loses_them_ag
     let uid = machine.run("id -u ada").succeeds();
     let set = |machine: &Machine, limits: &str| {
         let call = format!(
-            "{{\"method\":\"org.pody.Helper.Slice.Set\",\"parameters\":{{\"uid\":{uid},\"limits\":{limits}}}}}"
+            "{{\"method\":\"org.pody.Helper.Slice.Set\",\"parameters\":{{\"slices\":[{{\"uid\":{uid},\"limits\":{limits}}}]}}}}"
         );
         ask(machine, "pody", "/run/pody-helper/socket", &call)
     };
@@ -183,16 +190,17 @@ fn a_slice_has_limits_before_anybody_is_there_and_after_a_boot_and_loses_them_ag
         machine.run(&format!("systemctl show {properties} user-{uid}.slice | sort")).succeeds()
     };
     let usual = shown(&machine);
+    let changed = format!("\"changed\":[{uid}]");
     let limits = "{\"memory_max\":67108864,\"tasks_max\":20,\"cpu_quota\":100,\"io_weight\":50}";
     let limited = "CPUQuotaPerSecUSec=1s\nIOWeight=50\nMemoryMax=67108864\nTasksMax=20";
-    assert!(set(&machine, limits).contains("\"changed\":true"));
-    assert!(set(&machine, limits).contains("\"changed\":false"), "which is in force already");
+    assert!(set(&machine, limits).contains(&changed));
+    assert!(!set(&machine, limits).contains(&changed), "which is in force already");
     assert_eq!(shown(&machine), limited);
     machine.reboot();
     assert_eq!(shown(&machine), limited);
-    assert!(set(&machine, "{}").contains("\"changed\":true"));
+    assert!(set(&machine, "{}").contains(&changed));
     assert_eq!(shown(&machine), usual);
-    assert!(set(&machine, "{}").contains("\"changed\":false"));
+    assert!(!set(&machine, "{}").contains(&changed));
     let kept = |machine: &Machine| machine.run("ls /etc/systemd/system.control").succeeds();
     assert_eq!(kept(&machine), "", "nor does systemd keep anything of it");
     drift(&machine, &uid);
@@ -202,9 +210,9 @@ fn a_slice_has_limits_before_anybody_is_there_and_after_a_boot_and_loses_them_ag
         &machine,
         "pody",
         "/run/pody-helper/socket",
-        "{\"method\":\"org.pody.Helper.Slice.Set\",\"parameters\":{\"uid\":0,\"limits\":{}}}",
+        "{\"method\":\"org.pody.Helper.Slice.Set\",\"parameters\":{\"slices\":[{\"uid\":0,\"limits\":{}}]}}",
     );
-    assert!(refused.contains("org.pody.Refused"), "{refused}");
+    assert!(refused.contains("\"failed\":[{\"uid\":0,"), "{refused}");
 }
 
 /// What an admin says is in force without a login, and found and put right when somebody else has changed it.

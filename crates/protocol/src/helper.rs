@@ -141,19 +141,31 @@ pub struct EndedSessions {
     pub processes: u32,
 }
 
-/// Limits what all processes of a user may use together: systemd's `user-UID.slice`, now and after every boot.
+/// How many slices one call sets: systemd takes some milliseconds for each, and on a machine that is far too busy a second for
+/// all of them.
+pub const MAX_SET_SLICES: usize = 8;
+
+/// Limits what all processes of each of some users may use together: systemd's `user-UID.slice`, now and after every boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SetSlice {
+pub struct SetSlices {
+    /// Whose, and how much; [`MAX_SET_SLICES`] at the most.
+    pub slices: Vec<SliceOf>,
+}
+
+/// Limits and whose they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SliceOf {
     /// Whose.
     pub uid: u32,
     /// How much.
     pub limits: SliceLimits,
 }
 
-impl Method for SetSlice {
+impl Method for SetSlices {
     const NAME: &'static str = "org.pody.Helper.Slice.Set";
-    type Reply = SliceIsSet;
+    type Reply = SlicesAreSet;
 }
 
 /// See systemd.resource-control(5). What is absent is as without Pody: a limit that was set so before is taken back.
@@ -190,12 +202,15 @@ impl SliceLimits {
     }
 }
 
-/// The limits are as they should be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SliceIsSet {
-    /// Whether they were others before.
+/// The limits are as they should be, but for those that failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlicesAreSet {
+    /// Whose were others before.
     #[serde(default)]
-    pub changed: bool,
+    pub changed: Vec<u32>,
+    /// Whose are not as they should be.
+    #[serde(default)]
+    pub failed: Vec<quota::Failed>,
 }
 
 /// How many slices one call reads: systemd is asked twice about each.

@@ -1,7 +1,7 @@
 //! From a frame to the verb that it calls, and from what became of it to a frame.
 
 use protocol::helper::{
-    ArchiveHome, EndSessions, Hello, MAX_FRAME_BYTES, MakeHome, ReadSlices, RemoveHome, SetSlice, Welcome,
+    ArchiveHome, EndSessions, Hello, MAX_FRAME_BYTES, MakeHome, ReadSlices, RemoveHome, SetSlices, Welcome,
     quota,
 };
 use protocol::{Call, Error, Method, Reply};
@@ -41,7 +41,7 @@ fn carry_out(method: &str, parameters: Value, node: &Node, turns: &Turns) -> Opt
         quota::CountHome::NAME => handle::<quota::CountHome>(parameters, node, turns),
         EndSessions::NAME => handle::<EndSessions>(parameters, node, turns),
         ReadSlices::NAME => handle::<ReadSlices>(parameters, node, turns),
-        SetSlice::NAME => handle::<SetSlice>(parameters, node, turns),
+        SetSlices::NAME => handle::<SetSlices>(parameters, node, turns),
         _ => return None,
     })
 }

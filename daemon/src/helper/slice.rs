@@ -1,6 +1,8 @@
 //! The limits of a user's slice: systemd is told what they are, and writes drop-ins of its own that hold after every boot
 //! (`/etc/systemd/system.control`). What is in force already is left alone, and what Pody has no limit for any more is kept
 //! no longer: systemd has no call for that, and so these files, of its own naming, are removed.
+//!
+//! Some are set by one call, over one connection: a policy of a hundred people is to be in force within a second.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -9,8 +11,12 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use protocol::Error;
-use protocol::helper::{MAX_SLICES, ReadSlices, SetSlice, SliceIsSet, SliceLimits, SliceRecord, SlicesReply};
-use zbus::wire::{OwnedObjectPath, OwnedVariant, Variant};
+use protocol::helper::quota::Failed;
+use protocol::helper::{
+    MAX_SET_SLICES, MAX_SLICES, ReadSlices, SetSlices, SliceLimits, SliceOf, SliceRecord, SlicesAreSet,
+    SlicesReply,
+};
+use zbus::wire::{ObjectPath, OwnedObjectPath, OwnedVariant, Variant};
 
 use super::bus::{self, Bus, Service};
 use super::dispatch::Handle;
@@ -24,8 +30,11 @@ const SYSTEMD: Service = Service {
 const SLICE: &str = "org.freedesktop.systemd1.Slice";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
+/// What a slice has, of what are numbers.
+type Properties = HashMap<String, u64>;
+
 /// A user who has no limits of their own, and so those that everybody has (user-.slice.d).
-const ANYBODY: &str = "user-4294967294.slice";
+const ANYBODY: u32 = 4_294_967_294;
 
 /// Where systemd writes down what it was told to keep.
 const KEPT: &str = "/etc/systemd/system.control";
@@ -54,15 +63,25 @@ const SETTINGS: [Setting; 5] = [
 /// systemd counts a processor's time in microseconds for each second.
 const MICROSECONDS_A_PERCENT: u64 = 10_000;
 
-impl Handle for SetSlice {
-    fn handle(self, node: &Node) -> Result<SliceIsSet, Error> {
-        let unit = unit(node.uid(self.uid)?.0);
-        check(&self.limits)?;
-        needs_systemd()?;
-        let (limits, unit_there) = (self.limits, unit.clone());
-        let changed = bus::ask(move |bus| set(bus, &unit_there, limits))?;
-        let forgotten = forget(Path::new(KEPT), &unit, &limits).map_err(failed)?;
-        Ok(SliceIsSet { changed: changed || forgotten })
+impl Handle for SetSlices {
+    fn handle(self, node: &Node) -> Result<SlicesAreSet, Error> {
+        if self.slices.len() > MAX_SET_SLICES {
+            return Err(invalid("slices", format!("are more than {MAX_SET_SLICES}: take fewer at a time")));
+        }
+        let mut refused = Vec::new();
+        let is_in_order = |SliceOf { uid, limits }: &SliceOf| {
+            let objection = node.uid(*uid).and_then(|_| check(limits)).err();
+            refused.extend(objection.iter().map(|why| Failed { uid: *uid, why: why.to_string() }));
+            objection.is_none()
+        };
+        let slices: Vec<_> = self.slices.into_iter().filter(is_in_order).collect();
+        let mut reply = SlicesAreSet::default();
+        if !slices.is_empty() {
+            needs_systemd()?;
+            reply = bus::ask(move |bus| set_all(bus, &slices))?;
+        }
+        reply.failed.extend(refused);
+        Ok(reply)
     }
 }
 
@@ -118,10 +137,32 @@ fn check(limits: &SliceLimits) -> Result<(), Error> {
     }
 }
 
-/// Sets what differs, and says whether anything did.
-fn set(bus: &Bus, unit: &str, limits: SliceLimits) -> zbus::Result<bool> {
-    let (now, usual) = (properties(bus, unit)?, properties(bus, ANYBODY)?);
-    let changes = changes(&limits, &now, &usual, |setting| drop_in(Path::new(KEPT), unit, setting).exists());
+/// One that systemd refuses keeps it from no other.
+fn set_all(bus: &Bus, slices: &[SliceOf]) -> zbus::Result<SlicesAreSet> {
+    let (mut reply, mut usual) = (SlicesAreSet::default(), None);
+    for SliceOf { uid, limits } in slices {
+        let outcome = match set(bus, *uid, limits, &mut usual) {
+            Ok(changed) => forget(Path::new(KEPT), &unit(*uid), limits).map(|forgotten| changed || forgotten),
+            Err(error @ zbus::Error::MethodError(..)) => Err(format!("systemd, over D-Bus: {error}")),
+            Err(error) => return Err(error),
+        };
+        match outcome {
+            Ok(changed) => reply.changed.extend(changed.then_some(*uid)),
+            Err(why) => reply.failed.push(Failed { uid: *uid, why }),
+        }
+    }
+    Ok(reply)
+}
+
+/// Sets what differs, and says whether anything did. What is usual is looked at once, where anything is taken back.
+fn set(bus: &Bus, uid: u32, limits: &SliceLimits, usual: &mut Option<Properties>) -> zbus::Result<bool> {
+    let (unit, now) = (unit(uid), properties(bus, uid)?);
+    let is_written = |setting: &str| drop_in(Path::new(KEPT), &unit, setting).exists();
+    let mut fields = SETTINGS.iter().zip(limits.fields());
+    if usual.is_none() && fields.any(|(setting, (_, wanted))| wanted.is_none() && is_written(setting.name)) {
+        *usual = Some(properties(bus, ANYBODY)?);
+    }
+    let changes = changes(limits, &now, usual.as_ref().unwrap_or(&Properties::new()), is_written);
     if changes.is_empty() {
         return Ok(false);
     }
@@ -143,11 +184,11 @@ fn read(bus: &Bus, uid: u32) -> zbus::Result<SliceRecord> {
     let unit = unit(uid);
     let is_kept = |setting: &Setting| drop_in(Path::new(KEPT), &unit, setting.name).exists();
     let kept = SETTINGS.iter().filter(|setting| is_kept(setting)).map(|setting| setting.field.to_owned());
-    Ok(SliceRecord { uid, limits: limits_of(&properties(bus, &unit)?), kept: kept.collect() })
+    Ok(SliceRecord { uid, limits: limits_of(&properties(bus, uid)?), kept: kept.collect() })
 }
 
 /// In Pody's words; systemd's largest number is no limit.
-fn limits_of(properties: &HashMap<String, u64>) -> SliceLimits {
+fn limits_of(properties: &Properties) -> SliceLimits {
     let of = |property| properties.get(property).copied().filter(|value| *value != u64::MAX);
     let percent = |time: u64| u32::try_from(time.div_ceil(MICROSECONDS_A_PERCENT)).ok();
     SliceLimits {
@@ -159,9 +200,10 @@ fn limits_of(properties: &HashMap<String, u64>) -> SliceLimits {
     }
 }
 
-/// What a slice has, of what are numbers.
-fn properties(bus: &Bus, unit: &str) -> zbus::Result<HashMap<String, u64>> {
-    let path: OwnedObjectPath = bus.manage(SYSTEMD, "LoadUnit", &(unit,))?.body().deserialize()?;
+/// What a slice has. systemd loads the unit of an object that is asked for, by its own spelling.
+fn properties(bus: &Bus, uid: u32) -> zbus::Result<Properties> {
+    let path = format!("/org/freedesktop/systemd1/unit/user_2d{uid}_2eslice");
+    let path = ObjectPath::try_from(path)?;
     let all = bus.call(SYSTEMD, &path, (PROPERTIES, "GetAll"), &(SLICE,))?;
     let all: HashMap<String, OwnedVariant> = all.body().deserialize()?;
     Ok(all.into_iter().filter_map(|(name, value)| Some((name, u64::try_from(&value).ok()?))).collect())
@@ -204,8 +246,8 @@ fn forget(kept: &Path, unit: &str, limits: &SliceLimits) -> Result<bool, String>
 /// What to tell systemd, which says what a slice has now and what is usual, and has written down which settings it was told.
 fn changes(
     limits: &SliceLimits,
-    now: &HashMap<String, u64>,
-    usual: &HashMap<String, u64>,
+    now: &Properties,
+    usual: &Properties,
     is_written: impl Fn(&str) -> bool,
 ) -> Vec<(&'static str, u64)> {
     let mut changes = Vec::new();
@@ -234,7 +276,7 @@ mod tests {
 
     const NONE: u64 = u64::MAX;
 
-    fn properties(values: [u64; 5]) -> HashMap<String, u64> {
+    fn properties(values: [u64; 5]) -> Properties {
         let names = ["MemoryMax", "MemoryHigh", "CPUQuotaPerSecUSec", "TasksMax", "IOWeight"];
         names.map(str::to_owned).into_iter().zip(values).collect()
     }

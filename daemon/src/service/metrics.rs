@@ -27,6 +27,7 @@ pub struct Metrics {
     turned_away: Family<Reason, Counter>,
     logins: Family<Outcome, Counter>,
     quotas: Family<Cause, Counter>,
+    in_force: Family<Of, Histogram, fn() -> Histogram>,
     answers: AtomicU64,
     /// Calls of podyd-helper.
     pub(super) helper_calls: Family<HelperCall, Counter>,
@@ -70,6 +71,11 @@ struct Cause {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Of {
+    of: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Quantile {
     quantile: &'static str,
 }
@@ -98,6 +104,7 @@ impl Default for Metrics {
             turned_away: Family::default(),
             logins: Family::default(),
             quotas: Family::default(),
+            in_force: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             answers: AtomicU64::default(),
             helper_calls: Family::default(),
             connections: Gauge::default(),
@@ -120,7 +127,14 @@ impl Metrics {
         registry.register("helper_calls", "What podyd-helper was asked for", self.helper_calls.clone());
         registry.register("logins", "Logins, and passwords judged for others", self.logins.clone());
         registry.register("quota_changes", "Disk limits of users that were put right", self.quotas.clone());
+        let about = "From what was said of quotas to what the kernel and systemd hold everybody to whom it applies to";
+        registry.register("quota_in_force_seconds", about, self.in_force.clone());
         self
+    }
+
+    /// Counts how long it took until what was said of a `user`, a `group`, or of everybody (`default`) was in force.
+    pub(super) fn quota_in_force(&self, of: &'static str, took: Duration) {
+        self.in_force.get_or_create(&Of { of }).observe(took.as_secs_f64());
     }
 
     /// Counts limits that were put right: since somebody else had changed them, or something else was said of them.

@@ -8,10 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use protocol::helper::quota::{
-    CountHome, CountedHome, DiskLimits, FilesystemRecord, Filesystems, FilesystemsReply, HomeOf, Homes,
-    HomesReply, LimitsOf, MAX_HOMES, MAX_QUOTAS, QuotaRecord, QuotasReply, Read, Set, SetReply, Uncounted,
+    CountHome, CountedHome, DiskLimits, Failed, FilesystemRecord, Filesystems, FilesystemsReply, HomeOf,
+    Homes, HomesReply, LimitsOf, MAX_HOMES, MAX_QUOTAS, QuotaRecord, QuotasReply, Read, Set, SetReply,
+    Uncounted,
 };
-use protocol::helper::{MAX_SLICES, ReadSlices, SetSlice, SliceIsSet, SliceLimits, SliceRecord, SlicesReply};
+use protocol::helper::{
+    MAX_SET_SLICES, MAX_SLICES, ReadSlices, SetSlices, SliceLimits, SliceOf, SliceRecord, SlicesAreSet,
+    SlicesReply,
+};
 use protocol::{Call, Method, Reply};
 use serde_json::Value;
 
@@ -114,12 +118,8 @@ impl TestKernel {
         let reply = match method {
             Filesystems::NAME => serde_json::to_value(disks.filesystems()),
             Read::NAME => serde_json::to_value(disks.read(serde_json::from_value(parameters).unwrap())?),
-            SetSlice::NAME => {
-                let SetSlice { uid, limits } = serde_json::from_value(parameters).unwrap();
-                if disks.refused_slices.contains(&uid) {
-                    return Err(protocol::Error::Refused { message: "not this one".into() });
-                }
-                serde_json::to_value(SliceIsSet { changed: disks.slices.insert(uid, limits) != Some(limits) })
+            SetSlices::NAME => {
+                serde_json::to_value(disks.set_slices(serde_json::from_value(parameters).unwrap()))
             }
             ReadSlices::NAME => {
                 disks.slice_reads += 1;
@@ -166,6 +166,19 @@ impl TestDisk {
 }
 
 impl Disks {
+    fn set_slices(&mut self, SetSlices { slices }: SetSlices) -> SlicesAreSet {
+        assert!(slices.len() <= MAX_SET_SLICES);
+        let mut reply = SlicesAreSet::default();
+        for SliceOf { uid, limits } in slices {
+            if self.refused_slices.contains(&uid) {
+                reply.failed.push(Failed { uid, why: "not this one".into() });
+            } else if self.slices.insert(uid, limits) != Some(limits) {
+                reply.changed.push(uid);
+            }
+        }
+        reply
+    }
+
     /// Those that something is known of, with what is limited kept over a boot.
     fn slices(&self, from: u32) -> SlicesReply {
         let record = |(uid, limits): (&u32, &SliceLimits)| {

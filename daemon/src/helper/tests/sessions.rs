@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use nix::unistd::geteuid;
 use protocol::Error;
-use protocol::helper::{EndSessions, Leader, SetSlice, SliceLimits};
+use protocol::helper::{EndSessions, Leader, MAX_SET_SLICES, SetSlices, SliceLimits, SliceOf};
 
 use super::harness::TestHelper;
 use crate::process::Process;
@@ -93,9 +93,12 @@ fn nobody_but_a_user_of_ours_is_touched() {
         for leader in [None, leader] {
             assert!(matches!(helper.call(&end(uid, leader)), Err(Error::Refused { .. })), "{uid}");
         }
-        let slice = SetSlice { uid, limits: SliceLimits::default() };
-        assert!(matches!(helper.call(&slice), Err(Error::Refused { .. })), "{uid}");
+        let slices = vec![SliceOf { uid, limits: SliceLimits::default() }];
+        let [refused] = helper.call(&SetSlices { slices }).unwrap().failed.try_into().unwrap();
+        assert_eq!(refused.uid, uid);
     }
+    let too_many = SetSlices { slices: vec![SliceOf::default(); MAX_SET_SLICES + 1] };
+    assert!(matches!(helper.call(&too_many), Err(Error::InvalidInput { .. })));
     let ours_and_not_theirs = helper.call(&end(1_900_004_714, leader)).unwrap();
     assert_eq!(ours_and_not_theirs.processes, 0, "a leader that is another's, whoever says so");
     let strange = Some(Leader { pid: -1, started: 0 });

@@ -5,8 +5,9 @@ use std::fmt;
 
 use identity::Name;
 use quotactl::Quota;
+use tokio::time::Instant;
 
-use super::{Person, Shown, kernel};
+use super::{Person, Round, Shown, kernel};
 use crate::config;
 use crate::directory::{Directory, Error, Key, Member, Result, Team};
 use crate::quota::{Change, Disk, Field, Limit, Limits, Policy};
@@ -102,14 +103,16 @@ impl<D: Directory> Service<D> {
         self.node.state_policy(&owner, &statements, change.only).await?;
         tracing::info!(subject = %change.subject, by = %caller, "what is said of quotas has changed");
         // It is kept in any case, and in force as soon as it can be.
-        let outcome = match member {
-            Some(member) => self.limit_member(&member).await.map(|limited| limited.trouble),
-            None => {
-                let round = self.quotas.next_round(settings.quota.reconcile_every);
-                self.reconcile_quotas(round).await.map(|_| Vec::new())
-            }
+        let said = Instant::now();
+        let (of, outcome) = match member {
+            Some(member) => ("user", self.limit_member(&member).await.map(|limited| limited.trouble)),
+            None => ("group", self.reconcile_quotas(Round::Quick).await.map(|_| Vec::new())),
         };
         let trouble = outcome.unwrap_or_else(|error| vec![Trouble { place: None, error }]);
+        // What is not in force for others is no matter of one user.
+        if trouble.is_empty() && (of == "user" || self.quotas.findings().is_empty()) {
+            self.metrics.quota_in_force(of, said.elapsed());
+        }
         let mut shown = self.show_quotas(caller, change.subject).await?;
         if matches!(change.subject, Subject::User(_)) {
             // What else is not in force on this machine has nothing to do with what was asked for.

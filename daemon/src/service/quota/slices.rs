@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 
 use identity::Name;
-use protocol::helper::{SetSlice, SliceLimits, SliceRecord};
+use protocol::helper::quota::Failed;
+use protocol::helper::{MAX_SET_SLICES, SetSlices, SliceLimits, SliceOf, SliceRecord, SlicesAreSet};
 use tokio::time::Instant;
 
 use super::apply::HELPER_ADVICE;
-use super::{Applied, Person, Round, kernel};
+use super::{Applied, Finding, Person, Round, kernel};
 use crate::directory::{Directory, Error, Result};
-use crate::limits::MAX_TOLD_CHANGES;
+use crate::limits::{MAX_TOLD_CHANGES, SLICES_SET_WITHIN};
 use crate::quota::{Field, Merged};
 use crate::service::Service;
 use crate::store::Held;
@@ -56,23 +57,43 @@ impl<D: Directory> Service<D> {
         if limits == SliceLimits::default() && known.is_none() {
             return Ok(());
         }
-        let asked = written(&limits)?;
-        if self.helper.call(&SetSlice { uid: person.uid, limits }).await?.changed {
-            let is_drift = known == asked.as_deref();
-            self.metrics.quotas_changed(is_drift, 1);
-            if is_drift {
-                tracing::warn!(
-                    uid = person.uid,
-                    "the limits of a slice were changed by somebody else, and are put right"
-                );
+        match self.limit_slices(&[(person, known, limits)]).await?.pop() {
+            None => Ok(()),
+            Some(Failed { why, .. }) => Err(Error::Failed(why)),
+        }
+    }
+
+    /// Limits at most [`MAX_SET_SLICES`], with what is known of each; what is returned are those that could not be.
+    async fn limit_slices(&self, slices: &[(&Person, Option<&str>, SliceLimits)]) -> Result<Vec<Failed>> {
+        let wanted = slices.iter().map(|(person, _, limits)| SliceOf { uid: person.uid, limits: *limits });
+        let call = SetSlices { slices: wanted.collect() };
+        let SlicesAreSet { changed, failed } = self.helper.call_within(SLICES_SET_WITHIN, &call).await?;
+        let mut notes = Vec::new();
+        for (person, known, limits) in slices {
+            let uid = person.uid;
+            if failed.iter().any(|failed| failed.uid == uid) {
+                continue;
             }
-            tracing::info!(uid = person.uid, ?limits, "the limits of a slice are set");
+            let asked = written(limits)?;
+            let is_as_asked = asked.as_deref() == *known;
+            if changed.contains(&uid) {
+                self.metrics.quotas_changed(is_as_asked, 1);
+                if is_as_asked {
+                    tracing::warn!(
+                        uid,
+                        "the limits of a slice were changed by somebody else, and are put right"
+                    );
+                }
+                tracing::info!(uid, ?limits, "the limits of a slice are set");
+            }
+            if !is_as_asked {
+                notes.push((uid, Some(Held { uuid: person.uuid.clone(), slice: asked })));
+            }
         }
-        if known == asked.as_deref() {
-            return Ok(());
+        if !notes.is_empty() {
+            self.node.note_held(&notes).await?;
         }
-        let held = Held { uuid: person.uuid.clone(), slice: asked };
-        self.node.note_held(&[(person.uid, Some(held))]).await
+        Ok(failed)
     }
 
     /// Those whose slices were limited here, are up, or who have a session, get what they should have: where systemd is
@@ -97,35 +118,46 @@ impl<D: Directory> Service<D> {
             },
         };
         let with_sessions = self.uids_with_sessions().await;
-        let mut untold = MAX_TOLD;
+        let mut due = Vec::new();
         for (person, merged) in people {
-            let uid = person.uid;
-            let held = held.get(&uid);
-            let is_there = with_sessions.contains(&uid);
+            let held = held.get(&person.uid);
+            let is_there = with_sessions.contains(&person.uid);
             let Some(change) = change(person, merged, held, found.as_ref(), is_there) else { continue };
             if !change.fields.is_empty() {
                 applied.differed += 1;
                 let has_room = applied.slices.len() < MAX_TOLD_CHANGES;
                 applied.slices.extend(has_room.then_some(change));
             }
-            if round == Round::Dry {
-                continue;
-            }
-            let Err(error) = self.limit_slice(held, person, merged).await else { continue };
-            // One user's trouble is no other's; a helper that is away is everybody's.
-            let ends = matches!(error, Error::Away(_) | Error::Busy(_));
-            if untold > 0 {
-                untold -= 1;
-                let finding = format!("the slice of uid {uid} has not the limits that it should: {error}");
-                applied.findings.push((finding, HELPER_ADVICE.into()));
-            }
-            if ends {
-                break;
-            }
+            due.push((person, held.and_then(|held| held.slice.as_deref()), slice(merged)));
         }
-        if round == Round::Whole && untold == MAX_TOLD {
+        if round == Round::Dry {
+            return;
+        }
+        let findings = self.limit_all_slices(&due).await;
+        if round == Round::Whole && findings.is_empty() {
             self.quotas.known().slices_read = Some(Instant::now());
         }
+        applied.findings.extend(findings);
+    }
+
+    async fn limit_all_slices(&self, due: &[(&Person, Option<&str>, SliceLimits)]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for slices in due.chunks(MAX_SET_SLICES) {
+            match self.limit_slices(slices).await {
+                // One user's trouble is no other's.
+                Ok(failed) => findings.extend(failed.into_iter().map(|Failed { uid, why }| {
+                    let finding = format!("the slice of uid {uid} has not the limits that it should: {why}");
+                    (finding, HELPER_ADVICE.into())
+                })),
+                Err(error) => {
+                    let finding = format!("slices have not the limits that they should: {error}");
+                    findings.insert(0, (finding, HELPER_ADVICE.into()));
+                    break;
+                }
+            }
+        }
+        findings.truncate(MAX_TOLD);
+        findings
     }
 
     /// What systemd holds people to; it is not asked where nobody is to be held to anything.

@@ -70,6 +70,13 @@ impl Story {
         applied.differed
     }
 
+    /// How often it was measured when what was said of a user, a group or everybody was in force.
+    async fn in_force(&self, of: &str) -> Option<u64> {
+        let counted = self.service().metrics_text(&Caller::Root).await.unwrap();
+        let count = format!("pody_quota_in_force_seconds_count{{of=\"{of}\"}} ");
+        counted.lines().find_map(|line| line.strip_prefix(&count)?.parse().ok())
+    }
+
     /// Hard limits of data in GiB, on /home and on /scratch.
     fn gib(&self, uid: u32) -> [u64; 2] {
         ["/home", "/scratch"].map(|path| self.kernel.limits(path, uid).hard_kib / GIB_IN_KIB)
@@ -114,6 +121,7 @@ async fn everybody_gets_the_default_groups_say_more_and_users_have_the_last_word
     assert_eq!((story.gib(ada), story.gib(bob)), ([50, 20], [50, 20]), "in force when the call returns");
     story.set(user("ada"), &[("blocks_hard", Some("5G"))]).await.unwrap();
     assert_eq!((story.gib(ada), story.gib(bob)), ([5, 20], [50, 20]));
+    assert_eq!((story.in_force("group").await, story.in_force("user").await), (Some(1), Some(1)));
 
     let shown = story.service().show_quotas(&Caller::Root, user("bob")).await.unwrap();
     let sources: Vec<_> = shown.values.iter().map(|value| (value.said.source, value.used)).collect();
@@ -163,6 +171,7 @@ async fn podyd_follows_the_directory_and_the_configuration_by_itself() {
     until("a new user has the default", async || story.gib(ada) == [20, 20]).await;
     story.configure(|settings| settings.quota.default.set(Field::BlocksHard, Some(Limit::At(30 << 30))));
     until("the new default is in force", async || story.gib(ada) == [30, 30]).await;
+    until("it is told how long that took", async || story.in_force("default").await == Some(1)).await;
     story.set(user("ada"), &[("blocks_hard", Some("5G")), ("sessions", Some("2"))]).await.unwrap();
 
     story.node.directory().delete_user(name("ada"), None).await.unwrap();

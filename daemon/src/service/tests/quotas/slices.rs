@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::helper::{MAX_SLICES, SliceLimits};
+use protocol::helper::{MAX_SET_SLICES, MAX_SLICES, SliceLimits};
 
 use super::{Story, group, user};
 use crate::directory::Directory;
@@ -50,16 +50,22 @@ async fn slices_are_limited_when_somebody_comes_and_whenever_it_changes_after_th
 async fn slices_that_cannot_be_limited_keep_no_other_from_it() {
     let story = Story::begin().await;
     let mut uids = Vec::new();
-    for user in ["ann", "ben", "cat", "dan", "eve"] {
-        uids.push(story.add(user).await);
-        story.set(Subject::User(name(user)), &[("tasks_max", Some("100"))]).await.unwrap();
+    // More than are limited by one call.
+    for number in 0..MAX_SET_SLICES + 4 {
+        let user = format!("user{number}");
+        uids.push(story.add(&user).await);
+        story.set(Subject::User(name(&user)), &[("tasks_max", Some("100"))]).await.unwrap();
     }
     let limit = Limit::parse(Field::MemoryMax, "1G").unwrap();
     story.configure(|settings| settings.quota.default.set(Field::MemoryMax, Some(limit)));
     story.kernel.disks().refused_slices.extend(&uids[..4]);
     let applied = story.service().apply_quotas(&Caller::Root, false).await.unwrap();
     assert!(applied.findings[0].0.contains("not this one"), "{applied:?}");
-    assert_eq!(story.kernel.disks().slices[&uids[4]].memory_max, Some(1 << 30));
+    let slices = story.kernel.disks().slices.clone();
+    assert!(uids[4..].iter().all(|uid| slices[uid].memory_max == Some(1 << 30)));
+    story.kernel.disks().refused_slices.clear();
+    story.set_right().await;
+    assert_eq!(story.kernel.disks().slices[&uids[0]].memory_max, Some(1 << 30), "it is tried again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
