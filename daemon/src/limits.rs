@@ -418,6 +418,10 @@ pub const MAX_RECHECKS: u32 = 100;
 /// Users whom the provider has ended and who are named in a warning; of the others it says how many there are.
 pub const MAX_NAMED_REFUSED: usize = 10;
 
+/// Users who were approved without a refresh token and of whom the log has told: where there are more, it is the provider's
+/// settings that are wrong, and nobody needs to read that once more.
+pub const MAX_WITHOUT_TOKEN: usize = 1000;
+
 /// How long lookups show what is reserved for a first login. Whoever has looked by then logs in as the one they saw, for as
 /// long as [`RESERVATION_HELD`].
 pub const RESERVATION_SHOWN: Duration = Duration::from_secs(60);

@@ -37,6 +37,11 @@ impl Default for Homes {
 }
 
 impl Homes {
+    /// Whether anything is done about homes on this node.
+    pub fn are_looked_after(&self) -> bool {
+        self.create || self.on_delete != OnDelete::Keep
+    }
+
     /// The root that a home is below, the innermost of them, and its path from there.
     pub fn place_of<'a>(&'a self, home: &'a AbsolutePath) -> Option<(&'a str, &'a str)> {
         let below = self.roots.iter().map(HomeRoot::as_str).filter_map(|root| {

@@ -132,9 +132,7 @@ impl Helper {
             Ok(Err(error)) => Err(self.away(&error)),
             Err(_) => {
                 let seconds = deadline.as_secs_f32();
-                Err(Error::Busy(format!(
-                    "podyd-helper has not answered within {seconds} s: systemctl restart podyd-helper"
-                )))
+                Err(Error::Busy(format!("podyd-helper has not answered within {seconds} s")))
             }
         }
     }

@@ -70,7 +70,9 @@ impl<D: Directory> Service<D> {
         let user = &member.user;
         let settings = self.current_settings();
         if settings.homes.place_of(&user.home).is_none() {
-            self.elsewhere.note(user);
+            if settings.homes.are_looked_after() {
+                self.elsewhere.note(user);
+            }
             return None;
         }
         let home = Home { name: user.name.to_string(), uid: user.uid.0, home: user.home.to_string() };

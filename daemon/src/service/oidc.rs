@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::arrivals::arrival;
+use super::recheck::Rechecks;
 use super::{Caller, Operation, PUBLISH_DEADLINE, Service};
 use crate::clock::Clock;
 use crate::config::{Oidc, Settings};
@@ -43,6 +44,7 @@ pub struct Reception<D> {
     settings: watch::Receiver<Arc<Settings>>,
     pub(super) node: NodeStore,
     pub(super) clock: Clock,
+    pub(super) rechecks: Arc<Rechecks>,
 }
 
 impl<D: Directory> Reception<D> {
@@ -115,6 +117,7 @@ impl<D: Directory> Service<D> {
             published: self.published.clone(),
             rules: self.rules.clone(),
             settings: self.settings.clone(),
+            rechecks: Arc::clone(&self.rechecks),
         }
     }
 

@@ -3,11 +3,13 @@
 //!
 //! It asks by refresh tokens, which are kept sealed. While the provider is away, nothing changes.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use identity::Name;
-use tokio::sync::watch;
+use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
@@ -17,8 +19,8 @@ use super::{PUBLISH_DEADLINE, Service, Verdict};
 use crate::config::Secret;
 use crate::directory::{Arrived, Directory, Error, Identity, Key, Member, Result};
 use crate::limits::{
-    MAX_IDENTITIES_PER_USER, MAX_NAMED_REFUSED, MAX_RECHECKS, RECHECK_AGAIN_AFTER,
-    RECHECK_AGAIN_AT_LEAST_EVERY, RECHECK_TICK, RECHECKS_AT_ONCE,
+    MAX_CLOCK_SKEW_SECONDS, MAX_IDENTITIES_PER_USER, MAX_NAMED_REFUSED, MAX_RECHECKS, MAX_WITHOUT_TOKEN,
+    RECHECK_AGAIN_AFTER, RECHECK_AGAIN_AT_LEAST_EVERY, RECHECK_TICK, RECHECKS_AT_ONCE,
 };
 use crate::store::{RefreshToken, Vault};
 use crate::verifiers::oidc::{self, Claims, Provider, Refreshed, Trouble};
@@ -31,10 +33,28 @@ pub const REFUSED: &str =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contact {
     Answers,
+    /// It vouches on, and does not tell now what else has changed. Who has ended is still to be had of it.
+    Half,
     /// It says nothing of this person; of others it may.
     Unknown,
     /// It is away, or does not take this client: everybody else's question would end like this one.
     Away,
+}
+
+/// What rechecks and logins have in common.
+#[derive(Default)]
+pub struct Rechecks {
+    /// Held from what the disk is told of a refusal until lookups are told, so that both hear of all in one order.
+    refusals: AsyncMutex<()>,
+    /// Who was approved without a refresh token, and told of.
+    without_token: Mutex<BTreeSet<String>>,
+}
+
+impl Rechecks {
+    pub(super) fn is_first_without_token(&self, uuid: &str) -> bool {
+        let mut told = self.without_token.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() < MAX_WITHOUT_TOKEN && told.insert(uuid.to_owned())
+    }
 }
 
 impl<D: Directory> Service<D> {
@@ -69,17 +89,24 @@ impl<D: Directory> Service<D> {
         }
         let Some(Ok(provider)) = self.provider() else { return Ok(false) };
         let reception = self.reception();
+        let mut tells_all = true;
+        // Whoever is asked about in this round is not due in it again.
+        let now = self.clock.unix_seconds();
         loop {
-            let due = self.node.due_refresh_tokens(self.clock.unix_seconds(), MAX_RECHECKS).await?;
+            let due = self.node.due_refresh_tokens(now, MAX_RECHECKS).await?;
             for some in due.chunks(RECHECKS_AT_ONCE) {
-                let asked = join_all(some.iter().map(|token| reception.recheck(&provider, token))).await;
+                let asked =
+                    join_all(some.iter().map(|token| reception.recheck(&provider, token, tells_all))).await;
                 let contacts = asked.into_iter().collect::<Result<Vec<_>>>()?;
-                if contacts.contains(&Contact::Away) || !contacts.contains(&Contact::Answers) {
+                if contacts.iter().all(|contact| *contact == Contact::Unknown)
+                    || contacts.contains(&Contact::Away)
+                {
                     return Ok(false);
                 }
+                tells_all &= !contacts.contains(&Contact::Half);
             }
             if due.is_empty() {
-                return Ok(true);
+                return Ok(tells_all);
             }
         }
     }
@@ -127,22 +154,49 @@ pub fn warning(refused: &[Name]) -> Option<String> {
 impl<D: Directory> Reception<D> {
     /// Somebody was approved just now: they come in again, and are asked about from now on.
     pub async fn approved(&self, arrived: &Arrived, claims: &Claims, token: Option<Secret>) {
+        // The token comes first: once another is in its place, the one before ends nobody any more.
+        match token.filter(|_| !self.recheck_interval().is_zero()) {
+            None => self.has_no_token(arrived).await,
+            Some(token) => {
+                if let Err(error) = self.keep_token(arrived, claims, &token).await {
+                    tracing::warn!(user = %arrived.name, %error, "the provider will not be asked again about this login");
+                }
+            }
+        }
         if let Err(error) = self.readmit(&arrived.uuid).await {
             tracing::warn!(user = %arrived.name, %error, "approved, and still refused");
         }
-        let Some(token) = token.filter(|_| !self.recheck_interval().is_zero()) else { return };
-        if let Err(error) = self.keep_token(arrived, claims, &token).await {
-            tracing::warn!(user = %arrived.name, %error, "the provider will not be asked again about this login");
-        }
     }
 
-    /// Somebody came with a token that was issued then: if the provider has ended them before that, it has changed its mind.
+    /// Some providers give one at the first login alone.
+    async fn has_no_token(&self, arrived: &Arrived) {
+        let is_asked_about = async || {
+            let kept = self.node.users_with_refresh_tokens().await;
+            kept.is_ok_and(|users| users.contains(&arrived.uuid))
+        };
+        if self.recheck_interval().is_zero()
+            || is_asked_about().await
+            || !self.rechecks.is_first_without_token(&arrived.uuid)
+        {
+            return;
+        }
+        tracing::warn!(
+            user = %arrived.name,
+            "approved without a refresh token, so that the provider is not asked again about this user: let it give this \
+             client offline access, or set oidc.recheck_interval to \"0s\""
+        );
+    }
+
+    /// Somebody came with a token that was issued then: if the provider has ended them before that, by whatever clock, it has
+    /// changed its mind.
     pub async fn vouched_again(&self, arrived: &Arrived, issued_at: i64) {
         if !self.published.refused().contains(&arrived.uuid) {
             return;
         }
         let refused = self.node.refused().await.unwrap_or_default();
-        let is_newer = |(uuid, since): &(String, i64)| *uuid == arrived.uuid && *since < issued_at;
+        let is_newer = |(uuid, since): &(String, i64)| {
+            *uuid == arrived.uuid && since.saturating_add(MAX_CLOCK_SKEW_SECONDS) < issued_at
+        };
         if refused.iter().any(is_newer)
             && let Err(error) = self.readmit(&arrived.uuid).await
         {
@@ -152,11 +206,13 @@ impl<D: Directory> Reception<D> {
 
     /// Ends somebody's refusal, and waits until it is seen to have ended.
     pub async fn readmit(&self, uuid: &str) -> Result<()> {
+        let in_order = self.rechecks.refusals.lock().await;
         if !self.published.refused().contains(uuid) {
             return Ok(());
         }
-        self.node.refuse(uuid, false, 0).await?;
+        self.node.readmit(uuid).await?;
         self.published.refuse(uuid, false);
+        drop(in_order);
         tracing::info!(uuid, "refused no more");
         let late = |_| Error::Busy("lookups on this node do not show it yet".into());
         timeout(PUBLISH_DEADLINE, self.published.shows_refused()).await.map_err(late)
@@ -173,8 +229,8 @@ impl<D: Directory> Reception<D> {
         self.node.keep_refresh_token(&token).await
     }
 
-    /// Asks about one user. The error is this node's own trouble.
-    async fn recheck(&self, provider: &Provider, token: &RefreshToken) -> Result<Contact> {
+    /// Asks about one user, and of what else has changed where the provider tells that. The error is this node's own trouble.
+    async fn recheck(&self, provider: &Provider, token: &RefreshToken, tells_all: bool) -> Result<Contact> {
         let present = self.directory.present(std::slice::from_ref(&token.user_uuid), &[]).await?;
         let may_come = |member: &Member| {
             judge_account(&member.user, self.clock.today()).verdict == Verdict::Granted
@@ -201,12 +257,20 @@ impl<D: Directory> Reception<D> {
                 };
                 let next_check = self.next_check();
                 let renewed = RefreshToken { sealed, next_check, answer_is_lost: false, ..token.clone() };
-                let is_current = self.node.renew_refresh_token(token, &renewed).await?;
-                if let Some(id_token) = id_token.filter(|_| is_current) {
-                    let said = provider.verify_and_ask(id_token.expose(), access_token.as_ref()).await;
-                    self.bring_up_to_date(&member, &renewed, id_token, said).await?;
+                if !self.node.renew_refresh_token(token, &renewed).await? {
+                    return Ok(Contact::Answers);
                 }
-                Ok(Contact::Answers)
+                match id_token {
+                    Some(_) if !tells_all => self.ask_soon(&renewed).await,
+                    Some(id_token) => {
+                        let said = provider.verify_and_ask(id_token.expose(), access_token.as_ref()).await;
+                        self.bring_up_to_date(&member, &renewed, id_token, said).await
+                    }
+                    None => {
+                        self.is_vouched_for(&member).await;
+                        Ok(Contact::Answers)
+                    }
+                }
             }
             // What was used up by an answer that nobody has heard says nothing of its owner.
             Refreshed::Ended(why) if token.answer_is_lost => {
@@ -215,6 +279,8 @@ impl<D: Directory> Reception<D> {
                 Ok(Contact::Answers)
             }
             Refreshed::Ended(why) => {
+                // The answer is here. Should this node stop before it has taken it in, it is to ask again, and to believe it.
+                self.node.renew_refresh_token(token, token).await?;
                 self.refuse(&member, token, &why.to_string()).await?;
                 Ok(Contact::Answers)
             }
@@ -229,6 +295,20 @@ impl<D: Directory> Reception<D> {
         }
     }
 
+    /// It vouches on, and the rest is to be had of it later.
+    async fn ask_soon(&self, token: &RefreshToken) -> Result<Contact> {
+        let soon = RefreshToken { next_check: self.another_check(), ..token.clone() };
+        self.node.renew_refresh_token(token, &soon).await?;
+        Ok(Contact::Half)
+    }
+
+    /// Whoever has a token that is good is not refused.
+    async fn is_vouched_for(&self, member: &Member) {
+        if let Err(error) = self.readmit(&member.user.uuid).await {
+            tracing::warn!(user = %member.user.name, %error, "vouched for, and still refused");
+        }
+    }
+
     /// Takes what the provider says now to the directory, as at a login.
     async fn bring_up_to_date(
         &self,
@@ -236,34 +316,40 @@ impl<D: Directory> Reception<D> {
         token: &RefreshToken,
         id_token: Secret,
         said: oidc::Result<Claims>,
-    ) -> Result<()> {
+    ) -> Result<Contact> {
         let user = member.user.name;
         let claims = match said {
             Ok(claims) if claims.subject == token.identity.subject() => claims,
             Ok(_) => {
                 tracing::warn!(%user, "the provider's new ID token is about somebody else: nothing changes");
-                return Ok(());
+                return Ok(Contact::Answers);
             }
-            Err(why) if why.trouble == Trouble::Away => return Ok(()),
+            Err(why) if why.trouble == Trouble::Away => {
+                tracing::warn!(%user, %why, "the provider vouches on, and does not tell what else has changed: it is asked again");
+                return self.ask_soon(token).await;
+            }
             Err(why) => {
                 tracing::warn!(%user, %why, "what the provider says now proves nothing: nothing changes");
-                return Ok(());
+                return Ok(Contact::Answers);
             }
         };
         let id_token: Zeroizing<String> = id_token.into();
         match self.show_in(&claims, id_token, user, None).await {
-            Ok(_) => self.keep_codes(member).await,
-            Err(Error::Unwelcome(why)) => self.refuse(member, token, &why).await,
+            Ok(_) => {
+                self.is_vouched_for(member).await;
+                self.keep_codes(member).await?;
+            }
+            Err(Error::Unwelcome(why)) => self.refuse(member, token, &why).await?,
             // Somebody else's by now, or nobody's.
             Err(Error::Conflict(_)) if !self.is_linked(member, &token.identity).await => {
-                self.forget(token).await.map(drop)
+                self.forget(token).await?;
             }
             // This node's own trouble with the directory, as when its token has ended there, says nothing of the person.
             Err(why) => {
                 tracing::warn!(%user, %why, "what the provider says now is not in the directory yet");
-                Ok(())
             }
         }
+        Ok(Contact::Answers)
     }
 
     /// What the provider has changed about a user ends no code.
@@ -278,23 +364,26 @@ impl<D: Directory> Reception<D> {
     /// is none of its business.
     async fn refuse(&self, member: &Member, token: &RefreshToken, why: &str) -> Result<()> {
         let (user, uuid) = (member.user.name, &member.user.uuid);
+        if !self.is_linked(member, &token.identity).await {
+            return self.forget(token).await;
+        }
+        let in_order = self.rechecks.refusals.lock().await;
         // Another login may have been approved meanwhile.
-        if !self.forget(token).await? || !self.is_linked(member, &token.identity).await {
+        if !self.node.refuse(token, self.clock.unix_seconds()).await? {
             return Ok(());
         }
-        self.node.refuse(uuid, true, self.clock.unix_seconds()).await?;
         self.published.refuse(uuid, true);
+        drop(in_order);
         tracing::warn!(%user, subject = token.identity.subject(), why, "the provider has ended this user, who is refused here now");
         Ok(())
     }
 
-    /// Forgets a token, and the codes that were given for the same login; says whether it was still the user's.
-    async fn forget(&self, token: &RefreshToken) -> Result<bool> {
-        let is_current = self.node.forget_refresh_token(token).await?;
-        if is_current {
+    /// Forgets a token, if it is still the user's, and the codes that were given for the same login.
+    async fn forget(&self, token: &RefreshToken) -> Result<()> {
+        if self.node.forget_refresh_token(token).await? {
             self.node.forget_relogin_codes(&token.user_uuid).await?;
         }
-        Ok(is_current)
+        Ok(())
     }
 
     async fn is_linked(&self, member: &Member, identity: &Identity) -> bool {

@@ -30,7 +30,11 @@ pub(super) async fn finding(helper: &Helper) -> Option<Finding> {
             "podyd-helper",
             format!("{error}: {FOR_WANT_OF_IT}"),
             match error {
-                Error::Busy(_) => "systemctl restart podyd-helper; see: journalctl -u podyd-helper",
+                Error::Busy(_) => {
+                    "see first whether the file servers of homes answer: a helper that waits for one may not stop before that, and \
+                     what it does for others would end with it. If they do: systemctl restart podyd-helper; see: journalctl -u \
+                     podyd-helper"
+                }
                 _ => "systemctl enable --now podyd-helper.socket; see: journalctl -u podyd-helper",
             },
         )),

@@ -51,7 +51,9 @@ fn finding(names: &[Name]) -> Option<Finding> {
                 named.join(", ")
             ),
             "they came by an SSH key, a password, or a code for an ID token (podyctl login --code), and have not been approved \
-             here since the setting is on: podyctl login, or the device flow, has the provider asked from then on",
+             here since the setting is on: podyctl login, or the device flow, has the provider asked from then on. If they \
+             have been, the provider gave no refresh token (let it give this client offline access), or it cannot be used any \
+             more: journalctl -u podyd says which",
         )
     })
 }

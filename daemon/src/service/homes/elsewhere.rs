@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use identity::User;
 
 use super::Service;
-use crate::config::OnDelete;
 use crate::directory::{Directory, Result};
 use crate::limits::MAX_HOMES_ELSEWHERE;
 
@@ -38,7 +37,7 @@ impl<D: Directory> Service<D> {
     /// Who has logged in here since podyd started, and has a home that is still elsewhere, where homes are looked after.
     pub(in super::super) async fn homes_elsewhere(&self) -> Result<Vec<String>> {
         let homes = &self.current_settings().homes;
-        if !homes.create && homes.on_delete == OnDelete::Keep {
+        if !homes.are_looked_after() {
             return Ok(Vec::new());
         }
         let uuids: Vec<String> = self.elsewhere.all().keys().cloned().collect();

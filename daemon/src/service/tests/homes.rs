@@ -143,7 +143,14 @@ async fn a_helper_that_does_not_answer_about_somebody_is_not_asked_again_at_once
     }
     assert_eq!(silent.incoming().take_while(Result::is_ok).count(), 1);
     let told = node.service.helper.silence();
-    assert!(told.is_some_and(|(users, why)| users == 1 && why.contains("not answered")));
+    assert!(
+        told.is_some_and(|(users, why)| users == 1
+            && why.contains("not answered")
+            && !why.contains("restart"))
+    );
+    let found = node.service.doctor(&Caller::Root).await.unwrap();
+    let advice = &found.iter().find(|one| one.subject == "podyd-helper").unwrap().advice;
+    assert!(advice.starts_with("see first whether the file servers of homes answer"), "{advice}");
 }
 
 #[tokio::test]
@@ -188,4 +195,21 @@ async fn move_home(node: &TestNode, member: &Member, to: &str) -> Member {
     let rules = node.service.current_rules();
     node.directory().update_user(member.user.name, change, &rules).await.unwrap();
     node.directory().user(Key::Name(member.user.name)).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn homes_below_no_root_are_nobodys_business_where_nothing_is_done_about_homes() {
+    let node = node(|settings| settings.homes.create = false).await;
+    let mut user = new_user("ada");
+    user.home = Some("/nonexistent".parse().unwrap());
+    let ada = create_user(node.directory(), user).await.unwrap();
+    let noted = async || {
+        assert_eq!(node.service.home_is_made(&ada).await, None);
+        let mut settings = Settings::clone(&node.service.current_settings());
+        settings.homes.create = true;
+        node.publishing.settings.send_replace(Arc::new(settings));
+        node.service.homes_elsewhere().await.unwrap()
+    };
+    assert_eq!(noted().await, [""; 0]);
+    assert_eq!(noted().await, ["ada (/nonexistent)"]);
 }

@@ -11,13 +11,15 @@ use serde_json::{Value, json};
 use servers::{Answer, OidcOptions, OidcProvider};
 use tokio::net::TcpListener;
 
-use super::device_logins::{change_settings, node_of, says};
+use super::device_logins::{change_settings, link, node_of, says};
 use super::provider_codes::{REDIRECT, id_token};
 use super::relogin::{approved, asks_for_a_code, code_in};
 use super::{create, login, verdict};
 use crate::clock::Clock;
 use crate::config::{Oidc, Secret};
 use crate::directory::{Directory, Identity, Networks, Scope, Scopes, UserChange};
+use crate::limits::MAX_WITHOUT_TOKEN;
+use crate::service::recheck::Rechecks;
 use crate::service::{BreakGlass, Caller, NewAccount, Opening, Peer, Resolved, TokenRequest, Verdict};
 use crate::store::{RefreshToken, Vault};
 use crate::testing::{NOW, ServedNode, TestNode, consumer_with, find_user, name, peer, rules, until};
@@ -38,6 +40,14 @@ async fn node_that_asks(idp: &OidcProvider) -> TestNode {
 /// The refresh tokens that the node keeps.
 async fn kept<D: Directory>(node: &TestNode<D>) -> Vec<RefreshToken> {
     node.service.node.due_refresh_tokens(i64::MAX, 100).await.unwrap()
+}
+
+/// Makes it time to ask about everybody, without a clock that moves.
+pub(super) async fn all_are_due<D: Directory>(node: &TestNode<D>) {
+    for token in kept(node).await {
+        let due = RefreshToken { next_check: 0, ..token.clone() };
+        assert!(node.service.node.renew_refresh_token(&token, &due).await.unwrap());
+    }
 }
 
 /// The text of the only one.
@@ -252,7 +262,9 @@ async fn whoever_logs_in_with_a_browser_is_asked_about_and_whoever_brings_an_id_
     let (_, code) = node.service.exchange_token("a test", None, id_token).await.unwrap();
     assert_eq!(verdict(&node, "bob", code.expose()).await, Verdict::Granted);
     assert!(kept(&node).await.is_empty(), "who brings a token has the other one");
-    assert!(not_asked_about().await.unwrap().finding.ends_with("asked about them again: bob"));
+    let told = not_asked_about().await.unwrap();
+    assert!(told.finding.ends_with("asked about them again: bob"));
+    assert!(told.advice.contains("the provider gave no refresh token"), "or they were approved: {told:?}");
     approved(&node, &idp, login("bob")).await;
     assert_eq!(not_asked_about().await, None);
 
@@ -282,6 +294,77 @@ async fn groups_follow_that_the_provider_tells_of_at_its_userinfo_endpoint_alone
     assert!(ask_later(&node).await && groups().await == ["engines"], "that is about somebody else");
     idp.answer([]).await;
     assert!(ask_later(&node).await && groups().await == ["poets"] && !is_refused(&node).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_userinfo_endpoint_that_is_away_is_asked_again_soon_and_hides_nobody_who_was_ended() {
+    let names = ["ada", "bob", "cat", "dan", "eve", "fay"];
+    let people = |groups: &[&str], left_out: &str| -> Value {
+        let person =
+            |name: &&str| (format!("sub-{name}"), json!({ "preferred_username": name, "groups": groups }));
+        Value::Object(names.iter().filter(|name| **name != left_out).map(person).collect())
+    };
+    let accounts = people(&["engines"], "");
+    let options = OidcOptions { claims_by_userinfo: true, accounts, ..OidcOptions::default() };
+    let idp = OidcProvider::start(options).await;
+    let node = node_that_asks(&idp).await;
+    change_settings(&node, |settings| {
+        settings.oidc.userinfo = true;
+        settings.oidc.recheck_interval = Duration::from_secs(60 * 60);
+    });
+    for user in &names[2..] {
+        create(&node, user, NewAccount::default()).await;
+        link(&node, &idp, user, &format!("sub-{user}")).await;
+    }
+    for user in names {
+        approved(&node, &idp, login(user)).await;
+    }
+    let groups = async || {
+        let ada = find_user(node.directory(), "ada").await.unwrap();
+        ada.groups.iter().map(|(_, group)| group.to_string()).collect::<Vec<_>>()
+    };
+    all_are_due(&node).await;
+    idp.set_accounts(people(&["poets"], "fay")).await;
+    idp.answer([("/me", Answer::json(503, &json!({})))]).await;
+    let asked = idp.asked("/me").await;
+    assert!(!node.service.recheck_those_due().await.unwrap(), "it does not tell all");
+    assert_eq!(groups().await, ["engines"]);
+    assert_eq!(node.service.refused_users().await, [name("fay")]);
+    assert!(
+        idp.asked("/me").await - asked <= 4,
+        "once it is known to be away, the others wait for it no more"
+    );
+
+    idp.answer([]).await;
+    node.clock.advance(30);
+    assert!(node.service.recheck_those_due().await.unwrap());
+    assert_eq!(groups().await, ["poets"], "long before the interval ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_ended_while_the_disk_is_full_is_refused_once_there_is_room() {
+    let idp = OidcProvider::start(OidcOptions::default()).await;
+    let node = node_that_asks(&idp).await;
+    let code = code_in(&approved(&node, &idp, login("ada")).await);
+    idp.set_accounts(json!({ "sub-bob": {} })).await;
+    node.service.node.nobody_can_be_refused(true).await;
+    all_are_due(&node).await;
+    assert!(node.service.recheck_those_due().await.is_err(), "that is told of");
+    assert_eq!((kept(&node).await.len(), is_refused(&node).await), (1, false), "all or nothing");
+    assert_eq!(verdict(&node, "ada", &code).await, Verdict::Granted);
+
+    node.service.node.nobody_can_be_refused(false).await;
+    assert!(node.service.recheck_those_due().await.unwrap() && is_refused(&node).await);
+    assert!(kept(&node).await.is_empty() && !asks_for_a_code(&node, login("ada")).await);
+}
+
+#[test]
+fn who_was_approved_without_a_refresh_token_is_told_of_once() {
+    let rechecks = Rechecks::default();
+    assert!(rechecks.is_first_without_token("ada") && !rechecks.is_first_without_token("ada"));
+    let told =
+        (0..2 * MAX_WITHOUT_TOKEN).filter(|number| rechecks.is_first_without_token(&number.to_string()));
+    assert_eq!(told.count(), MAX_WITHOUT_TOKEN - 1, "and the log has an end");
 }
 
 /// A provider that says nothing of the owner of one token, and vouches on for all others.

@@ -11,10 +11,11 @@ use zeroize::Zeroizing;
 
 use super::device_logins::{change_settings, node_of};
 use super::provider_codes::id_token;
-use super::rechecks::INTERVAL;
+use super::rechecks::{INTERVAL, all_are_due};
 use super::relogin::{approved, asks_for_a_code, code_in};
 use super::{PASSWORD, decided, login, verdict};
 use crate::directory::{Judged, Networks, Scope, Scopes, UserChange};
+use crate::limits::MAX_CLOCK_SKEW_SECONDS;
 use crate::service::{BreakGlass, Caller, Login, PasswordChange, Step, TokenRequest, Verdict};
 use crate::testing::{ServedNode, TestNode, find_user, name, peer, secret};
 
@@ -29,10 +30,9 @@ struct Doors {
 }
 
 impl Doors {
-    async fn open(clock_is_ahead: i64) -> Self {
+    async fn open() -> Self {
         let idp = OidcProvider::start(OidcOptions::default()).await;
         let node = node_of(&idp).await;
-        node.clock.advance(clock_is_ahead);
         change_settings(&node, |settings| {
             settings.oidc.recheck_interval = INTERVAL;
             settings.oidc_login.relogin_window = Duration::from_secs(60 * 60);
@@ -93,11 +93,13 @@ impl Doors {
         self.node().service.caller(peer(uid)).await.unwrap()
     }
 
-    /// The provider knows nobody any more, and is asked.
-    async fn end_everybody(&self) {
+    /// The provider knows nobody any more, and was asked so many seconds ago by the clock of the node.
+    async fn end_everybody(&self, seconds_ago: i64) {
         self.idp.set_accounts(json!({})).await;
-        self.node().clock.advance(INTERVAL.as_secs().cast_signed());
+        all_are_due(self.node()).await;
+        self.node().clock.advance(-seconds_ago);
         assert!(self.node().service.recheck_those_due().await.unwrap());
+        self.node().clock.advance(seconds_ago);
         assert_eq!(self.node().service.refused_users().await.len(), 2);
     }
 }
@@ -137,7 +139,7 @@ async fn answered(node: &TestNode, step: Step, typed: &str) -> Verdict {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_refused_gets_in_by_no_door_until_an_admin_unlocks_them() {
-    let doors = Doors::open(0).await;
+    let doors = Doors::open().await;
     let node = doors.node();
     let begin = async |user| node.service.begin_login(&Caller::Root, login(user)).await.unwrap();
     let all = |expected: bool, tried: Vec<(&'static str, bool)>| {
@@ -151,7 +153,7 @@ async fn whoever_is_refused_gets_in_by_no_door_until_an_admin_unlocks_them() {
     let given_before = break_glass(node, "bob").await.unwrap();
     let given_to_ada = break_glass(node, "ada").await.unwrap();
 
-    doors.end_everybody().await;
+    doors.end_everybody(0).await;
     all(false, doors.tried().await);
     assert_eq!(answered(node, relogin, &doors.relogin_code).await, Verdict::Denied, "under way already");
     assert_eq!(answered(node, codes, &given_to_ada).await, Verdict::Denied, "given before");
@@ -172,10 +174,9 @@ async fn whoever_is_refused_gets_in_by_no_door_until_an_admin_unlocks_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_refused_comes_back_by_a_newer_word_of_the_provider() {
-    // What the provider says from now on is then said after it has ended somebody.
-    let doors = Doors::open(-30).await;
+    let doors = Doors::open().await;
     let node = doors.node();
-    doors.end_everybody().await;
+    doors.end_everybody(2 * MAX_CLOCK_SKEW_SECONDS).await;
     doors.idp.set_accounts(OidcOptions::default().accounts).await;
     let new = id_token(&doors.idp, node, "sub-ada").await;
     assert!(node.service.exchange_token("a test", None, new).await.is_ok());
@@ -185,4 +186,15 @@ async fn whoever_is_refused_comes_back_by_a_newer_word_of_the_provider() {
     assert!(!asks_for_a_password(node, "bob").await);
     approved(node, &doors.idp, login("bob")).await;
     assert!(node.service.refused_users().await.is_empty() && asks_for_a_password(node, "bob").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_is_newer_only_by_a_clock_that_is_ahead_lets_nobody_back_in() {
+    let doors = Doors::open().await;
+    let node = doors.node();
+    let old = doors.id_tokens.lock().await.pop_front().unwrap();
+    // It was issued before; by the clock of the node, which is behind, after.
+    doors.end_everybody(1).await;
+    assert!(node.service.exchange_token("a test", None, old).await.is_err());
+    assert_eq!(node.service.refused_users().await.len(), 2);
 }

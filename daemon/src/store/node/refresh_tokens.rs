@@ -106,13 +106,32 @@ impl NodeStore {
         Ok(forgotten.rows_affected())
     }
 
-    /// Has users refused from now on, or no more, over restarts.
-    pub async fn refuse(&self, user_uuid: &str, is_refused: bool, now: i64) -> Result<()> {
-        let statement = match is_refused {
-            true => "INSERT OR IGNORE INTO refused VALUES (?, ?)",
-            false => "DELETE FROM refused WHERE user_uuid = ?",
-        };
-        sqlx::query(statement).bind(user_uuid).bind(now).execute(&self.pool).await.map_err(database_error)?;
+    /// Has the owner of a token refused from now on, over restarts, unless there is another in its place; says whether it did.
+    /// The token goes with that, and so do the codes of the same login: a node that stops halfway has neither forgotten whom it
+    /// was to ask about, nor refused somebody who has just been approved.
+    pub async fn refuse(&self, token: &RefreshToken, now: i64) -> Result<bool> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(database_error)?;
+        let forget = sqlx::query("DELETE FROM refresh_tokens WHERE user_uuid = ? AND sealed = ?")
+            .bind(&token.user_uuid)
+            .bind(&token.sealed);
+        let forgotten = forget.execute(&mut *transaction).await.map_err(database_error)?;
+        if forgotten.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let refuse =
+            sqlx::query("INSERT OR IGNORE INTO refused VALUES (?, ?)").bind(&token.user_uuid).bind(now);
+        let end_codes = sqlx::query("DELETE FROM relogin_codes WHERE user_uuid = ?").bind(&token.user_uuid);
+        for statement in [refuse, end_codes] {
+            statement.execute(&mut *transaction).await.map_err(database_error)?;
+        }
+        transaction.commit().await.map_err(database_error)?;
+        Ok(true)
+    }
+
+    /// Has a user refused no more.
+    pub async fn readmit(&self, user_uuid: &str) -> Result<()> {
+        let statement = "DELETE FROM refused WHERE user_uuid = ?";
+        sqlx::query(statement).bind(user_uuid).execute(&self.pool).await.map_err(database_error)?;
         Ok(())
     }
 

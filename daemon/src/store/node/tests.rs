@@ -37,6 +37,20 @@ impl NodeStore {
     }
 }
 
+impl NodeStore {
+    /// Says the same to whoever is to write down that somebody is refused.
+    pub(crate) async fn nobody_can_be_refused(&self, full: bool) {
+        let statement = match full {
+            true => {
+                "CREATE TRIGGER full_refused BEFORE INSERT ON refused \
+                 BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END"
+            }
+            false => "DROP TRIGGER full_refused",
+        };
+        query(statement).execute(&self.pool).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_counted_while_the_disk_is_full_counts_and_is_written_when_there_is_room() {
     let folder = Folder::new();
