@@ -509,6 +509,10 @@ pub const SLICES_READ_WITHIN: Duration = Duration::from_secs(10);
 /// How long reading or setting the quotas of everybody on one filesystem may take: a hundred thousand users take seconds.
 pub const QUOTAS_DEADLINE: Duration = Duration::from_secs(60);
 
+/// How long one call of podyctl compares and sets limits, homes that it counts included: below [`CALL_DEADLINE`], so that whoever
+/// waits is told what becomes of it.
+pub const QUOTAS_APPLIED_WITHIN: Duration = Duration::from_secs(25);
+
 /// How many homes that no project quota counts are told of, each by itself.
 pub const MAX_TOLD_HOMES: usize = 10;
 

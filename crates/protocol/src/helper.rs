@@ -213,7 +213,7 @@ pub struct SlicesAreSet {
     pub failed: Vec<quota::Failed>,
 }
 
-/// How many slices one call reads: systemd is asked twice about each.
+/// How many slices one call reads: systemd is asked about each.
 pub const MAX_SLICES: usize = 50;
 
 /// Reads the slices of users of Pody that are up, or of which systemd keeps limits, in the order of uids.
@@ -236,6 +236,9 @@ pub struct SlicesReply {
     /// The slices.
     #[serde(default)]
     pub slices: Vec<SliceRecord>,
+    /// Those that systemd cannot tell of.
+    #[serde(default)]
+    pub failed: Vec<quota::Failed>,
     /// Where to go on; none: these are the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u32>,

@@ -7,8 +7,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use protocol::Error;
 use protocol::helper::quota::Failed;
@@ -20,7 +21,9 @@ use zbus::wire::{ObjectPath, OwnedObjectPath, OwnedVariant, Variant};
 
 use super::bus::{self, Bus, Service};
 use super::dispatch::Handle;
+use super::limits::BUS_ANSWERS;
 use super::{Node, failed, invalid};
+use crate::quota::Field;
 
 const SYSTEMD: Service = Service {
     name: "org.freedesktop.systemd1",
@@ -28,6 +31,7 @@ const SYSTEMD: Service = Service {
     interface: "org.freedesktop.systemd1.Manager",
 };
 const SLICE: &str = "org.freedesktop.systemd1.Slice";
+const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// What a slice has, of what are numbers.
@@ -39,11 +43,11 @@ const ANYBODY: u32 = 4_294_967_294;
 /// Where systemd writes down what it was told to keep.
 const KEPT: &str = "/etc/systemd/system.control";
 
-/// Less would not let anybody log in, to see why.
-const MEMORY: RangeInclusive<u64> = 16 * 1024 * 1024..=1 << 50;
-const TASKS: RangeInclusive<u64> = 8..=1 << 22;
-const CPU_PERCENT: RangeInclusive<u32> = 1..=1_000_000;
-const IO_WEIGHT: RangeInclusive<u16> = 1..=10_000;
+/// Whoever sets slices has it: a call that podyd has given up must not come behind a later one.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Whose slices there were when the first page was read; the others are cut from the same list.
+static LISTED: Mutex<Option<BTreeSet<u32>>> = Mutex::new(None);
 
 /// What a limit is called by Pody, by systemd on the bus, and by systemd in a file.
 struct Setting {
@@ -78,7 +82,8 @@ impl Handle for SetSlices {
         let mut reply = SlicesAreSet::default();
         if !slices.is_empty() {
             needs_systemd()?;
-            reply = bus::ask(move |bus| set_all(bus, &slices))?;
+            let until = Instant::now() + BUS_ANSWERS;
+            reply = bus::ask(move |bus| set_all(bus, &slices, until))?;
         }
         reply.failed.extend(refused);
         Ok(reply)
@@ -88,17 +93,37 @@ impl Handle for SetSlices {
 impl Handle for ReadSlices {
     fn handle(self, node: &Node) -> Result<SlicesReply, Error> {
         needs_systemd()?;
-        let kept = units_kept(Path::new(KEPT)).map_err(|error| failed(format!("{KEPT}: {error}")))?;
-        let units = bus::ask(units_up)?.into_iter().chain(kept);
-        let uids: BTreeSet<u32> = units
-            .filter_map(|unit| uid_of(&unit))
-            .filter(|uid| *uid >= self.from && node.uid(*uid).is_ok())
-            .collect();
-        let next = uids.iter().nth(MAX_SLICES).copied();
-        let uids = uids.into_iter().take(MAX_SLICES);
-        let slices = bus::ask(move |bus| uids.map(|uid| read(bus, uid)).collect())?;
-        Ok(SlicesReply { slices, next })
+        let mut listed = LISTED.lock().unwrap_or_else(PoisonError::into_inner);
+        let (uids, next) = page(&mut listed, self.from, || whose(node))?;
+        drop(listed);
+        let (slices, failed) = bus::ask(move |bus| read_all(bus, &uids))?;
+        Ok(SlicesReply { slices, failed, next })
     }
+}
+
+/// Whose slices are up or kept.
+fn whose(node: &Node) -> Result<BTreeSet<u32>, Error> {
+    let kept = units_kept(Path::new(KEPT)).map_err(|error| failed(format!("{KEPT}: {error}")))?;
+    let units = bus::ask(units_up)?.into_iter().chain(kept);
+    Ok(units.filter_map(|unit| uid_of(&unit)).filter(|uid| node.uid(*uid).is_ok()).collect())
+}
+
+/// Some of those that are listed, and where to go on. They are listed anew for the first page alone: listing has systemd look at
+/// every unit.
+fn page(
+    listed: &mut Option<BTreeSet<u32>>,
+    from: u32,
+    list: impl FnOnce() -> Result<BTreeSet<u32>, Error>,
+) -> Result<(Vec<u32>, Option<u32>), Error> {
+    let uids = match listed.take() {
+        Some(uids) if from > 0 => uids,
+        _ => list()?,
+    };
+    let mut rest = uids.range(from..).copied();
+    let page = rest.by_ref().take(MAX_SLICES).collect();
+    let next = rest.next();
+    *listed = Some(uids);
+    Ok((page, next))
 }
 
 fn needs_systemd() -> Result<(), Error> {
@@ -121,27 +146,35 @@ fn uid_of(name: &str) -> Option<u32> {
 }
 
 fn check(limits: &SliceLimits) -> Result<(), Error> {
-    fn within<T: PartialOrd + Copy>(value: Option<T>, range: RangeInclusive<T>) -> bool {
-        value.is_none_or(|value| range.contains(&value))
-    }
-    let fields = [
-        ("memory_max", within(limits.memory_max, MEMORY)),
-        ("memory_high", within(limits.memory_high, MEMORY)),
-        ("cpu_quota", within(limits.cpu_quota, CPU_PERCENT)),
-        ("tasks_max", within(limits.tasks_max, TASKS)),
-        ("io_weight", within(limits.io_weight, IO_WEIGHT)),
-    ];
-    match fields.into_iter().find(|(_, is_within)| !is_within) {
+    let is_wrong = |(name, value): &(&'static str, Option<u64>)| {
+        let field = name.parse::<Field>();
+        value.is_some_and(|value| !field.is_ok_and(|field| (field.least()..=field.most()).contains(&value)))
+    };
+    match limits.fields().into_iter().find(is_wrong) {
         None => Ok(()),
         Some((field, _)) => Err(invalid(field, "is more or less than a slice can have")),
     }
 }
 
-/// One that systemd refuses keeps it from no other.
-fn set_all(bus: &Bus, slices: &[SliceOf]) -> zbus::Result<SlicesAreSet> {
-    let (mut reply, mut usual) = (SlicesAreSet::default(), None);
+/// What it takes to take limits back.
+#[derive(Default)]
+struct TakenBack {
+    /// What a slice usually has, looked at once.
+    usual: Option<Properties>,
+    /// Whether systemd has to read its files again, since an admin's own say what a slice has.
+    must_reload: bool,
+}
+
+/// One that systemd refuses keeps it from no other. Nothing is begun when nobody waits for it any more.
+fn set_all(bus: &Bus, slices: &[SliceOf], until: Instant) -> zbus::Result<SlicesAreSet> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (mut reply, mut back) = (SlicesAreSet::default(), TakenBack::default());
     for SliceOf { uid, limits } in slices {
-        let outcome = match set(bus, *uid, limits, &mut usual) {
+        if Instant::now() >= until {
+            reply.failed.push(Failed { uid: *uid, why: "there was no time for it".into() });
+            continue;
+        }
+        let outcome = match set(bus, *uid, limits, &mut back) {
             Ok(changed) => forget(Path::new(KEPT), &unit(*uid), limits).map(|forgotten| changed || forgotten),
             Err(error @ zbus::Error::MethodError(..)) => Err(format!("systemd, over D-Bus: {error}")),
             Err(error) => return Err(error),
@@ -151,24 +184,46 @@ fn set_all(bus: &Bus, slices: &[SliceOf]) -> zbus::Result<SlicesAreSet> {
             Err(why) => reply.failed.push(Failed { uid: *uid, why }),
         }
     }
+    if back.must_reload {
+        bus.manage(SYSTEMD, "Reload", &())?;
+    }
     Ok(reply)
 }
 
-/// Sets what differs, and says whether anything did. What is usual is looked at once, where anything is taken back.
-fn set(bus: &Bus, uid: u32, limits: &SliceLimits, usual: &mut Option<Properties>) -> zbus::Result<bool> {
+/// Sets what differs, and says whether anything did. Of what is taken back, an admin's own files have the say, and where there are
+/// none, what is usual.
+fn set(bus: &Bus, uid: u32, limits: &SliceLimits, back: &mut TakenBack) -> zbus::Result<bool> {
     let (unit, now) = (unit(uid), properties(bus, uid)?);
     let is_written = |setting: &str| drop_in(Path::new(KEPT), &unit, setting).exists();
     let mut fields = SETTINGS.iter().zip(limits.fields());
-    if usual.is_none() && fields.any(|(setting, (_, wanted))| wanted.is_none() && is_written(setting.name)) {
-        *usual = Some(properties(bus, ANYBODY)?);
+    let takes_back = fields.any(|(setting, (_, wanted))| wanted.is_none() && is_written(setting.name));
+    let is_an_admins = takes_back && drop_ins(bus, uid)?.iter().any(|file| is_an_admins(file, &unit));
+    back.must_reload |= is_an_admins;
+    if takes_back && !is_an_admins && back.usual.is_none() {
+        back.usual = Some(properties(bus, ANYBODY)?);
     }
-    let changes = changes(limits, &now, usual.as_ref().unwrap_or(&Properties::new()), is_written);
+    let usual = back.usual.as_ref().filter(|_| !is_an_admins);
+    let changes = changes(limits, &now, usual.unwrap_or(&Properties::new()), is_written);
     if changes.is_empty() {
         return Ok(false);
     }
     let changes: Vec<_> = changes.into_iter().map(|(name, value)| (name, Variant::U64(value))).collect();
     bus.manage(SYSTEMD, "SetUnitProperties", &(unit, false, changes))?;
     Ok(true)
+}
+
+/// The files that say something of a slice, by their paths.
+fn drop_ins(bus: &Bus, uid: u32) -> zbus::Result<Vec<String>> {
+    let files = bus.call(SYSTEMD, &object(uid)?, (PROPERTIES, "Get"), &(UNIT, "DropInPaths"))?;
+    let files: OwnedVariant = files.body().deserialize()?;
+    Vec::try_from(files)
+}
+
+/// Whether a file is about this unit alone, and not one that systemd was told to keep.
+fn is_an_admins(file: &str, unit: &str) -> bool {
+    let directory = Path::new(file).parent();
+    let is_of_unit = directory.and_then(Path::file_name).is_some_and(|name| *name == *format!("{unit}.d"));
+    is_of_unit && !Path::new(file).starts_with(KEPT)
 }
 
 /// Users' slices with processes in them.
@@ -178,6 +233,25 @@ fn units_up(bus: &Bus) -> zbus::Result<Vec<String>> {
     let patterns = (["active"].as_slice(), ["user-*.slice"].as_slice());
     let units: Vec<Unit> = bus.manage(SYSTEMD, "ListUnitsByPatterns", &patterns)?.body().deserialize()?;
     Ok(units.into_iter().map(|unit| unit.0).collect())
+}
+
+/// One that systemd cannot tell of keeps it from no other.
+fn read_all(bus: &Bus, uids: &[u32]) -> zbus::Result<(Vec<SliceRecord>, Vec<Failed>)> {
+    let mut unread = Vec::new();
+    let slices = uids.iter().filter_map(|uid| readable(*uid, read(bus, *uid), &mut unread).transpose());
+    let slices = slices.collect::<zbus::Result<_>>()?;
+    Ok((slices, unread))
+}
+
+/// What was read, if it was: an error that systemd answers with is about one slice alone.
+fn readable<T>(uid: u32, outcome: zbus::Result<T>, unread: &mut Vec<Failed>) -> zbus::Result<Option<T>> {
+    match outcome {
+        Err(error @ zbus::Error::MethodError(..)) => {
+            unread.push(Failed { uid, why: format!("systemd, over D-Bus: {error}") });
+            Ok(None)
+        }
+        outcome => outcome.map(Some),
+    }
 }
 
 fn read(bus: &Bus, uid: u32) -> zbus::Result<SliceRecord> {
@@ -202,11 +276,13 @@ fn limits_of(properties: &Properties) -> SliceLimits {
 
 /// What a slice has. systemd loads the unit of an object that is asked for, by its own spelling.
 fn properties(bus: &Bus, uid: u32) -> zbus::Result<Properties> {
-    let path = format!("/org/freedesktop/systemd1/unit/user_2d{uid}_2eslice");
-    let path = ObjectPath::try_from(path)?;
-    let all = bus.call(SYSTEMD, &path, (PROPERTIES, "GetAll"), &(SLICE,))?;
+    let all = bus.call(SYSTEMD, &object(uid)?, (PROPERTIES, "GetAll"), &(SLICE,))?;
     let all: HashMap<String, OwnedVariant> = all.body().deserialize()?;
     Ok(all.into_iter().filter_map(|(name, value)| Some((name, u64::try_from(&value).ok()?))).collect())
+}
+
+fn object(uid: u32) -> zbus::Result<ObjectPath<'static>> {
+    ObjectPath::try_from(format!("/org/freedesktop/systemd1/unit/user_2d{uid}_2eslice"))
 }
 
 fn drop_in(kept: &Path, unit: &str, setting: &str) -> PathBuf {
@@ -262,116 +338,4 @@ fn changes(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::Folder;
-
-    const LIMITS: SliceLimits = SliceLimits {
-        memory_max: Some(1 << 30),
-        memory_high: Some(1 << 29),
-        cpu_quota: Some(150),
-        tasks_max: Some(100),
-        io_weight: Some(50),
-    };
-
-    const NONE: u64 = u64::MAX;
-
-    fn properties(values: [u64; 5]) -> Properties {
-        let names = ["MemoryMax", "MemoryHigh", "CPUQuotaPerSecUSec", "TasksMax", "IOWeight"];
-        names.map(str::to_owned).into_iter().zip(values).collect()
-    }
-
-    #[test]
-    fn only_what_differs_is_set() {
-        let usual = properties([NONE, NONE, NONE, 4711, NONE]);
-        let all = [
-            ("MemoryMax", 1 << 30),
-            ("MemoryHigh", 1 << 29),
-            ("CPUQuotaPerSecUSec", 1_500_000),
-            ("TasksMax", 100),
-            ("IOWeight", 50),
-        ];
-        assert_eq!(changes(&LIMITS, &usual, &usual, |_| false), all);
-        let now = properties([1 << 30, 1 << 28, 1_500_000, 100, 50]);
-        assert_eq!(changes(&LIMITS, &now, &usual, |_| true), [("MemoryHigh", 1 << 29)]);
-    }
-
-    #[test]
-    fn what_pody_has_set_is_taken_back_and_nothing_else() {
-        let none = SliceLimits::default();
-        let usual = properties([1 << 40, NONE, NONE, 4711, NONE]);
-        let now = properties([1 << 30, 1 << 29, 1_500_000, 100, NONE]);
-        assert!(changes(&none, &now, &usual, |_| false).is_empty());
-        let back =
-            [("MemoryMax", 1 << 40), ("MemoryHigh", NONE), ("CPUQuotaPerSecUSec", NONE), ("TasksMax", 4711)];
-        assert_eq!(changes(&none, &now, &usual, |_| true), back);
-        assert!(changes(&none, &usual, &usual, |_| true).is_empty(), "it was already");
-    }
-
-    #[test]
-    fn a_limit_that_would_lock_everybody_out_is_refused() {
-        assert!(check(&LIMITS).is_ok() && check(&SliceLimits::default()).is_ok());
-        for wrong in [
-            SliceLimits { memory_max: Some(1), ..LIMITS },
-            SliceLimits { memory_high: Some(u64::MAX), ..LIMITS },
-            SliceLimits { cpu_quota: Some(0), ..LIMITS },
-            SliceLimits { tasks_max: Some(1), ..LIMITS },
-            SliceLimits { io_weight: Some(0), ..LIMITS },
-        ] {
-            assert!(matches!(check(&wrong), Err(Error::InvalidInput { .. })), "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_read_is_what_was_set() {
-        let now = properties([1 << 30, 1 << 29, 1_500_000, 100, 50]);
-        assert_eq!(limits_of(&now), LIMITS);
-        assert_eq!(limits_of(&properties([NONE; 5])), SliceLimits::default());
-        let by_hand = properties([NONE, NONE, 1_500_001, NONE, NONE]);
-        assert_eq!(limits_of(&by_hand).cpu_quota, Some(151), "never what it was to be");
-        for (setting, (field, _)) in SETTINGS.iter().zip(LIMITS.fields()) {
-            assert_eq!(setting.field, field);
-        }
-    }
-
-    #[test]
-    fn systemd_keeps_nothing_that_nobody_wants_any_more() {
-        let kept = Folder::new();
-        let unit = unit(1_900_000_007);
-        let files = || units_kept(&kept).unwrap();
-        assert!(units_kept(&kept.join("nowhere")).unwrap().is_empty());
-        let directory = kept.subfolder(&format!("{unit}.d"));
-        for name in ["50-MemoryMax.conf", "50-CPUQuota.conf", "50-TasksMax.conf"] {
-            fs::write(directory.join(name), "").unwrap();
-        }
-        let memory = SliceLimits { memory_max: Some(1 << 30), ..SliceLimits::default() };
-        assert_eq!(forget(&kept, &unit, &memory), Ok(true));
-        assert_eq!(forget(&kept, &unit, &memory), Ok(false));
-        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
-        assert_eq!(files(), std::slice::from_ref(&unit));
-        assert_eq!(forget(&kept, &unit, &SliceLimits::default()), Ok(true));
-        assert!(files().is_empty(), "nor is an empty directory left");
-        kept.subfolder("ssh.service.d");
-        fs::write(kept.subfolder(&format!("{unit}.d")).join("10-own.conf"), "").unwrap();
-        assert_eq!(forget(&kept, &unit, &SliceLimits::default()), Ok(false), "which is an admin's");
-    }
-
-    #[test]
-    fn a_slice_is_somebodys_by_one_name_alone() {
-        assert_eq!(uid_of("user-1900000007.slice"), Some(1_900_000_007));
-        for name in [
-            "user.slice",
-            "user-.slice",
-            "user-07.slice",
-            "user-+7.slice",
-            "user--1.slice",
-            "user-4294967296.slice",
-            "user-7-x.slice",
-            "user-7.slice.d",
-            "user-7.service",
-            "xuser-7.slice",
-        ] {
-            assert_eq!(uid_of(name), None, "{name}");
-        }
-    }
-}
+mod tests;

@@ -108,6 +108,24 @@ impl Field {
             Self::Sessions => 0,
         }
     }
+
+    /// The most that it can be limited to: more is a mistake in writing, and the kernel or systemd would refuse it.
+    pub const fn most(self) -> u64 {
+        match self {
+            // The kernel's own numbers reach as far.
+            Self::BlocksSoft | Self::BlocksHard => 1 << 60,
+            // No filesystem has more files.
+            Self::InodesSoft | Self::InodesHard | Self::Sessions => 1 << 32,
+            // No machine has more memory.
+            Self::MemoryMax | Self::MemoryHigh => 1 << 50,
+            // PID_MAX_LIMIT of the kernel.
+            Self::TasksMax => 1 << 22,
+            // 1 000 processors.
+            Self::CpuQuota => 100_000,
+            // CGROUP_WEIGHT_MAX of systemd.
+            Self::IoWeight => 10_000,
+        }
+    }
 }
 
 impl fmt::Display for Field {

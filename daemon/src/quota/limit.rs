@@ -11,18 +11,6 @@ pub enum Limit {
     Unlimited,
 }
 
-/// No disk or memory is larger, and the kernel's own numbers reach as far.
-const MOST_BYTES: u64 = 1 << 60;
-
-/// 2^32: no filesystem has more files, and no kernel more processes.
-const MOST_THINGS: u64 = 1 << 32;
-
-/// 1 000 processors.
-const MOST_PERCENT: u64 = 100_000;
-
-/// CGROUP_WEIGHT_MAX of systemd.
-const MOST_WEIGHT: u64 = 10_000;
-
 /// The letters behind a number, each for a power more.
 const LETTERS: &str = "kmgtp";
 
@@ -41,13 +29,7 @@ impl Limit {
             Unit::Percent => percent(text)?,
             Unit::Weight => weight(text)?,
         };
-        let most = match unit {
-            Unit::Bytes => MOST_BYTES,
-            Unit::Count => MOST_THINGS,
-            Unit::Percent => MOST_PERCENT,
-            Unit::Weight => MOST_WEIGHT,
-        };
-        let (least, most) = (Self::At(field.least()), Self::At(most));
+        let (least, most) = (Self::At(field.least()), Self::At(field.most()));
         let limit = Self::At(number);
         if least <= limit && limit <= most {
             return Ok(limit);
@@ -80,7 +62,8 @@ fn bytes(text: &str) -> Result<u64, String> {
     let lower = text.to_ascii_lowercase();
     let (number, letter) = match lower.strip_suffix("ib") {
         Some(rest) => split_letter(rest).ok_or_else(must)?,
-        None if lower.ends_with('b') => {
+        // Of what would still be a size without it.
+        None if lower.strip_suffix('b').is_some_and(|rest| split_letter(rest).is_some()) => {
             return Err(format!(
                 "{text:?} counts by 1000 to some and by 1024 to others: write {}, which counts by 1024",
                 &text[..text.len() - 1]
@@ -112,8 +95,9 @@ fn percent(text: &str) -> Result<u64, String> {
 }
 
 fn weight(text: &str) -> Result<u64, String> {
+    let most = Field::IoWeight.most();
     scaled(text, 1)
-        .ok_or_else(|| format!("{text:?} is no weight: write a number from 1 to {MOST_WEIGHT}; 100 is usual"))
+        .ok_or_else(|| format!("{text:?} is no weight: write a number from 1 to {most}; 100 is usual"))
 }
 
 /// The number, and which power its letter stands for, less one.

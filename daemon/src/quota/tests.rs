@@ -47,6 +47,7 @@ fn sizes_are_written_as_people_write_them() {
         assert!(size(much).unwrap_err().contains("must be from 1K to 1024P"), "{much}: {:?}", size(much));
     }
     assert!(size("20GB").unwrap_err().contains("write 20G, which"), "{:?}", size("20GB"));
+    assert!(size("1025B").unwrap_err().contains("is no size: write it as 20G"), "{:?}", size("1025B"));
 }
 
 #[test]
@@ -61,7 +62,9 @@ fn what_is_counted_counts_by_thousands_and_shares_have_a_percent_sign() {
         (Field::InodesHard, "0"),
         (Field::InodesHard, "1.5"),
         (Field::TasksMax, "3"),
+        (Field::TasksMax, "10M"),
         (Field::MemoryMax, "1M"),
+        (Field::MemoryMax, "2P"),
         (Field::CpuQuota, "150"),
         (Field::CpuQuota, "0%"),
         (Field::IoWeight, "none"),
@@ -217,7 +220,7 @@ proptest! {
         let size = Limit::At(bytes);
         prop_assert_eq!(Limit::parse(Field::BlocksSoft, &size.show(Field::BlocksSoft)), Ok(size));
         let count = Limit::At(things);
-        prop_assert_eq!(Limit::parse(Field::TasksMax, &count.show(Field::TasksMax)), Ok(count));
+        prop_assert_eq!(Limit::parse(Field::InodesSoft, &count.show(Field::InodesSoft)), Ok(count));
     }
 
     #[test]

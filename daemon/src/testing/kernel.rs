@@ -56,6 +56,14 @@ pub struct Disks {
     pub uncounted: BTreeMap<String, Option<u32>>,
     /// Whose slices it does not touch.
     pub refused_slices: BTreeSet<u32>,
+    /// Whose slices it cannot tell of.
+    pub unreadable_slices: BTreeSet<u32>,
+    /// Whether it sets slices and never says so.
+    pub is_silent_about_slices: bool,
+    /// Whether it never says how filesystems are.
+    pub is_silent_about_disks: bool,
+    /// What else happens while slices are read.
+    pub while_slices_are_read: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// A kernel of a test's own, behind a helper.
@@ -68,7 +76,12 @@ impl TestKernel {
         let kernel = Self::default();
         kernel.disks().disks.extend(filesystems.iter().map(|path| ((*path).to_owned(), TestDisk::default())));
         let (listener, served) = (UnixListener::bind(socket).unwrap(), kernel.clone());
-        thread::spawn(move || listener.incoming().for_each(|stream| served.serve(stream.unwrap())));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let served = served.clone();
+                thread::spawn(move || served.serve(stream.unwrap()));
+            }
+        });
         kernel
     }
 
@@ -107,10 +120,28 @@ impl TestKernel {
             Ok(parameters) => (None, parameters),
             Err(error) => (Some(error.name().to_owned()), error.parameters()),
         };
+        let meanwhile = self.disks().while_slices_are_read.take_if(|_| call.method == ReadSlices::NAME);
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
+        if self.is_silent_about(&call.method) {
+            // Until podyd gives up.
+            let _ = stream.read(&mut byte);
+            return;
+        }
         let mut reply = serde_json::to_vec(&Reply { error, parameters }).unwrap();
         reply.push(0);
         // podyd may have given up meanwhile.
         let _ = stream.write_all(&reply);
+    }
+
+    fn is_silent_about(&self, method: &str) -> bool {
+        let disks = self.disks();
+        match method {
+            SetSlices::NAME => disks.is_silent_about_slices,
+            Filesystems::NAME | Read::NAME => disks.is_silent_about_disks,
+            _ => false,
+        }
     }
 
     fn answer(&self, method: &str, parameters: Value) -> Result<Value, protocol::Error> {
@@ -186,9 +217,15 @@ impl Disks {
             let kept = kept.map(|(field, _)| field.to_owned()).collect();
             SliceRecord { uid: *uid, limits: *limits, kept }
         };
-        let slices: Vec<_> = self.slices.range(from..).take(MAX_SLICES).map(record).collect();
+        let (mut slices, mut failed) = (Vec::new(), Vec::new());
+        for (uid, limits) in self.slices.range(from..).take(MAX_SLICES) {
+            match self.unreadable_slices.contains(uid) {
+                true => failed.push(Failed { uid: *uid, why: "it cannot be read".into() }),
+                false => slices.push(record((uid, limits))),
+            }
+        }
         let next = slices.last().filter(|_| slices.len() == MAX_SLICES).map(|slice| slice.uid + 1);
-        SlicesReply { slices, next }
+        SlicesReply { slices, failed, next }
     }
 
     fn filesystems(&self) -> FilesystemsReply {

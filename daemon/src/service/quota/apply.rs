@@ -1,13 +1,16 @@
 //! From what should be to what is: everybody's limits are compared with the kernel's, and only what differs is set.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use identity::Name;
 use quotactl::Limits;
+use tokio::time::{Instant, timeout};
 
+use super::slices::Reading;
 use super::{ChangedSlice, Counted, Finding, Person, Round, kernel};
 use crate::directory::{Directory, Error, Result};
-use crate::limits::MAX_TOLD_CHANGES;
+use crate::limits::{MAX_TOLD_CHANGES, QUOTAS_APPLIED_WITHIN};
 use crate::quota::{Change, Disk, Merged, plan};
 use crate::service::{Caller, Operation, Service};
 use crate::store::Held;
@@ -47,25 +50,53 @@ pub struct Changed {
 impl<D: Directory> Service<D> {
     /// Compares everybody's limits with what they should be, and puts them right unless it is a dry run.
     pub async fn apply_quotas(&self, caller: &Caller, dry_run: bool) -> Result<Applied> {
+        self.apply_within(caller, dry_run, QUOTAS_APPLIED_WITHIN).await
+    }
+
+    /// What takes longer than an admin can be let wait is done by the next round, which nobody waits for.
+    pub(in crate::service) async fn apply_within(
+        &self,
+        caller: &Caller,
+        dry_run: bool,
+        deadline: Duration,
+    ) -> Result<Applied> {
         caller.may(Operation::Quotas)?;
+        let began = Instant::now();
         let (round, counted) = match dry_run {
             true => (Round::Dry, Counted::default()),
             false => (Round::Whole, self.count_homes().await.unwrap_or_default()),
         };
-        let mut applied = self.reconcile_quotas(round).await?;
+        if counted.more && counted.changed > 0 {
+            // The next call goes on, and the last one sees to the limits.
+            return Ok(Applied { counted, ..Applied::default() });
+        }
+        let rest = deadline.saturating_sub(began.elapsed());
+        let Ok(outcome) = timeout(rest, self.reconcile_quotas(round)).await else {
+            let what = if dry_run { "nothing was changed" } else { "podyd goes on by itself" };
+            if !dry_run {
+                self.quotas.read_slices_soon();
+            }
+            let why = format!("comparing all limits takes too long to wait for it; {what}");
+            return Err(Error::Busy(format!("{why}: see journalctl -u podyd")));
+        };
+        let mut applied = outcome?;
         applied.findings.extend(counted.failed.iter().cloned());
         Ok(Applied { counted, ..applied })
     }
 
     pub(super) async fn reconcile_quotas(&self, round: Round) -> Result<Applied> {
-        let mut applied = self.reconcile_limits(round).await?;
-        // No login waits while homes are looked at.
+        // No login waits while slices are read or homes are looked at.
+        let reading = self.read_slices(round).await?;
+        let mut applied = self.reconcile_limits(round, reading).await?;
         applied.findings.extend(self.findings_about_homes(round).await);
-        self.quotas.found(&applied.findings);
+        // Whoever only looks does not know what cannot be set.
+        if round != Round::Dry {
+            self.quotas.found(&applied.findings);
+        }
         Ok(applied)
     }
 
-    async fn reconcile_limits(&self, round: Round) -> Result<Applied> {
+    async fn reconcile_limits(&self, round: Round, reading: Option<Reading>) -> Result<Applied> {
         let dry_run = round == Round::Dry;
         let _turn = self.quotas.turn.lock().await;
         let settings = self.current_settings();
@@ -92,7 +123,7 @@ impl<D: Directory> Service<D> {
                     }
                 }
                 Err(error) if !settings.quota.filesystems.is_empty() => {
-                    is_away = matches!(error, Error::Away(_) | Error::Busy(_));
+                    is_away = matches!(error, Error::Away(_));
                     applied
                         .findings
                         .push((format!("limits are not looked after: {error}"), HELPER_ADVICE.into()));
@@ -100,7 +131,10 @@ impl<D: Directory> Service<D> {
                 Err(_) => {}
             }
             if !is_away {
-                self.reconcile_slices(&held, &people, round, &mut applied).await;
+                self.reconcile_slices(&held, &people, reading, round, &mut applied).await;
+            }
+            if round == Round::Whole && !is_away {
+                self.quotas.known().slices_read = Some(Instant::now());
             }
             if !dry_run && applied.findings.is_empty() {
                 let notes: Vec<_> = gone.into_iter().map(|person| (person.uid, None)).collect();

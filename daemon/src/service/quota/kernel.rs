@@ -98,16 +98,33 @@ pub(super) async fn set(helper: &Helper, path: &Disk, changes: &[Change]) -> Res
     timeout(QUOTAS_DEADLINE, setting).await.unwrap_or_else(|_| Err(too_slow(path)))
 }
 
-/// What systemd holds users to whose slices are up, or of which it keeps limits; by uid.
-pub(super) async fn slices(helper: &Helper) -> Result<HashMap<u32, SliceRecord>> {
+/// What systemd holds users to whose slices are up, or of which it keeps limits.
+#[derive(Default)]
+pub(super) struct Slices {
+    /// By uid.
+    pub(super) slices: HashMap<u32, SliceRecord>,
+    /// Those that it cannot tell of.
+    pub(super) failed: Vec<Failed>,
+}
+
+impl Slices {
+    /// Whether it is known how the slice of a user is, if there is one.
+    pub(super) fn is_known(&self, uid: u32) -> bool {
+        !self.failed.iter().any(|failed| failed.uid == uid)
+    }
+}
+
+/// Reads users' slices.
+pub(super) async fn slices(helper: &Helper) -> Result<Slices> {
     let reading = async {
-        let (mut slices, mut from) = (HashMap::new(), Some(0));
+        let (mut all, mut from) = (Slices::default(), Some(0));
         while let Some(first) = from {
             let reply = helper.call_within(SLICES_READ_WITHIN, &ReadSlices { from: first }).await?;
-            slices.extend(reply.slices.into_iter().map(|slice| (slice.uid, slice)));
+            all.slices.extend(reply.slices.into_iter().map(|slice| (slice.uid, slice)));
+            all.failed.extend(reply.failed);
             from = reply.next.filter(|next| *next > first);
         }
-        Ok(slices)
+        Ok(all)
     };
     timeout(QUOTAS_DEADLINE, reading).await.unwrap_or_else(|_| Err(took_too_long("users' slices")))
 }

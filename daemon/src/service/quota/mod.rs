@@ -16,6 +16,7 @@ mod show;
 mod slices;
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -50,8 +51,12 @@ struct Known {
     findings: Vec<Finding>,
     /// What the kernel was last told or found to have: whatever differs from that, somebody else has changed.
     applied: HashMap<(Disk, u32), Limits>,
-    /// When systemd was last read, and everything that differed put right.
+    /// When systemd was last to be read, even if it did not answer: asking it all over would be more trouble yet.
     slices_read: Option<Instant>,
+    /// What it could not tell of then.
+    slices_unread: Vec<Finding>,
+    /// Whether the last login could not wait for its user's limits.
+    is_slow: bool,
     /// Where the last login found that nobody is limited; none: in systemd.
     without: HashSet<Option<Disk>>,
     /// What there was to say about homes when they were last looked at.
@@ -94,6 +99,17 @@ impl Quotas {
             tracing::info!("no longer so: {over}");
         }
         known.findings = findings.to_vec();
+    }
+
+    /// Whether it is news that logins cannot wait until limits are set, or that they can again.
+    fn is_news_of_time(&self, is_slow: bool) -> bool {
+        mem::replace(&mut self.known().is_slow, is_slow) != is_slow
+    }
+
+    /// Has systemd be read in the next round.
+    fn read_slices_soon(&self) {
+        self.known().slices_read = None;
+        self.wake.notify_one();
     }
 
     /// Whether it is news that nobody is limited there, or that people are again.

@@ -8,7 +8,7 @@ use super::Person;
 use crate::config::Quota;
 use crate::directory::{Directory, Member, Present, Result};
 use crate::limits::MAX_PAGE;
-use crate::quota::{Disk, Merged, Policy, merge};
+use crate::quota::{Disk, Field, Merged, Policy, merge};
 use crate::service::Service;
 use crate::store::PolicyOwner;
 
@@ -27,6 +27,13 @@ impl Picture {
         let says_nothing =
             |policy: &Policy| policy.node.iter().next().is_none() && policy.filesystems.is_empty();
         says_nothing(&self.default) && self.users.is_empty() && self.groups.is_empty()
+    }
+
+    /// Whether anything is said of what systemd limits.
+    pub(super) fn limits_slices(&self) -> bool {
+        let of_groups = self.groups.values().map(|(_, policy)| policy);
+        let mut policies = self.users.values().chain(of_groups).chain([&self.default]);
+        policies.any(|policy| policy.node.iter().any(|(field, _)| field != Field::Sessions))
     }
 
     /// What holds for a user.

@@ -182,15 +182,18 @@ impl<D: Directory> Service<D> {
         let people = [(Person::of(member), picture.of(member))];
         self.note_whose_limits_are_set(&held, &people).await?;
         let [(person, merged)] = people;
-        for (path, limits) in picture.filesystems().zip(&merged.filesystems) {
-            match self.limit_on(path, person.uid, limits.of_kernel()).await {
-                Ok(quota) => limited.found.push((path.clone(), quota)),
-                Err(error) => limited.trouble.push(Trouble { place: Some(path.clone()), error }),
+        let on_disks = async {
+            for (path, limits) in picture.filesystems().zip(&merged.filesystems) {
+                match self.limit_on(path, person.uid, limits.of_kernel()).await {
+                    Ok(quota) => limited.found.push((path.clone(), quota)),
+                    Err(error) => limited.trouble.push(Trouble { place: Some(path.clone()), error }),
+                }
             }
-        }
-        if let Err(error) = self.limit_slice(held.get(&person.uid), &person, &merged).await {
-            limited.trouble.push(Trouble { place: None, error });
-        }
+        };
+        // A disk that hangs keeps nobody from being limited by systemd.
+        let ((), by_systemd) =
+            tokio::join!(on_disks, self.limit_slice(held.get(&person.uid), &person, &merged));
+        limited.trouble.extend(by_systemd.err().map(|error| Trouble { place: None, error }));
         Ok(limited)
     }
 

@@ -14,6 +14,9 @@ impl<D: Directory> Service<D> {
         let now = self.clock.unix_seconds();
         match timeout(QUOTA_AT_LOGIN, self.limit_member(member)).await {
             Ok(Ok(limited)) => {
+                if self.quotas.is_news_of_time(false) {
+                    tracing::info!("sessions begin with their quotas set again");
+                }
                 self.tell_of_trouble(member, &limited);
                 let Limited { found, .. } = limited;
                 found.iter().filter_map(|(path, quota)| warning(path, quota, now)).collect()
@@ -23,7 +26,9 @@ impl<D: Directory> Service<D> {
                 Vec::new()
             }
             Err(_) => {
-                tracing::warn!(user = %member.user.name, "a session begins before its quotas are set");
+                if self.quotas.is_news_of_time(true) {
+                    tracing::warn!(user = %member.user.name, "sessions begin before their quotas are set, this one first");
+                }
                 self.quotas.wake.notify_one();
                 Vec::new()
             }
@@ -44,8 +49,8 @@ impl<D: Directory> Service<D> {
                 tracing::warn!(user = %member.user.name, "a session begins without a limit: {one}");
             }
         }
-        if trouble.iter().all(|one| one.place.is_some()) {
-            is_news |= self.quotas.is_news(None, false);
+        if trouble.iter().all(|one| one.place.is_some()) && self.quotas.is_news(None, false) {
+            self.quotas.read_slices_soon();
         }
         if is_news {
             self.quotas.wake.notify_one();

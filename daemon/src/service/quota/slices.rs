@@ -1,12 +1,11 @@
 //! Limits of memory, processors and tasks: systemd is told of them for whoever has had a session here, and keeps them over a
 //! boot. A user who never comes has no slice to limit.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use identity::Name;
 use protocol::helper::quota::Failed;
 use protocol::helper::{MAX_SET_SLICES, SetSlices, SliceLimits, SliceOf, SliceRecord, SlicesAreSet};
-use tokio::time::Instant;
 
 use super::apply::HELPER_ADVICE;
 use super::{Applied, Finding, Person, Round, kernel};
@@ -18,6 +17,10 @@ use crate::store::Held;
 
 /// Slices that cannot be limited are told of by so many of their users.
 const MAX_TOLD: usize = 3;
+
+/// Noted of a slice before systemd is told of it: it may have any limits, also if the answer is late or podyd dies, and is seen to
+/// again until an answer says how it is.
+const BEGUN: &str = "begun";
 
 /// A slice whose limits were not what they should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +46,21 @@ pub struct ChangedField {
     pub to: Option<u64>,
 }
 
+/// How slices were when they were read, and what was known of them then.
+pub(super) struct Reading {
+    slices: Result<kernel::Slices>,
+    noted: HashMap<u32, Held>,
+}
+
+/// What systemd is to be told of a slice.
+#[derive(Clone, Copy)]
+struct Due<'a> {
+    person: &'a Person,
+    /// What it was told before.
+    known: Option<&'a str>,
+    limits: SliceLimits,
+}
+
 impl<D: Directory> Service<D> {
     /// Has systemd hold a user to the limits of the slice, whoever has changed them meanwhile. Nothing is done about
     /// somebody who has none and never had.
@@ -57,19 +75,27 @@ impl<D: Directory> Service<D> {
         if limits == SliceLimits::default() && known.is_none() {
             return Ok(());
         }
-        match self.limit_slices(&[(person, known, limits)]).await?.pop() {
+        match self.limit_slices(&[Due { person, known, limits }]).await?.failed.pop() {
             None => Ok(()),
             Some(Failed { why, .. }) => Err(Error::Failed(why)),
         }
     }
 
-    /// Limits at most [`MAX_SET_SLICES`], with what is known of each; what is returned are those that could not be.
-    async fn limit_slices(&self, slices: &[(&Person, Option<&str>, SliceLimits)]) -> Result<Vec<Failed>> {
-        let wanted = slices.iter().map(|(person, _, limits)| SliceOf { uid: person.uid, limits: *limits });
+    /// Limits at most [`MAX_SET_SLICES`].
+    async fn limit_slices(&self, slices: &[Due<'_>]) -> Result<SlicesAreSet> {
+        let is_new = |due: &&Due<'_>| written(&due.limits).is_ok_and(|asked| asked.as_deref() != due.known);
+        self.note_begun(slices.iter().filter(is_new).collect()).await?;
+        let wanted = slices.iter().map(|due| SliceOf { uid: due.person.uid, limits: due.limits });
         let call = SetSlices { slices: wanted.collect() };
-        let SlicesAreSet { changed, failed } = self.helper.call_within(SLICES_SET_WITHIN, &call).await?;
+        let outcome = self.helper.call_within(SLICES_SET_WITHIN, &call).await;
+        let has_failed = |due: &&Due<'_>| match &outcome {
+            Ok(SlicesAreSet { failed, .. }) => failed.iter().any(|failed| failed.uid == due.person.uid),
+            Err(_) => true,
+        };
+        self.note_begun(slices.iter().filter(has_failed).collect()).await?;
+        let SlicesAreSet { changed, failed } = outcome?;
         let mut notes = Vec::new();
-        for (person, known, limits) in slices {
+        for Due { person, known, limits } in slices {
             let uid = person.uid;
             if failed.iter().any(|failed| failed.uid == uid) {
                 continue;
@@ -93,62 +119,99 @@ impl<D: Directory> Service<D> {
         if !notes.is_empty() {
             self.node.note_held(&notes).await?;
         }
-        Ok(failed)
+        Ok(SlicesAreSet { changed, failed })
     }
 
-    /// Those whose slices were limited here, are up, or who have a session, get what they should have: where systemd is
+    async fn note_begun(&self, slices: Vec<&Due<'_>>) -> Result<()> {
+        let note = |due: &Due<'_>| {
+            let held = Held { uuid: due.person.uuid.clone(), slice: Some(BEGUN.into()) };
+            (due.person.uid, Some(held))
+        };
+        let notes: Vec<_> = slices.into_iter().filter(|due| due.known != Some(BEGUN)).map(note).collect();
+        if notes.is_empty() { Ok(()) } else { self.node.note_held(&notes).await }
+    }
+
+    /// How slices are, where that is looked at and anybody is to be held to anything. It takes long where there are many, and is
+    /// done before anybody's turn.
+    pub(super) async fn read_slices(&self, round: Round) -> Result<Option<Reading>> {
+        if round == Round::Quick {
+            return Ok(None);
+        }
+        let picture = self.quota_picture(&self.current_settings().quota).await?;
+        let noted = self.node.held().await?;
+        let slices = match picture.limits_slices() || noted.values().any(|held| held.slice.is_some()) {
+            true => kernel::slices(&self.helper).await,
+            false => Ok(kernel::Slices::default()),
+        };
+        Ok(Some(Reading { slices, noted }))
+    }
+
+    /// Those whose slices were limited here, are up, or who have a session, get what they should have: where systemd was
     /// read, whatever differs, and else what has changed since they were told of it.
     pub(super) async fn reconcile_slices(
         &self,
         held: &HashMap<u32, Held>,
         people: &[(Person, Merged)],
+        reading: Option<Reading>,
         round: Round,
         applied: &mut Applied,
     ) {
-        let found = match round {
-            Round::Quick => None,
-            Round::Dry | Round::Whole => match self.slices(held, people).await {
-                Ok(found) => Some(found),
-                Err(error) => {
-                    self.quotas.known().slices_read = None;
-                    let finding =
-                        format!("limits of memory, processors and tasks are not looked after: {error}");
-                    return applied.findings.push((finding, HELPER_ADVICE.into()));
-                }
-            },
-        };
-        let with_sessions = self.uids_with_sessions().await;
-        let mut due = Vec::new();
-        for (person, merged) in people {
-            let held = held.get(&person.uid);
-            let is_there = with_sessions.contains(&person.uid);
-            let Some(change) = change(person, merged, held, found.as_ref(), is_there) else { continue };
-            if !change.fields.is_empty() {
-                applied.differed += 1;
-                let has_room = applied.slices.len() < MAX_TOLD_CHANGES;
-                applied.slices.extend(has_room.then_some(change));
+        let (found, noted, unread) = match reading {
+            None => (None, HashMap::new(), self.quotas.known().slices_unread.clone()),
+            Some(Reading { slices: Ok(slices), noted }) => {
+                let unread = unread(&slices.failed);
+                (Some(slices), noted, unread)
             }
-            due.push((person, held.and_then(|held| held.slice.as_deref()), slice(merged)));
+            Some(Reading { slices: Err(error), .. }) => {
+                let finding = format!("limits of memory, processors and tasks are not looked after: {error}");
+                (None, HashMap::new(), vec![(finding, HELPER_ADVICE.into())])
+            }
+        };
+        if round == Round::Whole {
+            self.quotas.known().slices_unread.clone_from(&unread);
         }
-        if round == Round::Dry {
-            return;
+        applied.findings.extend(unread);
+        let with_sessions = self.uids_with_sessions().await;
+        let mut changes = Vec::new();
+        for (person, merged) in people {
+            let uid = person.uid;
+            // Whoever has logged in since it was read is as that login has it.
+            let is_as_read = held.get(&uid) == noted.get(&uid);
+            let found = found.as_ref().filter(|found| is_as_read && found.is_known(uid));
+            let is_there = with_sessions.contains(&uid);
+            let known = held.get(&uid).and_then(|held| held.slice.as_deref());
+            let due = Due { person, known, limits: slice(merged) };
+            changes.extend(change(due, found.map(|found| found.slices.get(&uid)), is_there));
         }
-        let findings = self.limit_all_slices(&due).await;
-        if round == Round::Whole && findings.is_empty() {
-            self.quotas.known().slices_read = Some(Instant::now());
+        if round != Round::Dry {
+            let due: Vec<_> = changes.iter().map(|(due, _)| *due).collect();
+            let (set, findings) = self.limit_all_slices(&due).await;
+            applied.findings.extend(findings);
+            changes.retain(|(due, _)| set.contains(&due.person.uid));
         }
-        applied.findings.extend(findings);
+        let changes =
+            changes.into_iter().map(|(_, change)| change).filter(|change| !change.fields.is_empty());
+        for change in changes {
+            applied.differed += 1;
+            let has_room = applied.slices.len() < MAX_TOLD_CHANGES;
+            applied.slices.extend(has_room.then_some(change));
+        }
     }
 
-    async fn limit_all_slices(&self, due: &[(&Person, Option<&str>, SliceLimits)]) -> Vec<Finding> {
-        let mut findings = Vec::new();
+    /// Those who have other limits by that, and what is to be said of the others.
+    async fn limit_all_slices(&self, due: &[Due<'_>]) -> (HashSet<u32>, Vec<Finding>) {
+        let (mut set, mut findings) = (HashSet::new(), Vec::new());
         for slices in due.chunks(MAX_SET_SLICES) {
             match self.limit_slices(slices).await {
                 // One user's trouble is no other's.
-                Ok(failed) => findings.extend(failed.into_iter().map(|Failed { uid, why }| {
-                    let finding = format!("the slice of uid {uid} has not the limits that it should: {why}");
-                    (finding, HELPER_ADVICE.into())
-                })),
+                Ok(SlicesAreSet { changed, failed }) => {
+                    set.extend(changed);
+                    findings.extend(failed.into_iter().map(|Failed { uid, why }| {
+                        let finding =
+                            format!("the slice of uid {uid} has not the limits that it should: {why}");
+                        (finding, HELPER_ADVICE.into())
+                    }));
+                }
                 Err(error) => {
                     let finding = format!("slices have not the limits that they should: {error}");
                     findings.insert(0, (finding, HELPER_ADVICE.into()));
@@ -157,44 +220,35 @@ impl<D: Directory> Service<D> {
             }
         }
         findings.truncate(MAX_TOLD);
-        findings
+        (set, findings)
     }
+}
 
-    /// What systemd holds people to; it is not asked where nobody is to be held to anything.
-    async fn slices(
-        &self,
-        held: &HashMap<u32, Held>,
-        people: &[(Person, Merged)],
-    ) -> Result<HashMap<u32, SliceRecord>> {
-        let is_wanted = people.iter().any(|(_, merged)| slice(merged) != SliceLimits::default());
-        match is_wanted || held.values().any(|held| held.slice.is_some()) {
-            true => kernel::slices(&self.helper).await,
-            false => Ok(HashMap::new()),
-        }
-    }
+/// What is to be said of slices that systemd cannot tell of.
+fn unread(failed: &[Failed]) -> Vec<Finding> {
+    let finding = |Failed { uid, why }: &Failed| {
+        (format!("the slice of uid {uid} cannot be looked at: {why}"), HELPER_ADVICE.to_owned())
+    };
+    failed.iter().take(MAX_TOLD).map(finding).collect()
 }
 
 /// What is to be done about somebody's slice, if anything: of what systemd has, where that is known, what differs; else
 /// nothing but that it was told something else.
-fn change(
-    person: &Person,
-    merged: &Merged,
-    held: Option<&Held>,
-    found: Option<&HashMap<u32, SliceRecord>>,
+fn change<'a>(
+    due: Due<'a>,
+    found: Option<Option<&SliceRecord>>,
     is_there: bool,
-) -> Option<ChangedSlice> {
-    let (uid, wanted) = (person.uid, slice(merged));
-    let known = held.and_then(|held| held.slice.as_deref());
-    let now = found.and_then(|found| found.get(&uid));
-    let is_looked_after = known.is_some() || now.is_some() || is_there;
-    let is_anybodys = wanted == SliceLimits::default() && known.is_none();
+) -> Option<(Due<'a>, ChangedSlice)> {
+    let Due { person: Person { name, uid, .. }, known, limits } = due;
+    let is_looked_after = known.is_some() || found.flatten().is_some() || is_there;
+    let is_anybodys = limits == SliceLimits::default() && known.is_none();
     if !is_looked_after || is_anybodys {
         return None;
     }
-    let is_as_asked = written(&wanted).is_ok_and(|wanted| wanted.as_deref() == known);
-    let fields = if found.is_some() { differences(&wanted, now) } else { Vec::new() };
+    let is_as_asked = written(&limits).is_ok_and(|asked| asked.as_deref() == known);
+    let fields = found.map(|found| differences(&limits, found)).unwrap_or_default();
     let is_right = is_as_asked && fields.is_empty();
-    (!is_right).then_some(ChangedSlice { name: person.name, uid, fields, is_drift: is_as_asked })
+    (!is_right).then_some((due, ChangedSlice { name: *name, uid: *uid, fields, is_drift: is_as_asked }))
 }
 
 /// What is not as it is wanted. A limit that is wanted no more is one of it while systemd keeps it; what an admin has said in

@@ -1,12 +1,14 @@
 //! Homes as projects: limits of their own, and homes that nothing counts.
 
+use std::sync::Arc;
+
 use super::{GIB_IN_KIB, Story, change, hard, user};
 use crate::config::QuotaFilesystem;
 use crate::directory::Directory;
 use crate::quota::QuotaKind;
 use crate::service::quota::Counted;
 use crate::service::{Caller, PolicyChange};
-use crate::testing::{TestState, name};
+use crate::testing::{TestState, name, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_kinds_on_one_filesystem_have_limits_of_their_own_and_names() {
@@ -70,6 +72,10 @@ async fn homes_that_nothing_counts_are_told_of_and_counted_when_an_admin_asks() 
     assert_eq!((dry.findings.len(), &dry.counted), (11, &Counted::default()), "{dry:?}");
     assert!(dry.findings[0].0.contains("the home of user0, /home/user0,"), "{dry:?}");
     assert!(dry.findings[10].0.starts_with("3 more homes"), "{dry:?}");
+    let service = Arc::clone(&story.node.service);
+    let following = tokio::spawn(async move { service.follow_quotas().await });
+    until("the doctor knows", async || said_of_homes() == 11).await;
+    following.abort();
     let doctor = story.service().doctor(&Caller::Root).await.unwrap();
     assert!(
         doctor.iter().any(|one| one.subject == "quota" && one.finding.contains("/home/user0")),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use protocol::helper::{MAX_SET_SLICES, MAX_SLICES, SliceLimits};
 
-use super::{Story, group, user};
-use crate::directory::Directory;
+use super::{Story, change, group, user};
+use crate::directory::{Directory, Error};
 use crate::quota::{Field, Limit};
 use crate::service::{Caller, ChangedField, Subject};
 use crate::testing::{add_group, find_user, join, name, until};
@@ -61,6 +61,8 @@ async fn slices_that_cannot_be_limited_keep_no_other_from_it() {
     story.kernel.disks().refused_slices.extend(&uids[..4]);
     let applied = story.service().apply_quotas(&Caller::Root, false).await.unwrap();
     assert!(applied.findings[0].0.contains("not this one"), "{applied:?}");
+    assert!(applied.slices.iter().all(|change| !uids[..4].contains(&change.uid)), "{applied:?}");
+    assert_eq!((applied.slices.len(), applied.differed), (MAX_SET_SLICES, MAX_SET_SLICES as u64));
     let slices = story.kernel.disks().slices.clone();
     assert!(uids[4..].iter().all(|uid| slices[uid].memory_max == Some(1 << 30)));
     story.kernel.disks().refused_slices.clear();
@@ -144,7 +146,7 @@ async fn podyd_puts_slices_right_by_itself_and_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_systemd_that_cannot_be_read_is_a_finding_and_is_read_again_soon() {
+async fn a_systemd_that_cannot_be_read_is_a_finding_until_it_is_read() {
     let story = Story::begin().await;
     story.add("ada").await;
     story.set(user("ada"), &[("tasks_max", Some("100"))]).await.unwrap();
@@ -152,8 +154,107 @@ async fn a_systemd_that_cannot_be_read_is_a_finding_and_is_read_again_soon() {
     story.kernel.disks().is_without_systemd = true;
     let found = check().await;
     assert!(found.findings[0].0.contains("memory, processors and tasks"), "{found:?}");
+    story.service().apply_quotas(&Caller::Root, false).await.unwrap();
+    let known = || story.service().quotas.findings().len();
+    add_group(story.node.directory(), "chemists").await;
+    let reads = story.kernel.disks().slice_reads;
+    story.set(group("chemists"), &[("blocks_hard", Some("2G"))]).await.unwrap();
+    assert_eq!((known(), story.kernel.disks().slice_reads), (1, reads), "nobody has looked again");
     story.kernel.disks().is_without_systemd = false;
     assert_eq!(check().await.findings, []);
+    assert_eq!(known(), 1, "whoever only looks tells nobody else");
+    story.set_right().await;
+    assert_eq!(known(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_is_known_of_also_if_systemd_answers_too_late() {
+    let story = Story::begin().await;
+    let ada = story.add("ada").await;
+    let limit = Limit::parse(Field::TasksMax, "100").unwrap();
+    story.configure(|settings| settings.quota.default.set(Field::TasksMax, Some(limit)));
+    let member = find_user(story.node.directory(), "ada").await.unwrap();
+    let quick_round = async || {
+        story.set(group("chemists"), &[("sessions", Some("9"))]).await.unwrap();
+    };
+    add_group(story.node.directory(), "chemists").await;
+    story.set_right().await;
+    story.kernel.disks().is_silent_about_slices = true;
+    until("it is set, though nobody is told", async || {
+        story.service().session_opens(&member).await;
+        story.kernel.disks().slices.get(&ada) == Some(&tasks(100))
+    })
+    .await;
+    story.kernel.disks().is_silent_about_slices = false;
+    story.configure(|settings| settings.quota.default.set(Field::TasksMax, None));
+    quick_round().await;
+    assert_eq!(story.kernel.disks().slices[&ada], SliceLimits::default(), "nothing is left behind");
+    let held = story.service().node.held().await.unwrap();
+    assert_eq!(held[&ada].slice, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_hangs_keeps_nobody_from_other_limits() {
+    let story = Story::begin().await;
+    let (ada, bob) = (story.add("ada").await, story.add("bob").await);
+    story.set(user("bob"), &[("tasks_max", Some("100"))]).await.unwrap();
+    let limit = Limit::parse(Field::TasksMax, "200").unwrap();
+    story.configure(|settings| settings.quota.default.set(Field::MemoryMax, Some(Limit::At(1 << 30))));
+    story.configure(|settings| settings.quota.default.set(Field::TasksMax, Some(limit)));
+    story.kernel.disks().is_silent_about_disks = true;
+    let member = find_user(story.node.directory(), "ada").await.unwrap();
+    until("systemd is told", async || {
+        story.service().session_opens(&member).await;
+        story.kernel.disks().slices.get(&ada).is_some_and(|limits| limits.tasks_max == Some(200))
+    })
+    .await;
+    story.service().apply_quotas(&Caller::Root, false).await.unwrap();
+    assert_eq!(story.kernel.disks().slices[&bob].memory_max, Some(1 << 30));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slice_that_cannot_be_read_keeps_podyd_from_no_other() {
+    let story = Story::begin().await;
+    let (ada, bob) = (story.add("ada").await, story.add("bob").await);
+    for person in ["ada", "bob"] {
+        story.set(user(person), &[("tasks_max", Some("100"))]).await.unwrap();
+    }
+    story.kernel.disks().slices.extend([(ada, tasks(7)), (bob, tasks(7))]);
+    story.kernel.disks().unreadable_slices.insert(ada);
+    let applied = story.service().apply_quotas(&Caller::Root, false).await.unwrap();
+    assert!(applied.findings[0].0.contains("cannot be looked at: it cannot be read"), "{applied:?}");
+    assert_eq!(applied.slices.iter().map(|change| change.uid).collect::<Vec<_>>(), [bob]);
+    assert_eq!(story.kernel.disks().slices[&bob], tasks(100));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_while_slices_are_read_and_who_came_meanwhile_is_as_they_should_be() {
+    let story = Story::begin().await;
+    let ada = story.add("ada").await;
+    story.set(user("ada"), &[("tasks_max", Some("100"))]).await.unwrap();
+    let (service, runtime) = (Arc::clone(&story.node.service), tokio::runtime::Handle::current());
+    let meanwhile = move || {
+        let change = change(user("ada"), &[("tasks_max", Some("200"))]);
+        runtime.block_on(service.set_policy(&Caller::Root, change)).unwrap();
+    };
+    story.kernel.disks().while_slices_are_read = Some(Box::new(meanwhile));
+    let dry = story.service().apply_quotas(&Caller::Root, true).await.unwrap();
+    assert_eq!((dry.slices, dry.differed, dry.findings), (Vec::new(), 0, Vec::new()));
+    assert_eq!(story.kernel.disks().slices[&ada], tasks(200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_too_long_for_an_admin_is_done_by_the_next_round() {
+    let story = Story::begin().await;
+    let ada = story.add("ada").await;
+    story.kernel.disks().is_silent_about_disks = true;
+    let applied = story.service().apply_within(&Caller::Root, false, Duration::ZERO).await;
+    story.kernel.disks().is_silent_about_disks = false;
+    assert!(matches!(&applied, Err(Error::Busy(why)) if why.contains("by itself")), "{applied:?}");
+    let service = Arc::clone(&story.node.service);
+    let following = tokio::spawn(async move { service.follow_quotas().await });
+    until("it is done", async || story.gib(ada) == [20, 20]).await;
+    following.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
