@@ -1,6 +1,5 @@
 //! A command on a terminal that is left alone at a question, and answered when the test has done what it takes elsewhere.
 
-use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -39,7 +38,7 @@ impl<'a> Conversation<'a> {
         host.run(&format!("mkdir {place}")).succeeds();
         host.write(&format!("{place}/script"), &script);
         host.run(&format!(
-            "cd {place}; (LANG=C.UTF-8 expect -f script >shown 2>&1; echo $? >ended.new; mv ended.new ended) </dev/null >/dev/null 2>&1 &"
+            "cd {place}; (LANG=C.UTF-8 setsid --wait expect -f script >shown 2>&1; echo $? >ended.new; mv ended.new ended) </dev/null >/dev/null 2>&1 &"
         ))
         .succeeds();
         let begun = Self { host, place };
@@ -49,9 +48,7 @@ impl<'a> Conversation<'a> {
 
     /// What stands on the terminal.
     pub fn shown(&self) -> String {
-        fs::read(self.host.path(&format!("{}/shown", self.place)))
-            .map(|bytes| String::from_utf8_lossy(&bytes).replace('\r', ""))
-            .unwrap_or_default()
+        self.read("shown").unwrap_or_default().replace('\r', "")
     }
 
     /// The word behind this one.
@@ -71,7 +68,7 @@ impl<'a> Conversation<'a> {
     /// Waits for the end of a command that asked nothing.
     pub fn end(self) -> Outcome {
         wait::until("the end of the command", PATIENCE, || self.has("ended"));
-        let ended = fs::read_to_string(self.host.path(&format!("{}/ended", self.place))).unwrap_or_default();
+        let ended = self.read("ended").unwrap_or_default();
         Outcome {
             command: self.place.clone(),
             status: ended.trim().parse().unwrap_or(-1),
@@ -81,6 +78,10 @@ impl<'a> Conversation<'a> {
     }
 
     fn has(&self, file: &str) -> bool {
-        self.host.path(&format!("{}/{file}", self.place)).exists()
+        self.read(file).is_some()
+    }
+
+    fn read(&self, file: &str) -> Option<String> {
+        self.host.read(&format!("{}/{file}", self.place))
     }
 }

@@ -73,7 +73,7 @@ impl Host {
 
     /// Runs a command on a terminal and types an answer at each prompt, in order. Its output is all on stdout.
     pub fn converse(&self, command: &str, answers: &[(&str, &str)]) -> Outcome {
-        let mut script = format!("set timeout 30\nspawn -noecho {command}\n");
+        let mut script = format!("set timeout {DEADLINE_SECONDS}\nspawn -noecho {command}\n");
         for (prompt, answer) in answers {
             script += &format!(
                 "expect {{{prompt}}} {{send {{{answer}}}; send \\r}} timeout {{exit 90}} eof {{exit 91}}\n"
@@ -90,6 +90,18 @@ impl Host {
             panic!("{path} is inside a virtual machine: `run` and `write` reach it");
         };
         PathBuf::from(format!("/proc/{pid}/root{path}"))
+    }
+
+    /// What stands in a file there, if there is one.
+    pub fn read(&self, path: &str) -> Option<String> {
+        match &self.place {
+            Place::Namespaces(_) => {
+                fs::read(self.path(path)).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            }
+            Place::VirtualMachine(wire) => {
+                Some(wire.run(&format!("cat {path}"))).filter(|read| read.status == 0).map(|read| read.stdout)
+            }
+        }
     }
 
     /// Writes a file there.
