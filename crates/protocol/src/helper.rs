@@ -13,6 +13,12 @@ pub const SOCKET: &str = "/run/pody-helper/socket";
 /// The largest message either side takes, without its NUL: a page of quotas is some 30 KiB, everything else far less.
 pub const MAX_FRAME_BYTES: usize = 64 * 1024;
 
+/// How an answer ([`crate::Error::Busy`]) begins that is about an earlier call about the home of this very user, and not about those of
+/// others.
+pub fn still_at_home_of(uid: u32) -> String {
+    format!("what was asked of podyd-helper about the home of uid {uid} is not done yet")
+}
+
 /// Makes a user's home out of the skeleton, unless there is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,11 +6,15 @@ use std::time::Duration;
 /// that hang: of these there are no more than [`MAX_ABOUT_HOMES`] and [`MAX_ABOUT_QUOTAS`].
 pub const MAX_CONNECTIONS: usize = 32;
 
-/// Calls about homes at a time, on all mounts.
+/// Calls about homes at a time, on all file servers.
 pub const MAX_ABOUT_HOMES: usize = 16;
 
-/// The same on one mount: as many as podyd makes, and half of all, so that a file server that is away does not hold up others.
-pub const MAX_ABOUT_HOMES_OF_A_MOUNT: usize = 8;
+/// The same on one file server: as many as podyd makes, and half of all, so that one that is away does not hold up others.
+pub const MAX_ABOUT_HOMES_ON_A_SERVER: usize = 8;
+
+/// How many of all are for file servers that no other call is about: where several servers are away, homes on one that is there
+/// are made one after the other.
+pub const KEPT_FOR_OTHER_SERVERS: usize = 4;
 
 /// Calls about quotas at a time.
 pub const MAX_ABOUT_QUOTAS: usize = 8;

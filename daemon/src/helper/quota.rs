@@ -26,7 +26,7 @@ impl Handle for Filesystems {
     }
 
     fn touches(&self) -> Vec<Subject> {
-        vec![Subject::Quotas]
+        vec![Subject::AllFilesystems, Subject::Quotas]
     }
 }
 

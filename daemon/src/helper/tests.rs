@@ -3,7 +3,7 @@
 pub mod harness;
 mod homes;
 mod hostile;
-mod hung;
+pub mod hung;
 mod quota;
 mod sessions;
 

@@ -1,16 +1,16 @@
 //! Who may go on with what could hang: a file server that is away, or a frozen disk, holds a call for as long as it likes, and
-//! each takes one of few connections. So one call at a time is about the homes of one person, and a few are about one mount;
-//! whoever comes then waits for a moment and is told. Nothing is ended here: what hangs goes on when the server is back.
+//! each takes one of few connections. So one call at a time is about the homes of one person, and a few are about one file
+//! server; whoever comes then waits for a moment and is told. Nothing is ended here: what hangs goes on when the server is back.
 
-use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use protocol::Error;
+use protocol::helper::still_at_home_of;
 
 use super::limits::{
-    MAX_ABOUT_HOMES, MAX_ABOUT_HOMES_OF_A_MOUNT, MAX_ABOUT_QUOTAS, MAX_ABOUT_QUOTAS_OF_A_FILESYSTEM,
-    OTHERS_GO_FIRST_FOR,
+    KEPT_FOR_OTHER_SERVERS, MAX_ABOUT_HOMES, MAX_ABOUT_HOMES_ON_A_SERVER, MAX_ABOUT_QUOTAS,
+    MAX_ABOUT_QUOTAS_OF_A_FILESYSTEM, OTHERS_GO_FIRST_FOR,
 };
 
 /// What a call may hang on.
@@ -18,22 +18,25 @@ use super::limits::{
 pub enum Subject {
     /// The homes of this uid: they are made, archived and removed one after the other.
     HomesOf(u32),
-    /// Homes on what is mounted there.
-    HomesOn(PathBuf),
+    /// Homes on this file server.
+    HomesOn(String),
     /// Homes, wherever they are.
     Homes,
     /// Quotas of the filesystem that is configured with this path.
     QuotasOn(String),
+    /// How all filesystems with quotas are: it looks at each, and one that hangs is enough.
+    AllFilesystems,
     /// Quotas of any.
     Quotas,
 }
 
 impl Subject {
-    /// How many calls may be about it at a time.
-    fn limit(&self) -> usize {
+    /// How many calls may be about it at a time, while so many are about homes.
+    fn limit(&self, about_homes: usize) -> usize {
         match self {
-            Self::HomesOf(_) => 1,
-            Self::HomesOn(_) => MAX_ABOUT_HOMES_OF_A_MOUNT,
+            Self::HomesOf(_) | Self::AllFilesystems => 1,
+            Self::HomesOn(_) if about_homes + KEPT_FOR_OTHER_SERVERS >= MAX_ABOUT_HOMES => 1,
+            Self::HomesOn(_) => MAX_ABOUT_HOMES_ON_A_SERVER,
             Self::Homes => MAX_ABOUT_HOMES,
             Self::QuotasOn(_) => MAX_ABOUT_QUOTAS_OF_A_FILESYSTEM,
             Self::Quotas => MAX_ABOUT_QUOTAS,
@@ -42,12 +45,11 @@ impl Subject {
 
     fn hangs(&self) -> Error {
         let what = match self {
-            Self::HomesOf(uid) => {
-                format!("what was asked of podyd-helper about the home of uid {uid} is not done yet")
-            }
-            Self::HomesOn(mount) => format!("many calls about homes on {} are not done yet", mount.display()),
+            Self::HomesOf(uid) => still_at_home_of(*uid),
+            Self::HomesOn(server) => format!("calls about homes on {server} are not done yet"),
             Self::Homes => "many calls about homes are not done yet".into(),
             Self::QuotasOn(path) => format!("calls about quotas on {path} are not done yet"),
+            Self::AllFilesystems => "what was asked about all filesystems with quotas is not done yet".into(),
             Self::Quotas => "many calls about quotas are not done yet".into(),
         };
         Error::Busy {
@@ -93,9 +95,11 @@ impl Turns {
 
 /// The first of these that as many calls are about as may be, and when the last of them began.
 fn busy<'a>(under_way: &[(Subject, Instant)], subjects: &'a [Subject]) -> Option<(&'a Subject, Instant)> {
+    let about_homes = under_way.iter().filter(|(other, _)| *other == Subject::Homes).count();
     subjects.iter().find_map(|subject| {
         let begun = || under_way.iter().filter(|(other, _)| other == subject).map(|(_, begun)| *begun);
-        (begun().count() >= subject.limit()).then(begun).and_then(Iterator::max).map(|last| (subject, last))
+        let is_busy = begun().count() >= subject.limit(about_homes);
+        is_busy.then(begun).and_then(Iterator::max).map(|last| (subject, last))
     })
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use protocol::helper::MAX_FRAME_BYTES;
+use protocol::helper::{MAX_FRAME_BYTES, still_at_home_of};
 use protocol::{Method, Reply};
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,6 +20,9 @@ use tokio::time::{Instant, timeout_at};
 use super::metrics::HelperCall;
 use crate::directory::{Error, Result};
 use crate::limits::{HELPER_DEADLINE, HELPER_UNANSWERED_FOR, MAX_HELPER_CALLS};
+
+/// How it is said that a deadline of ours is over.
+const UNANSWERED: &str = "podyd-helper has not answered";
 
 /// Where podyd-helper is, and how it does.
 pub struct Helper {
@@ -70,7 +73,8 @@ impl Helper {
         self.call_within(HELPER_DEADLINE, method).await
     }
 
-    /// The same about one user, who is left out for [`HELPER_UNANSWERED_FOR`] once such a call was not answered.
+    /// The same about one user, who is left out for [`HELPER_UNANSWERED_FOR`] once such a call was not answered. Whoever was only
+    /// told that it is busy because of others is not.
     pub async fn call_about<M: Method>(&self, uid: u32, method: &M) -> Result<M::Reply> {
         if self.unanswered().contains_key(&uid) {
             return Err(Error::Busy(format!(
@@ -78,7 +82,9 @@ impl Helper {
             )));
         }
         let outcome = self.call(method).await;
-        if let Err(Error::Busy(why)) = &outcome {
+        if let Err(Error::Busy(why)) = &outcome
+            && (why.starts_with(UNANSWERED) || why.starts_with(&still_at_home_of(uid)))
+        {
             let until = Instant::now() + HELPER_UNANSWERED_FOR;
             self.unanswered().insert(uid, Unanswered { until, why: why.clone() });
         }
@@ -132,7 +138,7 @@ impl Helper {
             Ok(Err(error)) => Err(self.away(&error)),
             Err(_) => {
                 let seconds = deadline.as_secs_f32();
-                Err(Error::Busy(format!("podyd-helper has not answered within {seconds} s")))
+                Err(Error::Busy(format!("{UNANSWERED} within {seconds} s")))
             }
         }
     }

@@ -156,7 +156,17 @@ impl<D: Directory> Service<D> {
     /// Whether there is no more to do about this home.
     async fn put_away(&self, Home { name, uid, home }: &Home) -> Result<bool> {
         let (name, uid, home) = (name.clone(), *uid, home.clone());
-        let done = match self.current_settings().homes.on_delete {
+        let homes = &self.current_settings().homes;
+        let is_elsewhere = home.parse().is_ok_and(|home| homes.place_of(&home).is_none());
+        if is_elsewhere && homes.on_delete != OnDelete::Keep {
+            tracing::warn!(
+                user = name,
+                home,
+                "the home of a deleted user is below none of [homes] roots any more: it is left alone and forgotten"
+            );
+            return Ok(true);
+        }
+        let done = match homes.on_delete {
             OnDelete::Keep => Ok(true),
             OnDelete::Archive => self.helper.call(&ArchiveHome { name, uid, home }).await.map(|_| true),
             OnDelete::Remove => self.remove_home(&RemoveHome { name, uid, home }).await,

@@ -28,8 +28,7 @@ const ARCHIVE: &str = ".archived";
 /// Deletes it, or goes on with that. What is said to be done is done after a power cut, too: podyd asks no more.
 pub fn remove(homes: &Homes, name: &str, was: Uid, home: &AbsolutePath) -> Result<RemovedHome, Error> {
     let until = Instant::now() + DELETE_FOR;
-    // A root that is away has not lost its homes.
-    let place = Place::find(homes, home, false)?;
+    let Some(place) = Place::find_left(homes, home)? else { return Ok(RemovedHome { done: true }) };
     let doomed = format!(".pody-removed-{}", was.0);
     let go_on = || {
         let done = delete(&place.parent, &doomed, until)?;
@@ -53,7 +52,7 @@ pub fn remove(homes: &Homes, name: &str, was: Uid, home: &AbsolutePath) -> Resul
 
 /// Moves it to the archive, under a name that says whose it was and when.
 pub fn archive(homes: &Homes, name: &str, was: Uid, home: &AbsolutePath) -> Result<ArchivedHome, Error> {
-    let place = Place::find(homes, home, false)?;
+    let Some(place) = Place::find_left(homes, home)? else { return Ok(ArchivedHome { path: None }) };
     let Some(_directory) = directory(&place, name, was)? else { return Ok(ArchivedHome { path: None }) };
     let (archive, path) = open_archive(homes, home)?;
     let title = format!("{name}.{}.{}", was.0, Clock::default().today());

@@ -10,8 +10,6 @@ mod place;
 mod project;
 mod skel;
 
-use std::path::Path;
-
 use identity::{AbsolutePath, Uid};
 use nix::errno::Errno;
 use protocol::Error;
@@ -62,10 +60,9 @@ impl Handle for RemoveHome {
     }
 }
 
-/// The mount is looked up without a look at the home itself, which might hang.
+/// The file server is looked up without a look at the home itself, which might hang.
 fn touches(uid: u32, home: &str) -> Vec<Subject> {
-    let mount = mounts::of(Path::new(home)).unwrap_or_default();
-    vec![Subject::HomesOf(uid), Subject::HomesOn(mount), Subject::Homes]
+    [Subject::HomesOf(uid)].into_iter().chain(beside_others([home].into_iter())).collect()
 }
 
 impl Handle for Homes {
@@ -94,8 +91,8 @@ impl Handle for CountHome {
 
 /// Of what is counted nothing is moved: a login of the owner does not wait for that.
 fn beside_others<'p>(homes: impl Iterator<Item = &'p str>) -> Vec<Subject> {
-    let mounts = mounts::of_all(homes).unwrap_or_default();
-    mounts.into_iter().map(Subject::HomesOn).chain([Subject::Homes]).collect()
+    let servers = mounts::servers_of(homes).unwrap_or_default();
+    servers.into_iter().map(Subject::HomesOn).chain([Subject::Homes]).collect()
 }
 
 /// A path that is no local account's, nor on the way to or from one's.

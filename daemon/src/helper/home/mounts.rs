@@ -20,31 +20,53 @@ pub fn inside(directory: &OwnedFd) -> io::Result<Option<PathBuf>> {
     Ok(mounted(&fs::read(MOUNTED)?).find(|point| point.starts_with(&path)))
 }
 
-/// Where that is mounted which has this path, as it is written, and nothing of it is touched.
-pub fn of(path: &Path) -> io::Result<PathBuf> {
-    let mountinfo = fs::read(MOUNTED)?;
-    let above = mounted(&mountinfo).filter(|point| path.starts_with(point));
-    Ok(above.max_by_key(|point| point.as_os_str().len()).unwrap_or_default())
+/// The file servers that have what is at these paths, as they are written; nothing of it is touched.
+pub fn servers_of<'p>(paths: impl Iterator<Item = &'p str>) -> io::Result<BTreeSet<String>> {
+    Ok(find_servers(&fs::read(MOUNTED)?, paths))
 }
 
-/// The same of several paths.
-pub fn of_all<'p>(paths: impl Iterator<Item = &'p str>) -> io::Result<BTreeSet<PathBuf>> {
-    let mountinfo = fs::read(MOUNTED)?;
-    let points: Vec<PathBuf> = mounted(&mountinfo).collect();
+fn find_servers<'p>(mountinfo: &[u8], paths: impl Iterator<Item = &'p str>) -> BTreeSet<String> {
+    let lines = mountinfo.split(|&byte| byte == b'\n');
+    let mounts: Vec<(PathBuf, String)> =
+        lines.filter_map(|line| Some((point_of(line)?, server_of(line)?))).collect();
     let of = |path: &str| {
-        let above = points.iter().filter(|point| Path::new(path).starts_with(point));
-        above.max_by_key(|point| point.as_os_str().len()).cloned()
+        let above = mounts.iter().filter(|(point, _)| Path::new(path).starts_with(point));
+        above.max_by_key(|(point, _)| point.as_os_str().len()).map(|(_, server)| server.clone())
     };
-    Ok(paths.filter_map(of).collect())
+    paths.filter_map(of).collect()
+}
+
+/// What is away at once: the machine that several mounts are from (`nfs1:/home/ada`, `//nas/homes`), and else the one file
+/// system. What users mount themselves (FUSE) may call itself what it likes, and is a server of its own.
+fn server_of(line: &[u8]) -> Option<String> {
+    let mut fields = line.split(|&byte| byte == b' ');
+    let device = String::from_utf8_lossy(fields.nth(2)?);
+    fields.find(|field| *field == b"-")?;
+    let type_name = fields.next()?;
+    let source = unescaped(fields.next()?);
+    let source = source.to_string_lossy();
+    let machine = match source.strip_prefix("//") {
+        Some(share) => share.split('/').next(),
+        None => source.split_once(":/").map(|(machine, _)| machine),
+    };
+    match machine.filter(|machine| !machine.is_empty() && !type_name.starts_with(b"fuse")) {
+        Some(machine) => Some(machine.to_owned()),
+        None => Some(format!("{source} ({device})")),
+    }
 }
 
 /// The mount point that this directory is, or is in, if /etc/fstab or a unit of systemd has it and nothing is mounted there now.
 pub fn missing(directory: &OwnedFd) -> io::Result<Option<PathBuf>> {
+    missing_at(&path_of(directory)?)
+}
+
+/// The same of a directory that need not be there.
+pub fn missing_at(path: &Path) -> io::Result<Option<PathBuf>> {
     let fstab = match fs::read("/etc/fstab") {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         fstab => fstab?,
     };
-    Ok(find_missing(&fstab, has_unit, &fs::read(MOUNTED)?, &path_of(directory)?))
+    Ok(find_missing(&fstab, has_unit, &fs::read(MOUNTED)?, path))
 }
 
 /// Whether an admin, or what makes units at boot, wants something mounted there. What distributions ship is for other places.
@@ -95,8 +117,11 @@ fn find_missing(
 
 /// The fifth field of proc_pid_mountinfo(5). Names are bytes, and not everybody's are text.
 fn mounted(mountinfo: &[u8]) -> impl Iterator<Item = PathBuf> {
-    let lines = mountinfo.split(|&byte| byte == b'\n');
-    lines.filter_map(|line| line.split(|&byte| byte == b' ').nth(4).map(unescaped))
+    mountinfo.split(|&byte| byte == b'\n').filter_map(point_of)
+}
+
+fn point_of(line: &[u8]) -> Option<PathBuf> {
+    line.split(|&byte| byte == b' ').nth(4).map(unescaped)
 }
 
 /// Spaces, tabs, line breaks and backslashes are written as three octal digits.
@@ -153,6 +178,28 @@ mod tests {
         assert_eq!(missing(bare, "/srv/home"), None, "a comment");
         assert_eq!(missing(bare, "/homes"), None);
         assert_eq!(missing(bare, "/srv/nfs/homes"), Some("/srv/nfs".into()), "a unit");
+    }
+
+    #[test]
+    fn mounts_from_one_machine_are_of_one_file_server() {
+        let mountinfo = b"21 1 8:1 / / rw - ext4 /dev/sda1 rw\n22 21 0:50 / /home/ada rw shared:7 - nfs4 nfs1:/home/ada rw\n\
+                          23 21 0:51 / /home/bob rw - nfs4 nfs1:/srv/b rw\n24 21 0:52 / /home/eve rw - fuse.sshfs nfs1:/x rw\n\
+                          25 21 0:53 / /data rw - nfs4 [fe80::1]:/d rw\n26 21 0:54 / /win rw - cifs //nas/homes rw\n\
+                          27 21 0:55 / /home/big rw - nfs4 nfs2:/big rw\n";
+        let of = |path: &str| find_servers(mountinfo, [path].into_iter()).into_iter().next().unwrap();
+        for (path, server) in [
+            ("/home/ada", "nfs1"),
+            ("/home/bob/x", "nfs1"),
+            ("/home/eve", "nfs1:/x (0:52)"),
+            ("/home/carl", "/dev/sda1 (8:1)"),
+            ("/home/big/dan", "nfs2"),
+            ("/data/x", "[fe80::1]"),
+            ("/win/x", "nas"),
+        ] {
+            assert_eq!(of(path), server, "{path}");
+        }
+        let homes = ["/home/ada", "/home/bob", "/home/big/dan"];
+        assert_eq!(find_servers(mountinfo, homes.into_iter()).len(), 2);
     }
 
     #[test]

@@ -68,6 +68,21 @@ impl Place {
         Ok(Self { parent, name, path: path.to_owned() })
     }
 
+    /// Finds one that may be gone with the directory that it was in: none. A root that is away has not lost its homes, nor has
+    /// a directory that something is to be mounted at.
+    pub fn find_left(homes: &Homes, home: &AbsolutePath) -> Result<Option<Self>, Error> {
+        let gone = match Self::find(homes, home, false) {
+            Err(gone @ Error::NotFound { .. }) => gone,
+            found => return found.map(Some),
+        };
+        let (root, _) = homes.place_of(home).ok_or_else(|| failed("a home is below a root"))?;
+        open_root(root)?;
+        match mounts::missing_at(home.as_str().as_ref()) {
+            Ok(None) => Ok(None),
+            Ok(Some(_)) | Err(_) => Err(gone),
+        }
+    }
+
     /// What is there now. A link is looked at and not followed. A directory is opened, *because* an automounter mounts what
     /// belongs there for that, and not for a look at it.
     pub fn look(&self) -> Result<Found, Error> {

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use identity::Uid;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
-use nix::sys::stat::{FileStat, SFlag, fstat, fstatat, stat};
+use nix::fcntl::{OFlag, ResolveFlag};
+use nix::sys::stat::{FileStat, SFlag, fstat, stat};
 use protocol::Error;
 use protocol::helper::quota::{CountedHome, HomeOf, Uncounted};
 use quotactl::{Error as Trouble, Filesystem, Project, project_of, set_project};
@@ -69,8 +69,8 @@ pub fn count(node: &Node, home: &HomeOf) -> Result<CountedHome, Error> {
     is_possible(node, &place, &directory, owner.uid)?;
     let device = fstat(&directory).map_err(|error| explain(&place.path, error))?.st_dev;
     let mut counting = Counting { place: &place, owner, device, until: None, so_far: CountedHome::default() };
-    let done = counting.directory(&directory, MAX_COUNTED_DEPTH)?;
-    Ok(CountedHome { done, ..counting.so_far })
+    let outcome = counting.directory(&directory, MAX_COUNTED_DEPTH)?;
+    Ok(CountedHome { done: outcome != Outcome::Later, ..counting.so_far })
 }
 
 fn of(uid: Uid) -> Project {
@@ -139,65 +139,81 @@ struct Counting<'a> {
     so_far: CountedHome,
 }
 
+/// What came of one file, or of a directory and all that is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    /// It is nobody's to change.
+    Left,
+    /// There is no time for all of it.
+    Later,
+}
+
 impl Counting<'_> {
-    /// Whether all of it is done.
-    fn directory(&mut self, directory: &OwnedFd, depth: usize) -> Result<bool, Error> {
+    fn directory(&mut self, directory: &OwnedFd, depth: usize) -> Result<Outcome, Error> {
         let wanted = of(self.owner.uid);
         if self.project(directory)? == wanted {
-            return Ok(true);
+            return Ok(Outcome::Done);
         }
-        if !self.inside(directory, depth)? {
-            return Ok(false);
+        if self.inside(directory, depth)?.is_none() {
+            return Ok(Outcome::Later);
         }
-        self.set(directory, wanted)?;
-        // What was made there meanwhile.
-        self.inside(directory, depth)
+        if self.set(directory, wanted)? == Outcome::Left {
+            return Ok(Outcome::Left);
+        }
+        // What was made there meanwhile. What is left alone is told of now, and so once.
+        let left = self.inside(directory, depth)?;
+        self.so_far.left += left.unwrap_or_default();
+        Ok(if left.is_some() { Outcome::Done } else { Outcome::Later })
     }
 
-    fn inside(&mut self, directory: &OwnedFd, depth: usize) -> Result<bool, Error> {
+    /// How many of what is in a directory are left alone; none: there is no time for all of it.
+    fn inside(&mut self, directory: &OwnedFd, depth: usize) -> Result<Option<u64>, Error> {
+        let mut left = 0;
         for entry in entries(directory).map_err(|error| self.explain(error))?.iter() {
             let entry = entry.map_err(|error| self.explain(error))?;
             if self.until.is_some_and(|until| Instant::now() >= until) {
-                return Ok(false);
+                return Ok(None);
             }
-            if !is_dots(&entry) && !self.entry(directory, entry.file_name(), depth)? {
-                return Ok(false);
+            if is_dots(&entry) {
+                continue;
+            }
+            match self.entry(directory, entry.file_name(), depth)? {
+                Outcome::Done => {}
+                Outcome::Left => left += 1,
+                Outcome::Later => return Ok(None),
             }
         }
-        Ok(true)
+        Ok(Some(left))
     }
 
-    fn entry(&mut self, directory: &OwnedFd, name: &CStr, depth: usize) -> Result<bool, Error> {
-        let status = match fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Err(Errno::ENOENT) => return Ok(true),
-            status => status.map_err(|error| self.explain(error))?,
+    fn entry(&mut self, directory: &OwnedFd, name: &CStr, depth: usize) -> Result<Outcome, Error> {
+        // What is mounted there is not even looked at: it may be of a user (FUSE), who lets root see nothing or answers nothing.
+        let open = |flags| {
+            let opened = open_in(directory, name, flags, ResolveFlag::RESOLVE_NO_XDEV)?;
+            fstat(&opened).map(|status| (opened, status))
+        };
+        let status = match open(OFlag::O_PATH) {
+            Ok((_, status)) => status,
+            Err(Errno::ENOENT) => return Ok(Outcome::Done),
+            Err(Errno::EXDEV | Errno::EACCES) => return Ok(Outcome::Left),
+            Err(error) => return Err(self.explain(error)),
         };
         // Links, pipes and sockets hold no data, and cannot be opened without harm.
         if !matches!(kind(&status), SFlag::S_IFDIR | SFlag::S_IFREG) {
-            return Ok(true);
+            return Ok(Outcome::Done);
         }
-        // A file that somebody holds a lease on is not waited for.
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let resolve =
-            ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_XDEV;
-        let opened = match self.is_ours(&status) {
-            true => openat2(directory, name, OpenHow::new().flags(flags).resolve(resolve)),
-            false => Err(Errno::EACCES),
-        };
-        // What it is now, and not what had the name a moment ago.
-        let Some((opened, status)) =
-            opened.and_then(|opened| fstat(&opened).map(|status| (opened, status))).ok()
-        else {
-            self.so_far.left += 1;
-            return Ok(true);
+        if !self.is_ours(&status) {
+            return Ok(Outcome::Left);
+        }
+        // A file that somebody holds a lease on is not waited for. It is what it is now, and not what had the name a moment ago.
+        let Ok((opened, status)) = open(OFlag::O_RDONLY | OFlag::O_NONBLOCK) else {
+            return Ok(Outcome::Left);
         };
         match (self.is_ours(&status), kind(&status), depth) {
-            (true, SFlag::S_IFREG, _) => self.file(&opened).map(|()| true),
+            (true, SFlag::S_IFREG, _) => self.file(&opened),
             (true, SFlag::S_IFDIR, 1..) => self.directory(&opened, depth - 1),
-            _ => {
-                self.so_far.left += 1;
-                Ok(true)
-            }
+            _ => Ok(Outcome::Left),
         }
     }
 
@@ -207,21 +223,24 @@ impl Counting<'_> {
         status.st_uid == self.owner.uid.0 && status.st_dev == self.device && has_one_name
     }
 
-    fn file(&mut self, file: &OwnedFd) -> Result<(), Error> {
+    fn file(&mut self, file: &OwnedFd) -> Result<Outcome, Error> {
         let wanted = Project { id: self.owner.uid.0, inherits: false };
-        if self.project(file)? == wanted { Ok(()) } else { self.set(file, wanted) }
+        if self.project(file)? == wanted { Ok(Outcome::Done) } else { self.set(file, wanted) }
     }
 
     fn project(&self, file: &OwnedFd) -> Result<Project, Error> {
         project_of(file).map_err(|error| failed(format!("{}: {error}", self.place.path)))
     }
 
-    fn set(&mut self, file: &OwnedFd, project: Project) -> Result<(), Error> {
+    fn set(&mut self, file: &OwnedFd, project: Project) -> Result<Outcome, Error> {
         let path = &self.place.path;
-        match set_project(file, project) {
-            Ok(()) => self.so_far.changed += 1,
+        let outcome = match set_project(file, project) {
+            Ok(()) => {
+                self.so_far.changed += 1;
+                Outcome::Done
+            }
             // It may not be changed by anybody (chattr +i).
-            Err(Trouble::NotPermitted) => self.so_far.left += 1,
+            Err(Trouble::NotPermitted) => Outcome::Left,
             Err(Trouble::Io(error)) if error.raw_os_error() == Some(Errno::EDQUOT as i32) => {
                 return Err(refused(format!(
                     "{path} holds more than {} may have: part of it is counted; give them more (podyctl quota set), or have \
@@ -230,12 +249,74 @@ impl Counting<'_> {
                 )));
             }
             Err(error) => return Err(failed(format!("{path}: {error}"))),
-        }
+        };
         self.until.get_or_insert_with(|| Instant::now() + COUNT_FOR);
-        Ok(())
+        Ok(outcome)
     }
 
     fn explain(&self, error: Errno) -> Error {
         explain(&self.place.path, error)
+    }
+}
+
+/// Ids themselves want a file system that keeps them, and such a kernel: that is tried in a virtual machine.
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{chown, symlink};
+    use std::path::Path;
+
+    use identity::Gid;
+    use nix::fcntl::open;
+    use nix::sys::stat::Mode;
+
+    use super::*;
+    use crate::helper::harness;
+    use crate::helper::tests::hung::{hang, mounts_of_ones_own, run};
+    use crate::testing::{Folder, name};
+
+    /// How many of what is in a home are left alone, where nothing else is in it that could be given an id.
+    fn left_in(home: &Path) -> Option<u64> {
+        let opened = open(home, DIRECTORY, Mode::empty()).unwrap();
+        let parent = open(home.parent().unwrap(), DIRECTORY, Mode::empty()).unwrap();
+        let place = Place { parent, name: "home".into(), path: "/home/ada".into() };
+        let uid = harness::owner();
+        let owner = Owner { name: name("ada"), uid: Uid(uid), gid: Gid(uid) };
+        let device = fstat(&opened).unwrap().st_dev;
+        let mut counting =
+            Counting { place: &place, owner, device, until: None, so_far: CountedHome::default() };
+        let left = counting.inside(&opened, 1).unwrap();
+        assert_eq!(
+            counting.so_far,
+            CountedHome::default(),
+            "each directory is looked at twice, and told of once"
+        );
+        left
+    }
+
+    #[test]
+    fn files_with_several_names_are_left_alone_and_links_and_pipes_are_nothing() {
+        let folder = Folder::new();
+        let home = folder.subfolder("home");
+        fs::write(home.join("one"), "x").unwrap();
+        chown(home.join("one"), Some(harness::owner()), None).unwrap();
+        fs::hard_link(home.join("one"), home.join("two")).unwrap();
+        symlink("one", home.join("link")).unwrap();
+        nix::unistd::mkfifo(&home.join("pipe"), Mode::S_IRWXU).unwrap();
+        assert_eq!(left_in(&home), Some(2));
+    }
+
+    #[test]
+    #[ignore = "needs root: mounts a file system"]
+    fn what_users_mount_in_their_homes_is_left_alone_and_keeps_no_home_from_being_counted() {
+        mounts_of_ones_own();
+        let folder = Folder::new();
+        let home = folder.subfolder("home");
+        fs::create_dir(home.join("doc")).unwrap();
+        // Root is let in by none of the two: the one says so, the other never answers.
+        let servers = [harness::owner(), 0].map(|uid| hang(&home.join("doc"), uid));
+        assert_eq!(left_in(&home), Some(1));
+        drop(servers);
+        (0..2).for_each(|_| run(std::process::Command::new("umount").arg(home.join("doc"))));
     }
 }

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::unistd::geteuid;
-use protocol::helper::{ArchiveHome, MadeHome, MakeHome, RemoveHome};
+use protocol::helper::{ArchiveHome, MakeHome, RemoveHome};
 use protocol::{Client, ClientError, Error, Method};
 
 use super::super::{Node, serve};
@@ -79,7 +79,10 @@ impl TestHelper {
     }
 
     /// Calls from a thread of its own, which sends what comes back.
-    pub fn call_meanwhile(&self, method: MakeHome, answers: &Sender<Result<MadeHome, Error>>) {
+    pub fn call_meanwhile<M>(&self, method: M, answers: &Sender<Result<M::Reply, Error>>)
+    where
+        M: Method<Reply: Send> + Send + 'static,
+    {
         let (socket, answers) = (self.socket.clone(), answers.clone());
         // Whoever asked may have seen enough.
         thread::spawn(move || answers.send(call_at(&socket, &method)));

@@ -88,6 +88,17 @@ fn a_root_that_is_away_has_not_lost_its_homes() {
 }
 
 #[test]
+fn a_home_whose_directory_is_gone_is_gone_too() {
+    for on_delete in [OnDelete::Archive, OnDelete::Remove] {
+        let helper = TestHelper::on_delete(on_delete);
+        match on_delete {
+            OnDelete::Remove => assert!(helper.call(&helper.remove("physics/bob")).unwrap().done),
+            _ => assert_eq!(helper.call(&helper.archive("physics/bob")).unwrap().path, None),
+        }
+    }
+}
+
+#[test]
 fn of_many_who_make_the_same_home_one_does() {
     let helper = TestHelper::new();
     let start = Barrier::new(8);

@@ -89,6 +89,7 @@ impl<D: Directory> Service<D> {
         let reading = self.read_slices(round).await?;
         let mut applied = self.reconcile_limits(round, reading).await?;
         applied.findings.extend(self.findings_about_homes(round).await);
+        applied.findings.extend(self.findings_about_policies().await?);
         // Whoever only looks does not know what cannot be set.
         if round != Round::Dry {
             self.quotas.found(&applied.findings);
@@ -116,7 +117,7 @@ impl<D: Directory> Service<D> {
                 Ok(records) => {
                     for (index, path) in picture.filesystems().enumerate() {
                         let record = records.iter().find(|record| record.path == path.to_string());
-                        applied.findings.extend(record.and_then(kernel::objection));
+                        kernel::object(record, &mut applied.findings);
                         if record.is_some_and(kernel::can_limit) {
                             self.reconcile_filesystem(path, index, &people, dry_run, &mut applied).await;
                         }

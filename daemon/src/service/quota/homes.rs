@@ -1,7 +1,8 @@
 //! Homes and project quotas: which homes nothing counts, and giving those their project ids that were there before. No login waits
 //! for that, and it is done only when an admin asks for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use protocol::helper::quota::{CountHome, CountedHome, HomeOf, Homes, MAX_HOMES, Uncounted};
 use tokio::time::{Instant, timeout};
@@ -10,6 +11,7 @@ use super::apply::HELPER_ADVICE;
 use super::{Finding, Round};
 use crate::directory::{Directory, Result};
 use crate::limits::{HELPER_REMOVES_WITHIN, HOMES_COUNTED_FOR, MAX_PAGE, MAX_TOLD_HOMES, QUOTAS_DEADLINE};
+use crate::quota::Disk;
 use crate::service::Service;
 
 /// What came of giving homes their project ids.
@@ -30,17 +32,34 @@ const NOWHERE: &str = "/nonexistent";
 
 impl<D: Directory> Service<D> {
     /// What is to be said about homes that nothing counts, where project quotas are configured. A quick round, of which each change of
-    /// the directory is a reason, looks at none that were looked at.
+    /// the directory is a reason, looks at none that were looked at by the same settings.
     pub(super) async fn findings_about_homes(&self, round: Round) -> Vec<Finding> {
+        let settings = self.current_settings();
         let known = self.quotas.known().homes.clone();
-        match known.filter(|_| round == Round::Quick) {
-            Some(findings) => findings,
+        match known.filter(|(by, _)| round == Round::Quick && Arc::ptr_eq(by, &settings)) {
+            Some((_, findings)) => findings,
             None => {
                 let findings = self.look_at_homes().await;
-                self.quotas.known().homes = Some(findings.clone());
+                self.quotas.known().homes = Some((settings, findings.clone()));
                 findings
             }
         }
+    }
+
+    /// What is said, by podyctl quota set, of filesystems that are none of this node's any more: it is kept, and holds nowhere.
+    pub(super) async fn findings_about_policies(&self) -> Result<Vec<Finding>> {
+        let default = self.current_settings().quota.default_policy();
+        let policies = self.node.policies().await?;
+        let disks = policies.values().flat_map(|policy| policy.filesystems.keys());
+        let without: BTreeSet<&Disk> = disks.filter(|disk| !default.filesystems.contains_key(disk)).collect();
+        let finding = |disk: &Disk| {
+            let found = format!(
+                "what was said of {disk} holds nowhere: it has no [[quota.filesystem]] of that kind any more, and limits \
+                 that the kernel has there stay as they are"
+            );
+            (found, "see \"When a filesystem is to have no limits any more\" in docs/guide/quotas.md".into())
+        };
+        Ok(without.into_iter().map(finding).collect())
     }
 
     async fn look_at_homes(&self) -> Vec<Finding> {

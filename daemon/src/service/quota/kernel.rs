@@ -20,8 +20,14 @@ pub(super) async fn filesystems(helper: &Helper) -> Result<Vec<FilesystemRecord>
     Ok(helper.call(&Filesystems {}).await?.filesystems)
 }
 
+/// Adds what is wrong with a filesystem, once where both kinds of quotas say the same.
+pub(super) fn object(record: Option<&FilesystemRecord>, findings: &mut Vec<Finding>) {
+    let new = record.and_then(objection).filter(|objection| !findings.contains(objection));
+    findings.extend(new);
+}
+
 /// What is wrong with a filesystem, if nobody is held to a limit there.
-pub(super) fn objection(record: &FilesystemRecord) -> Option<Finding> {
+fn objection(record: &FilesystemRecord) -> Option<Finding> {
     let FilesystemRecord { path: name, type_name, counts, enforces, read_only, trouble } = record;
     let disk: Disk = name.parse().unwrap_or_default();
     let (path, is_of_projects) = (&disk.path, disk.kind == QuotaKind::Project);

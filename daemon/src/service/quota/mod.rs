@@ -17,7 +17,7 @@ mod slices;
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use identity::Name;
@@ -32,6 +32,7 @@ pub use report::Usage;
 pub use show::{Shown, Value};
 pub use slices::{ChangedField, ChangedSlice};
 
+use crate::config::Settings;
 use crate::quota::Disk;
 
 /// What is not in force, and what to do about it.
@@ -59,8 +60,8 @@ struct Known {
     is_slow: bool,
     /// Where the last login found that nobody is limited; none: in systemd.
     without: HashSet<Option<Disk>>,
-    /// What there was to say about homes when they were last looked at.
-    homes: Option<Vec<Finding>>,
+    /// What there was to say about homes when they were last looked at, and by which settings.
+    homes: Option<(Arc<Settings>, Vec<Finding>)>,
 }
 
 /// How thoroughly limits are compared with what they should be.

@@ -49,7 +49,7 @@ impl<D: Directory> Service<D> {
         for path in picture.filesystems().filter(|disk| wanted.as_ref().is_none_or(|wanted| wanted == *disk))
         {
             let record = records.iter().find(|record| record.path == path.to_string());
-            findings.extend(record.and_then(kernel::objection));
+            kernel::object(record, &mut findings);
             if record.is_none_or(|record| !record.counts) {
                 continue;
             }

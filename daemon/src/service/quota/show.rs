@@ -55,7 +55,9 @@ impl<D: Directory> Service<D> {
                 said(&self.current_settings().quota.default_policy(), Source::Default)
             }
         };
-        Ok(Shown { subject, values, findings: self.quotas.findings() })
+        // They name others and their homes.
+        let findings = caller.may(Operation::Quotas).map_or_else(|_| Vec::new(), |()| self.quotas.findings());
+        Ok(Shown { subject, values, findings })
     }
 
     async fn values_of(&self, member: &Member) -> Result<Vec<Value>> {

@@ -1,11 +1,16 @@
 //! Homes are made at sessions and put away after deletions, by a helper of the test's own.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use nix::unistd::geteuid;
+use protocol::helper::still_at_home_of;
+use serde_json::json;
 
 use crate::config::{OnDelete, Settings};
 use crate::directory::{Directory, Key, Member, UserChange};
@@ -151,6 +156,54 @@ async fn a_helper_that_does_not_answer_about_somebody_is_not_asked_again_at_once
     let found = node.service.doctor(&Caller::Root).await.unwrap();
     let advice = &found.iter().find(|one| one.subject == "podyd-helper").unwrap().advice;
     assert!(advice.starts_with("see first whether the file servers of homes answer"), "{advice}");
+}
+
+/// A helper that is busy, and how often it was asked.
+fn busy_helper(node: &TestNode, why: String) -> Arc<AtomicUsize> {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let socket = UnixListener::bind(node.folder.join("busy")).unwrap();
+    let counted = Arc::clone(&asked);
+    thread::spawn(move || {
+        for stream in socket.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            stream.read_until(0, &mut Vec::new()).unwrap();
+            counted.fetch_add(1, Ordering::Relaxed);
+            let answer = json!({ "error": "org.pody.Busy", "parameters": { "message": why } });
+            stream.get_mut().write_all(format!("{answer}\0").as_bytes()).unwrap();
+        }
+    });
+    asked
+}
+
+#[tokio::test]
+async fn whoever_has_no_home_because_of_others_is_asked_for_again_at_the_next_session() {
+    let of_ada = format!("{}: is a file server away?", still_at_home_of(owner()));
+    for (why, times) in [("calls about homes on nfs1 are not done yet".to_owned(), 3), (of_ada, 1)] {
+        let node = node(|settings| settings.paths.helper.set_file_name("busy")).await;
+        let asked = busy_helper(&node, why.clone());
+        let ada = user(&node, "ada", owner()).await;
+        for _ in 0..3 {
+            assert_eq!(node.service.home_is_made(&ada).await, None, "it may well be there");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), times, "{why}");
+        assert_eq!(node.service.helper.silence().is_some(), times == 1, "{why}");
+    }
+}
+
+#[tokio::test]
+async fn the_home_of_a_deleted_user_that_is_below_no_root_any_more_is_nobodys_business() {
+    let node = node(|settings| settings.homes.on_delete = OnDelete::Remove).await;
+    let ada = user(&node, "ada", owner()).await;
+    assert_eq!(node.service.home_is_made(&ada).await, None);
+    node.publishing.settings.send_modify(|settings| {
+        let elsewhere = node.folder.subfolder("elsewhere").to_str().unwrap().parse().unwrap();
+        Arc::make_mut(settings).homes.roots = vec![elsewhere];
+    });
+    node.directory().delete_user(name("ada"), None).await.unwrap();
+    assert!(!put_away(&node).await, "nothing is left to do");
+    assert!(node.folder.join("homes/ada").exists());
+    assert_eq!(node.service.node.homes(("", ""), 10).await.unwrap(), []);
+    assert_eq!(node.service.doctor(&Caller::Root).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -82,10 +82,68 @@ async fn homes_that_nothing_counts_are_told_of_and_counted_when_an_admin_asks() 
         "{doctor:?}"
     );
 
+    let theirs = story.service().show_quotas(&Caller::User(name("user0")), user("user0")).await.unwrap();
+    assert_eq!(theirs.findings, [], "others' homes are not their business");
+    let shown = story.service().show_quotas(&Caller::Root, user("user0")).await.unwrap();
+    assert_eq!(shown.findings.len(), 11);
+
     story.kernel.disks().uncounted.insert("/home/user7".into(), None);
     let applied = story.service().apply_quotas(&Caller::Root, false).await.unwrap();
     let Counted { changed, left, more, .. } = applied.counted;
     assert_eq!((changed, left, more), (12 * 2 * 10, 12 * 2, false));
     let [finding] = applied.findings.as_slice() else { panic!("{applied:?}") };
     assert!(finding.0.contains("/home/user7") && finding.1.contains("docs/guide/quotas.md"), "{finding:?}");
+}
+
+/// /home counts by projects from now on, beside users or instead of them.
+fn count_projects(story: &Story, instead: bool) {
+    story.kernel.disks().disks.insert("project:/home".into(), Default::default());
+    story.configure(|settings| {
+        let home = settings.quota.filesystems[0].clone();
+        settings.quota.filesystems.retain(|one| !instead || one.path != home.path);
+        settings.quota.filesystems.push(QuotaFilesystem { kind: QuotaKind::Project, ..home });
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_of_homes_follows_the_configuration() {
+    let story = Story::begin().await;
+    let ada = story.add("ada").await;
+    story.kernel.disks().uncounted.insert("/home/ada".into(), None);
+    story.node.publishing.up_to_date().await;
+    let service = Arc::clone(&story.node.service);
+    let following = tokio::spawn(async move { service.follow_quotas().await });
+    until("everything was looked at once", async || story.gib(ada) == [20, 20]).await;
+    let is_told = || story.service().quotas.findings().iter().any(|(found, _)| found.contains("/home/ada"));
+    count_projects(&story, false);
+    until("a home that nothing counts is told of", async || is_told()).await;
+    story.configure(|settings| settings.quota.filesystems.retain(|one| one.kind == QuotaKind::User));
+    until("nobody asks any more", async || !is_told()).await;
+    following.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_filesystem_is_said_once_for_both_kinds() {
+    let story = Story::begin().await;
+    story.add("ada").await;
+    count_projects(&story, false);
+    ["/home", "project:/home"].into_iter().for_each(|disk| story.kernel.mount(disk, TestState::Gone));
+    let applied = story.service().apply_quotas(&Caller::Root, true).await.unwrap();
+    let [(finding, _)] = applied.findings.as_slice() else { panic!("{applied:?}") };
+    assert!(finding.contains("nothing is mounted at /home"), "{finding}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_of_a_filesystem_that_has_no_table_any_more_is_told_of() {
+    let story = Story::begin().await;
+    story.add("ada").await;
+    story.set(user("ada"), &[("blocks_hard", Some("5G"))]).await.unwrap();
+    story.set_right().await;
+    count_projects(&story, true);
+    let applied = story.service().apply_quotas(&Caller::Root, false).await.unwrap();
+    let [(finding, advice)] = applied.findings.as_slice() else { panic!("{applied:?}") };
+    assert!(
+        finding.contains("what was said of /home holds nowhere") && advice.contains("quotas.md"),
+        "{finding}"
+    );
 }
