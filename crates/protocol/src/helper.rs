@@ -156,6 +156,7 @@ pub const MAX_SET_SLICES: usize = 8;
 #[serde(deny_unknown_fields)]
 pub struct SetSlices {
     /// Whose, and how much; [`MAX_SET_SLICES`] at the most.
+    #[serde(default)]
     pub slices: Vec<SliceOf>,
 }
 

@@ -220,6 +220,7 @@ pub struct SliceChangeRecord {
     /// systemd's name of it.
     pub slice: String,
     /// What differed.
+    #[serde(default)]
     pub fields: Vec<FieldChangeRecord>,
     /// Whether somebody else than podyd made it so.
     #[serde(default)]
