@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use super::device_logins::{change_settings, link, node_of, says};
 use super::provider_codes::{REDIRECT, id_token};
 use super::relogin::{approved, asks_for_a_code, code_in};
+use super::reservations::resolve;
 use super::{create, login, verdict};
 use crate::clock::Clock;
 use crate::config::{Oidc, Secret};
@@ -231,7 +232,7 @@ async fn whoever_leaves_the_list_is_refused_and_whoever_is_linked_no_more_is_lef
         settings.oidc_users.create = true;
         settings.oidc_users.allow_groups = vec!["cluster".parse().unwrap()];
     });
-    assert_eq!(node.service.reserve_for_login("new").await.unwrap(), Resolved::LookAgain);
+    assert_eq!(resolve(&node, "new").await, Resolved::LookAgain);
     approved(&node, &idp, login("new")).await;
     let created = find_user(node.directory(), "new").await.unwrap().user;
     idp.set_accounts(new(json!([]))).await;
@@ -454,7 +455,7 @@ async fn a_service_ends_people_by_its_verdict_and_nobody_by_refusing_the_node() 
     });
     let mut uuids = Vec::new();
     for user in ["one", "two"] {
-        assert_eq!(node.service.reserve_for_login(user).await.unwrap(), Resolved::LookAgain);
+        assert_eq!(resolve(&node, user).await, Resolved::LookAgain);
         approved(&node, &idp, login(user)).await;
         uuids.push(find_user(node.directory(), user).await.unwrap().user.uuid);
     }
@@ -468,4 +469,26 @@ async fn a_service_ends_people_by_its_verdict_and_nobody_by_refusing_the_node() 
     assert!(ask_later(&node).await);
     assert!(!node.service.is_refused(&uuids[1]), "that the node is refused says nothing of its people");
     assert_eq!(kept(&node).await.len(), 1, "they are asked about again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_approved_meanwhile_is_not_refused_and_whoever_is_vouched_for_is_refused_no_more() {
+    let idp = OidcProvider::start(OidcOptions::default()).await;
+    let node = node_that_asks(&idp).await;
+    change_settings(&node, |settings| settings.oidc_login.relogin_window = Duration::ZERO);
+    approved(&node, &idp, login("ada")).await;
+    let before = kept(&node).await.remove(0);
+    approved(&node, &idp, login("ada")).await;
+    let store = &node.service.node;
+    assert!(!store.refuse(&before, NOW).await.unwrap(), "another token is in its place");
+    assert_eq!((store.refused().await.unwrap(), kept(&node).await.len()), (vec![], 1));
+
+    // As versions before this one could leave it.
+    let now = kept(&node).await.remove(0);
+    assert!(store.refuse(&now, NOW).await.unwrap());
+    node.service.published.refuse(&now.user_uuid, true);
+    store.keep_refresh_token(&RefreshToken { next_check: 0, ..now }).await.unwrap();
+    assert!(is_refused(&node).await);
+    assert!(node.service.recheck_those_due().await.unwrap() && !is_refused(&node).await);
+    assert!(store.refused().await.unwrap().is_empty());
 }
