@@ -6,6 +6,7 @@ use std::process::Command;
 use tests::login::{Accounts, Person, Pody};
 use tests::paths;
 use tests::sandbox::Sandbox;
+use tests::scratch::Scratch;
 
 const TOKEN: &str = "the-token-that-all-nodes-share-01";
 
@@ -78,7 +79,7 @@ fn requests_made_up_from_the_contract_are_answered_as_it_says() {
         tool.exists(),
         "Schemathesis is not there: run `tests/servers/install schemathesis` or `make test`"
     );
-    let folder = sandbox.path("/root");
+    let folder = Scratch::new();
     let judged = Command::new("python3")
         .arg(tool.join("bin/st"))
         .arg("--config-file")
@@ -86,7 +87,7 @@ fn requests_made_up_from_the_contract_are_answered_as_it_says() {
         .args(["run", &format!("{url}/v1/openapi.json"), "--url", &url])
         .args(["--seed", "1", "--max-examples", "10", "--phases", "examples,coverage,fuzzing,stateful"])
         .args(["--continue-on-failure", "--warnings", "off"])
-        .current_dir(folder)
+        .current_dir(&*folder)
         .env("PYTHONPATH", &tool)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("PODY_TOKEN", TOKEN)
